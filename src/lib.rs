@@ -1,0 +1,53 @@
+//! Moongate, an edge router programmed in Lua: the map of the house.
+//!
+//! A module imports only modules of a strictly lower rank, which `tests/tidy.rs` checks.
+//!
+//! | rank | module | what it is |
+//! | ---: | --- | --- |
+//! | 0 | [`value`] | durations, sizes, networks, names, and the decoder every configuration goes through |
+//! | 0 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
+//! | 1 | [`config`] | the static configuration: file, else flags, else environment |
+//! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
+//! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
+//! | 1 | [`message`] | our own request, response, body, and the one place where failures become answers |
+//! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
+//! | 2 | [`observe`] | the leveled log, the access log |
+//! | 3 | [`tls`] | certificates, chosen by server name |
+//! | 3 | [`upstream`] | connections to servers and the HTTP/1 exchange over them |
+//! | 3 | [`provider`] | sources of dynamic configuration |
+//! | 3 | [`router`] | the index of rules |
+//! | 4 | [`middleware`] | the chain of script instances |
+//! | 4 | [`service`] | balancing over servers and over services, internal services |
+//! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
+//! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
+//! | 7 | [`entrypoint`] | listeners and connections, workers |
+//! | 7 | [`api`] | the HTTP API and ping |
+//! | 8 | [`reconcile`] | provider messages to a published snapshot |
+//! | 9 | [`app`] | wiring: runtimes, catalogue, start order, graceful stop |
+//! | 10 | [`cli`] | commands |
+//!
+//! A request flows `entrypoint` -> `router` -> `middleware` -> `service` -> `upstream` and back.
+//! A configuration change flows `provider` -> `reconcile` -> `model` (merge) -> `compile` ->
+//! prepare on every worker -> swap -> retire.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod compile;
+pub mod config;
+pub mod entrypoint;
+pub mod lua;
+pub mod message;
+pub mod middleware;
+pub mod model;
+pub mod observe;
+pub mod provider;
+pub mod reconcile;
+pub mod router;
+pub mod rule;
+pub mod schema;
+pub mod service;
+pub mod snapshot;
+pub mod tls;
+pub mod upstream;
+pub mod value;

@@ -1,0 +1,89 @@
+//! What is known of the client, and what is noted while its request is served.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+/// Facts of a client's connection, made once per connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The client's address: the socket's, or the PROXY header's from a trusted sender.
+    pub peer: SocketAddr,
+    /// The address we were reached at.
+    pub local: SocketAddr,
+    /// The peer's IP as text, ready for a header.
+    pub ip: HeaderValue,
+    /// The name of the entrypoint.
+    pub entrypoint: Arc<str>,
+    /// Facts of TLS, when the connection is encrypted.
+    pub tls: Option<TlsFacts>,
+}
+
+/// Facts of a TLS connection.
+#[derive(Debug, Clone, Default)]
+pub struct TlsFacts {
+    /// The server name the client asked for, in lower case.
+    pub sni: Option<Arc<str>>,
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The cipher suite's name as Go writes it, such as `TLS_AES_128_GCM_SHA256`.
+    pub cipher: &'static str,
+    /// The protocol chosen by ALPN.
+    pub alpn: Option<&'static str>,
+    /// The client's certificate chain, DER, leaf first; empty without one.
+    pub client_chain: Arc<[Vec<u8>]>,
+}
+
+impl Client {
+    /// `https` on an encrypted connection, else `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
+/// One request with its answer: where it came from and what is noted on the way.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The client's connection.
+    pub client: Rc<Client>,
+    /// When the head of the request had arrived.
+    pub started: Instant,
+    /// Notes for the access log, metrics and traces.
+    pub record: RefCell<Record>,
+}
+
+/// Notes taken while a request is served.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// The router that took the request, `name@provider`.
+    pub router: Option<Arc<str>>,
+    /// The service that answered, `name@provider`.
+    pub service: Option<Arc<str>>,
+    /// The server's URL, without path.
+    pub server: Option<Arc<str>>,
+    /// The user that an authentication script accepted.
+    pub user: Option<String>,
+    /// How long the server took to answer with a head.
+    pub origin_duration: Option<Duration>,
+    /// The server's status.
+    pub origin_status: Option<u16>,
+    /// How often a retry script tried again.
+    pub retry_attempts: u32,
+}
+
+impl Exchange {
+    /// A fresh exchange that starts now.
+    #[must_use]
+    pub fn new(client: Rc<Client>) -> Self {
+        Self {
+            client,
+            started: Instant::now(),
+            record: RefCell::default(),
+        }
+    }
+}

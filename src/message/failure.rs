@@ -1,0 +1,132 @@
+//! A failure on the data plane as a value: who erred, what the client is told, whether a retry
+//! is safe.
+
+use http::StatusCode;
+
+/// Who erred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The client: malformed or abandoned request.
+    Client,
+    /// A server: refused, silent, broken answer.
+    Server,
+    /// The configuration or a script: no server, script error.
+    Moongate,
+}
+
+/// Why there is no answer from a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The request cannot be read in one strict way.
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    /// The client asked for something no server of HTTP offers here.
+    #[error("not implemented: {0}")]
+    NotImplemented(&'static str),
+    /// The `Expect` header asks for something unknown.
+    #[error("unknown expectation")]
+    ExpectationFailed,
+    /// No router matches.
+    #[error("no router matches")]
+    NoRouter,
+    /// The service has no server to send the request to.
+    #[error("no available server")]
+    NoServer,
+    /// The server's name could not be resolved, or its connection failed.
+    #[error("connecting to {server} failed: {cause}")]
+    Connect {
+        /// The server's authority.
+        server: String,
+        /// The system's words.
+        cause: String,
+    },
+    /// The connection to the server could not be opened in time.
+    #[error("connecting to {server} took longer than {after_ms} ms")]
+    ConnectTimeout {
+        /// The server's authority.
+        server: String,
+        /// The limit.
+        after_ms: u64,
+    },
+    /// The server closed the connection before it answered.
+    #[error("{server} closed the connection before it answered")]
+    ServerClosed {
+        /// The server's authority.
+        server: String,
+    },
+    /// The server's answer is not HTTP, or its TLS cannot be trusted.
+    #[error("{server} sent no valid answer: {cause}")]
+    BadAnswer {
+        /// The server's authority.
+        server: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The server sent no head in time.
+    #[error("{server} sent no answer within {after_ms} ms")]
+    AnswerTimeout {
+        /// The server's authority.
+        server: String,
+        /// The limit.
+        after_ms: u64,
+    },
+    /// The client went away before the answer.
+    #[error("the client went away")]
+    ClientGone,
+    /// The request's body is over a limit.
+    #[error("the request's body is over its limit")]
+    BodyTooLarge,
+    /// A script failed; the id is in the log beside the script's name and line.
+    #[error("a script failed ({id})")]
+    Script {
+        /// The id that the client sees and the log holds.
+        id: String,
+    },
+}
+
+impl Failure {
+    /// The status the client gets, as Traefik answers it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::NoRouter => StatusCode::NOT_FOUND,
+            Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Connect { .. } | Self::ServerClosed { .. } => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout { .. } | Self::AnswerTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::BadAnswer { .. } | Self::Script { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Who erred.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        match self {
+            Self::BadRequest(_)
+            | Self::NotImplemented(_)
+            | Self::ExpectationFailed
+            | Self::NoRouter
+            | Self::BodyTooLarge
+            | Self::ClientGone => Side::Client,
+            Self::NoServer | Self::Script { .. } => Side::Moongate,
+            Self::Connect { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::ServerClosed { .. }
+            | Self::BadAnswer { .. }
+            | Self::AnswerTimeout { .. } => Side::Server,
+        }
+    }
+
+    /// Whether nothing of the request can have been acted on, so that any method may be retried.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::NoServer
+        )
+    }
+}

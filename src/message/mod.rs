@@ -1,0 +1,97 @@
+//! Our own request, response and body: what handlers, services and scripts see.
+//!
+//! Knows the `http` crate's vocabulary (method, status, header map) and nothing of hyper, so that
+//! the server half of HTTP/1 can be exchanged. Must not know services, scripts or sockets.
+
+mod body;
+mod exchange;
+mod failure;
+mod rescue;
+mod target;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use body::{Body, BodyError, BodyStream};
+pub use exchange::{Client, Exchange, Record, TlsFacts};
+pub use failure::{Failure, Side};
+pub use rescue::{plain, rescue};
+pub use target::{Target, TargetError};
+
+/// A future that stays on its worker's thread.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A byte stream that a connection turns into after a 101 answer.
+pub trait Io: AsyncRead + AsyncWrite + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
+
+/// The client's side of an upgrade: resolves once the 101 answer has been sent.
+pub type Upgrade = LocalFuture<'static, io::Result<Box<dyn Io>>>;
+
+/// One request on its way to a server.
+///
+/// `headers` never holds `Host`: it is `host`, from the target's authority, `:authority` or the
+/// `Host` header, as the client wrote it (with its port).
+pub struct Request {
+    /// The method, as sent.
+    pub method: Method,
+    /// Path and query, normalised as the entrypoint asks.
+    pub target: Target,
+    /// The client's protocol version.
+    pub version: Version,
+    /// Host and port as the client named them; empty when an HTTP/1.0 client named none.
+    pub host: Bytes,
+    /// All other headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// The client's side of an upgrade, when it asked for one.
+    pub upgrade: Option<Upgrade>,
+    /// What is known of the client and noted about this exchange.
+    pub exchange: std::rc::Rc<Exchange>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .field("host", &self.host)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One response on its way to the client.
+#[derive(Debug)]
+pub struct Response {
+    /// The status; servers may send any number from 100 to 999.
+    pub status: StatusCode,
+    /// The reason phrase, where the server sent another one than the standard text.
+    pub reason: Option<Bytes>,
+    /// The headers, without hop-by-hop ones (but `Upgrade` and `Connection` of a 101).
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// Set when this answer is ours because something failed on the way.
+    pub failure: Option<Failure>,
+}
+
+impl Response {
+    /// A response with that status and an empty body.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            reason: None,
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            failure: None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Providers' configurations become one, with every name scoped by its provider.
+
+use std::sync::Arc;
+
+use super::{Dynamic, Elements};
+
+/// Merges the configurations of providers; `name` becomes `name@provider`.
+///
+/// References inside elements stay as written: they are resolved against the provider of the
+/// element that holds them.
+#[must_use]
+pub fn merge<'a>(parts: impl IntoIterator<Item = (&'a str, &'a Dynamic)>) -> Dynamic {
+    let mut all = Dynamic::default();
+    for (provider, part) in parts {
+        scope(&mut all.http.routers, &part.http.routers, provider);
+        scope(&mut all.http.services, &part.http.services, provider);
+        scope(&mut all.http.middlewares, &part.http.middlewares, provider);
+        scope(
+            &mut all.http.servers_transports,
+            &part.http.servers_transports,
+            provider,
+        );
+        for (section, elements) in &part.tcp {
+            scope(
+                all.tcp.entry(section.clone()).or_default(),
+                elements,
+                provider,
+            );
+        }
+        for (section, elements) in &part.udp {
+            scope(
+                all.udp.entry(section.clone()).or_default(),
+                elements,
+                provider,
+            );
+        }
+        all.tls
+            .certificates
+            .extend(part.tls.certificates.iter().cloned());
+        for (name, options) in &part.tls.options {
+            let name = if name == "default" {
+                name.clone()
+            } else {
+                format!("{name}@{provider}")
+            };
+            all.tls.options.insert(name, options.clone());
+        }
+        all.tls
+            .stores
+            .extend(part.tls.stores.iter().map(|(n, v)| (n.clone(), v.clone())));
+    }
+    all
+}
+
+fn scope<T>(all: &mut Elements<T>, part: &Elements<T>, provider: &str) {
+    for (name, element) in part {
+        all.insert(format!("{name}@{provider}"), Arc::clone(element));
+    }
+}
