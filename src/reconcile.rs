@@ -1,1 +1,207 @@
-//! Placeholder of `reconcile`.
+//! Providers' messages become a published snapshot: throttle, merge, compile, prepare on every
+//! worker, swap, retire.
+//!
+//! One generation is published at a time. A failed step leaves what is served untouched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::compile::{Catalog, Memory, compile};
+use crate::entrypoint::{Worker, WorkerError};
+use crate::lua::InstanceId;
+use crate::model::{Diagnostic, Dynamic, Severity, merge};
+use crate::provider::{Message, Receiver};
+use crate::snapshot::Snapshot;
+use crate::tls::CertStore;
+
+pub use scripts::ScriptFiles;
+
+mod scripts;
+
+/// What is served now, for the control plane's readers.
+#[derive(Debug)]
+pub struct Live {
+    snapshot: ArcSwap<Snapshot>,
+    certificates: Arc<ArcSwap<CertStore>>,
+    /// Findings of providers about what they could not read, by provider.
+    rejected: parking_lot::Mutex<BTreeMap<String, Vec<Diagnostic>>>,
+}
+
+impl Live {
+    /// Begins with a snapshot.
+    #[must_use]
+    pub fn new(first: Arc<Snapshot>, certificates: Arc<ArcSwap<CertStore>>) -> Arc<Self> {
+        certificates.store(Arc::clone(&first.certificates));
+        let snapshot = ArcSwap::new(first);
+        Arc::new(Self { snapshot, certificates, rejected: parking_lot::Mutex::default() })
+    }
+
+    /// What is served now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// What providers could not read, as long as it is so.
+    #[must_use]
+    pub fn rejected(&self) -> Vec<Diagnostic> {
+        self.rejected.lock().values().flatten().cloned().collect()
+    }
+}
+
+/// How long workers may take to load new scripts.
+const PREPARE_LIMIT: Duration = Duration::from_secs(10);
+/// How often script files are looked at for changes.
+const SCRIPTS_EVERY: Duration = Duration::from_millis(500);
+
+/// Turns configurations into what is served.
+#[derive(Debug)]
+pub struct Reconciler {
+    catalog: Catalog,
+    scripts: ScriptFiles,
+    memory: Memory,
+    parts: BTreeMap<String, Arc<Dynamic>>,
+    workers: Arc<[Worker]>,
+    live: Arc<Live>,
+    throttle: Duration,
+}
+
+impl Reconciler {
+    /// Begins with what is live; `memory` is what the first snapshot was compiled with.
+    #[must_use]
+    pub fn new(
+        catalog: Catalog,
+        scripts: ScriptFiles,
+        memory: Memory,
+        first: (String, Arc<Dynamic>),
+        workers: Arc<[Worker]>,
+        live: Arc<Live>,
+        throttle: Duration,
+    ) -> Self {
+        let parts = BTreeMap::from([first]);
+        Self { catalog, scripts, memory, parts, workers, live, throttle }
+    }
+
+    /// Follows a provider until told to stop.
+    pub async fn run(mut self, mut messages: Receiver, mut stop: watch::Receiver<bool>) {
+        let mut look = tokio::time::interval(SCRIPTS_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                message = messages.recv() => match message {
+                    None => return,
+                    Some(message) => {
+                        if !self.take(message) {
+                            continue;
+                        }
+                        // The first change is applied at once, those that follow wait.
+                        if let Some(last) = last {
+                            tokio::time::sleep_until(last + self.throttle).await;
+                            while let Some(more) = messages.try_recv() {
+                                self.take(more);
+                            }
+                        }
+                    }
+                },
+                _ = look.tick() => {
+                    if !self.scripts.changed() {
+                        continue;
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            last = Some(Instant::now());
+            if let Err(error) = self.publish().await {
+                tracing::error!(%error, "the configuration could not be published");
+            }
+        }
+    }
+
+    /// Takes a provider's message; whether there is something to publish.
+    fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Rejected { provider, diagnostics } => {
+                for finding in &diagnostics {
+                    tracing::error!(provider = &*provider, "{finding}");
+                }
+                self.live.rejected.lock().insert(provider.to_string(), diagnostics);
+                false
+            }
+            Message::Update(update) => {
+                log_all(&update.provider, &update.diagnostics);
+                let mut rejected = self.live.rejected.lock();
+                rejected.insert(update.provider.to_string(), update.diagnostics.clone());
+                drop(rejected);
+                let before =
+                    self.parts.insert(update.provider.to_string(), Arc::clone(&update.dynamic));
+                !before.is_some_and(|before| Arc::ptr_eq(&before, &update.dynamic))
+            }
+        }
+    }
+
+    /// Compiles what providers say and serves it.
+    async fn publish(&mut self) -> Result<(), WorkerError> {
+        let parts = self.parts.iter().map(|(name, part)| (name.as_str(), &**part));
+        let dynamic = merge(parts);
+        self.scripts.load(&dynamic, &mut self.catalog);
+        let mut snapshot = Arc::new(compile(&dynamic, &self.catalog, &mut self.memory));
+        let failed = self.prepare(&snapshot).await?;
+        if !failed.is_empty() {
+            // Their routers are disabled, or keep the script's last good version.
+            self.memory.note_failed(failed);
+            snapshot = Arc::new(compile(&dynamic, &self.catalog, &mut self.memory));
+            self.prepare(&snapshot).await?;
+        }
+        self.memory.confirm();
+        let before = self.live.snapshot.swap(Arc::clone(&snapshot));
+        self.live.certificates.store(Arc::clone(&snapshot.certificates));
+        for worker in &*self.workers {
+            worker.publish().await?;
+        }
+        let known = before.outcome.diagnostics();
+        let findings = snapshot.outcome.diagnostics();
+        log_all("", &findings.into_iter().filter(|f| !known.contains(f)).collect::<Vec<_>>());
+        tracing::info!(
+            generation = snapshot.number,
+            routers = snapshot.outcome.routers.len(),
+            "configuration applied"
+        );
+        Ok(())
+    }
+
+    /// Loads new scripts on all workers; the errors of those that failed on any.
+    async fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<HashMap<InstanceId, String>, WorkerError> {
+        let mut failed = HashMap::new();
+        for worker in &*self.workers {
+            let prepare = worker.prepare(Arc::clone(snapshot));
+            match tokio::time::timeout(PREPARE_LIMIT, prepare).await {
+                Ok(prepared) => {
+                    for (id, error) in prepared? {
+                        failed.insert(id, error.to_string());
+                    }
+                }
+                Err(_) => tracing::error!("a worker took too long to load scripts"),
+            }
+        }
+        Ok(failed)
+    }
+}
+
+fn log_all(provider: &str, findings: &[Diagnostic]) {
+    for finding in findings {
+        match finding.severity {
+            Severity::Error => tracing::error!(provider, "{finding}"),
+            Severity::Warning => tracing::warn!(provider, "{finding}"),
+        }
+    }
+}

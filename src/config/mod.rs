@@ -1,1 +1,19 @@
-//! Placeholder of `config`.
+//! The static configuration: what Moongate is started with.
+//!
+//! Pure serde plus the loading of its one source: a file, else flags, else the environment, as
+//! Traefik does. Knows no runtime.
+
+mod address;
+mod options;
+mod resolve;
+mod sources;
+mod unsupported;
+mod usage;
+
+pub use address::{Address, AddressError, Transport};
+pub use options::{
+    AccessLog, Api, Core, EntryPoint, FileProvider, Ping, Providers, Redirection, Root, Scripts,
+};
+pub use resolve::{EntryPointPlan, Static};
+pub use sources::{ConfigError, Loaded, Source, System, load};
+pub use usage::usage;

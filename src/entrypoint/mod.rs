@@ -1,1 +1,90 @@
-//! Placeholder of `entrypoint`.
+//! Entrypoints: listening sockets, workers, connections, and the HTTP server half.
+//!
+//! hyper is known here and nowhere else. Must not know providers or how a snapshot is made.
+
+mod activity;
+mod body;
+mod connection;
+mod drain;
+mod forwarded;
+mod handle;
+mod http;
+mod listen;
+mod worker;
+
+pub use listen::{Acceptor, ListenError, Listener, Sharing, bind};
+pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// An entrypoint as it runs.
+#[derive(Debug, Clone)]
+pub struct Entrypoint {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whose `X-Forwarded-*` headers are kept.
+    pub trust: Trust,
+    /// What is done with `X-Forwarded-For` of trusted clients.
+    pub forwarded_for: ForwardedFor,
+    /// Whether dot segments and empty segments are removed from paths.
+    pub path: PathHandling,
+    /// Limits of time and size.
+    pub limits: ConnectionLimits,
+}
+
+/// Whose forwarding headers are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Everybody's (`forwardedHeaders.insecure`).
+    All,
+    /// Those networks'.
+    Networks(Vec<IpNet>),
+}
+
+impl Trust {
+    /// Whether a peer is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: std::net::IpAddr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Networks(networks) => {
+                let peer = peer.to_canonical();
+                networks.iter().any(|network| network.contains(&peer))
+            }
+        }
+    }
+}
+
+/// What is done with `X-Forwarded-For`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedFor {
+    /// The client's address is added.
+    Append,
+    /// It stays as it came (`notAppendXForwardedFor`).
+    Keep,
+}
+
+/// What is done with paths before they are routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathHandling {
+    /// `sanitizePath: true`.
+    Sanitize,
+    /// `sanitizePath: false`.
+    Keep,
+}
+
+/// Limits of a client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// From the first byte of a request to the end of its head.
+    pub read: Option<Duration>,
+    /// Between requests.
+    pub idle: Option<Duration>,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// HTTP/2 streams at once.
+    pub streams_max: u32,
+}

@@ -73,3 +73,11 @@ impl Instance {
         Self { spec }
     }
 }
+
+impl Context {
+    /// A fresh context.
+    #[must_use]
+    pub fn new(exchange: Rc<Exchange>, host: Rc<dyn Host>) -> Self {
+        Self { exchange, host }
+    }
+}

@@ -60,11 +60,7 @@ impl Body {
     /// [`BodyError::TooLarge`] past the limit, else what the stream met.
     pub async fn collect(mut self, limit_bytes: usize) -> Result<Bytes, BodyError> {
         if let Self::Full(bytes) = self {
-            return if bytes.len() > limit_bytes {
-                Err(BodyError::TooLarge)
-            } else {
-                Ok(bytes)
-            };
+            return if bytes.len() > limit_bytes { Err(BodyError::TooLarge) } else { Ok(bytes) };
         }
         let mut all = bytes::BytesMut::new();
         while let Some(frame) = self.frame().await {
@@ -86,11 +82,7 @@ impl Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        if bytes.has_remaining() {
-            Self::Full(bytes)
-        } else {
-            Self::Empty
-        }
+        if bytes.has_remaining() { Self::Full(bytes) } else { Self::Empty }
     }
 }
 

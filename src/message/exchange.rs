@@ -21,6 +21,8 @@ pub struct Client {
     pub entrypoint: Arc<str>,
     /// Facts of TLS, when the connection is encrypted.
     pub tls: Option<TlsFacts>,
+    /// Counts the connection as open while anything of it lives, a tunnel for example.
+    pub guard: Rc<dyn std::fmt::Debug>,
 }
 
 /// Facts of a TLS connection.
@@ -80,10 +82,6 @@ impl Exchange {
     /// A fresh exchange that starts now.
     #[must_use]
     pub fn new(client: Rc<Client>) -> Self {
-        Self {
-            client,
-            started: Instant::now(),
-            record: RefCell::default(),
-        }
+        Self { client, started: Instant::now(), record: RefCell::default() }
     }
 }

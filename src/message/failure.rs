@@ -124,9 +124,6 @@ impl Failure {
     /// Whether nothing of the request can have been acted on, so that any method may be retried.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::NoServer
-        )
+        matches!(self, Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::NoServer)
     }
 }

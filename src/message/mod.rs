@@ -86,12 +86,6 @@ impl Response {
     /// A response with that status and an empty body.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self {
-            status,
-            reason: None,
-            headers: HeaderMap::new(),
-            body: Body::Empty,
-            failure: None,
-        }
+        Self { status, reason: None, headers: HeaderMap::new(), body: Body::Empty, failure: None }
     }
 }

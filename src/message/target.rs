@@ -72,10 +72,7 @@ impl Target {
         for &b in &text[path_len..] {
             push_text(b, &mut out);
         }
-        Ok(Self {
-            text: Bytes::from(out),
-            path_len: path_len_out,
-        })
+        Ok(Self { text: Bytes::from(out), path_len: path_len_out })
     }
 
     /// A target of a path that is already escaped and a query without its `?`.
@@ -119,22 +116,14 @@ impl Target {
     #[must_use]
     pub fn routing_path(&self) -> Cow<'_, str> {
         let path = self.path();
-        if path.contains('%') {
-            decode(path, is_reserved)
-        } else {
-            Cow::Borrowed(path)
-        }
+        if path.contains('%') { decode(path, is_reserved) } else { Cow::Borrowed(path) }
     }
 
     /// The path with all escapes decoded, as scripts and redirects see it.
     #[must_use]
     pub fn decoded_path(&self) -> Cow<'_, str> {
         let path = self.path();
-        if path.contains('%') {
-            decode(path, |_| false)
-        } else {
-            Cow::Borrowed(path)
-        }
+        if path.contains('%') { decode(path, |_| false) } else { Cow::Borrowed(path) }
     }
 
     /// Removes dot segments and empty segments from the path (`sanitizePath`).
@@ -163,10 +152,7 @@ impl Target {
         }
         let path_len = out.len();
         out.extend_from_slice(&self.text[self.path_len..]);
-        *self = Self {
-            text: Bytes::from(out),
-            path_len,
-        };
+        *self = Self { text: Bytes::from(out), path_len };
     }
 
     /// Replaces the path by an already escaped one; the query stays.
@@ -236,20 +222,12 @@ fn escaped_byte(text: &[u8], i: usize) -> Option<u8> {
 
 fn push_escape(byte: u8, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.extend_from_slice(&[
-        b'%',
-        HEX[usize::from(byte >> 4)],
-        HEX[usize::from(byte & 15)],
-    ]);
+    out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
 /// Bytes beyond ASCII are escaped, so that a target is ASCII.
 fn push_text(byte: u8, out: &mut Vec<u8>) {
-    if byte.is_ascii() {
-        out.push(byte)
-    } else {
-        push_escape(byte, out)
-    }
+    if byte.is_ascii() { out.push(byte) } else { push_escape(byte, out) }
 }
 
 fn is_unreserved(byte: u8) -> bool {

@@ -1,1 +1,104 @@
-//! Placeholder of `middleware`.
+//! The chain of a route: script instances, the request down, the response up.
+//!
+//! Knows instances by id only: which script they run is none of its business. What ends the chain
+//! (a service, another chain) is handed in. Must not know services and routers.
+
+use std::cell::OnceCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::lua::{Context, Flow, Host, Instance, InstanceId};
+use crate::message::{Failure, LocalFuture, Request, Response, rescue};
+
+/// A worker's instances of one generation.
+pub type Instances = HashMap<InstanceId, Rc<Instance>>;
+
+/// What stands behind the last script, and what scripts may call by name.
+pub trait End {
+    /// Answers a request that passed all scripts.
+    fn serve(&self, request: Request) -> LocalFuture<'static, Response>;
+
+    /// Sends a request to a service by its name with provider.
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>>;
+}
+
+/// Runs a request through scripts and what stands behind them.
+pub async fn run(
+    instances: Rc<Instances>,
+    steps: Arc<[InstanceId]>,
+    end: Rc<dyn End>,
+    request: Request,
+) -> Response {
+    let exchange = Rc::clone(&request.exchange);
+    let chain = Chain { instances, steps, end };
+    let host = Rc::new(Walk { chain: chain.clone(), context: OnceCell::new() });
+    let context = Rc::new(Context::new(exchange, Rc::clone(&host) as Rc<dyn Host>));
+    // Set once, right after its making, so it cannot be set already.
+    let _ = host.context.set(Rc::downgrade(&context));
+    chain.walk(&context, 0, request).await
+}
+
+/// Scripts and what stands behind them.
+#[derive(Clone)]
+struct Chain {
+    instances: Rc<Instances>,
+    steps: Arc<[InstanceId]>,
+    end: Rc<dyn End>,
+}
+
+impl Chain {
+    /// From the script at `start` to the end and back to it.
+    async fn walk(&self, context: &Rc<Context>, start: usize, mut request: Request) -> Response {
+        let mut position = start;
+        let mut response = loop {
+            let Some(id) = self.steps.get(position) else {
+                break self.end.serve(request).await;
+            };
+            let Some(instance) = self.instances.get(id) else {
+                tracing::error!(position, "a script of this route is not loaded");
+                break rescue(Failure::Script { id: "not loaded".to_owned() });
+            };
+            if instance.hooks().request {
+                match instance.request(context, position, request).await {
+                    Flow::Next(next) => request = next,
+                    Flow::Done(response) => break response,
+                }
+            }
+            position += 1;
+        };
+        let passed = self.steps.get(start..position).unwrap_or_default();
+        for id in passed.iter().rev() {
+            if let Some(instance) = self.instances.get(id)
+                && instance.hooks().response
+            {
+                response = instance.response(context, response).await;
+            }
+        }
+        response
+    }
+}
+
+/// The chain as scripts see it.
+struct Walk {
+    chain: Chain,
+    context: OnceCell<Weak<Context>>,
+}
+
+impl Host for Walk {
+    fn next(&self, position: usize, request: Request) -> LocalFuture<'static, Response> {
+        let chain = self.chain.clone();
+        let context = self.context.get().and_then(Weak::upgrade);
+        Box::pin(async move {
+            match context {
+                Some(context) => chain.walk(&context, position + 1, request).await,
+                None => rescue(Failure::ClientGone),
+            }
+        })
+    }
+
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
+        self.chain.end.service(name, request)
+    }
+}

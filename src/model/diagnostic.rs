@@ -41,10 +41,7 @@ impl Diagnostic {
 
     /// A warning about the element at `path`.
     pub fn warning(path: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(path, reason)
-        }
+        Self { severity: Severity::Warning, ..Self::error(path, reason) }
     }
 }
 

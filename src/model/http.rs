@@ -230,18 +230,11 @@ impl<'de> Deserialize<'de> for Middleware {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut kinds = Map::<String, Value>::deserialize(deserializer)?;
         let mut take = |name: &str| {
-            let key = kinds
-                .keys()
-                .find(|key| key.eq_ignore_ascii_case(name))?
-                .clone();
+            let key = kinds.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
             kinds.remove(&key)
         };
         let (on_error, limits) = (take("onError"), take("limits"));
-        Ok(Self {
-            kinds,
-            on_error,
-            limits,
-        })
+        Ok(Self { kinds, on_error, limits })
     }
 }
 

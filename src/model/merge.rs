@@ -15,39 +15,19 @@ pub fn merge<'a>(parts: impl IntoIterator<Item = (&'a str, &'a Dynamic)>) -> Dyn
         scope(&mut all.http.routers, &part.http.routers, provider);
         scope(&mut all.http.services, &part.http.services, provider);
         scope(&mut all.http.middlewares, &part.http.middlewares, provider);
-        scope(
-            &mut all.http.servers_transports,
-            &part.http.servers_transports,
-            provider,
-        );
+        scope(&mut all.http.servers_transports, &part.http.servers_transports, provider);
         for (section, elements) in &part.tcp {
-            scope(
-                all.tcp.entry(section.clone()).or_default(),
-                elements,
-                provider,
-            );
+            scope(all.tcp.entry(section.clone()).or_default(), elements, provider);
         }
         for (section, elements) in &part.udp {
-            scope(
-                all.udp.entry(section.clone()).or_default(),
-                elements,
-                provider,
-            );
+            scope(all.udp.entry(section.clone()).or_default(), elements, provider);
         }
-        all.tls
-            .certificates
-            .extend(part.tls.certificates.iter().cloned());
+        all.tls.certificates.extend(part.tls.certificates.iter().cloned());
         for (name, options) in &part.tls.options {
-            let name = if name == "default" {
-                name.clone()
-            } else {
-                format!("{name}@{provider}")
-            };
+            let name = if name == "default" { name.clone() } else { format!("{name}@{provider}") };
             all.tls.options.insert(name, options.clone());
         }
-        all.tls
-            .stores
-            .extend(part.tls.stores.iter().map(|(n, v)| (n.clone(), v.clone())));
+        all.tls.stores.extend(part.tls.stores.iter().map(|(n, v)| (n.clone(), v.clone())));
     }
     all
 }

@@ -7,6 +7,7 @@
 mod diagnostic;
 mod http;
 mod merge;
+mod outcome;
 mod report;
 mod tls;
 
@@ -21,6 +22,7 @@ pub use http::{
     RouterTls, Server, ServersTransport, Service, TlsDomain, Weighted, WeightedChild,
 };
 pub use merge::merge;
+pub use outcome::{Outcome, RouterVerdict, Verdict};
 pub use report::{ElementStatus, MiddlewareReport, Report, RouterReport, ServiceReport};
 pub use tls::{Certificate, Tls};
 

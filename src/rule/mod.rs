@@ -1,1 +1,24 @@
-//! Placeholder of `rule`.
+//! Rules: text to syntax tree to matcher tree.
+//!
+//! Pure: knows neither sockets nor services. Adding a matcher is one file in `matcher/` and one
+//! word in its catalogue.
+
+mod error;
+mod key;
+pub mod matcher;
+mod parse;
+mod tree;
+
+pub use error::{Position, RuleError};
+pub use key::{HostKey, Key, PathKey};
+pub use matcher::{Facts, Kind, Matcher};
+pub use parse::parse;
+pub use tree::{Call, Tree};
+
+/// Checks a tree's matchers and makes it ready to match requests.
+///
+/// # Errors
+/// When a matcher is unknown or its arguments are wrong; with the position.
+pub fn compile(tree: &Tree) -> Result<Matcher, RuleError> {
+    Matcher::new(tree)
+}

@@ -99,9 +99,7 @@ fn nanos(mut rest: &str) -> Option<u128> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at(digits);
-        let unit_len = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit_len = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_len);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
         sum = sum.checked_add(scaled(number, *scale)?)?;
@@ -116,11 +114,7 @@ fn scaled(number: &str, scale: u128) -> Option<u128> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || number.len() > 30 {
         return None;
     }
-    let whole: u128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let fraction = &fraction[..fraction.len().min(15)];
     let part = if fraction.is_empty() {
         0
@@ -207,11 +201,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        assert_eq!(
-            GoDuration::parse(text).unwrap().to_string(),
-            expect,
-            "{text}"
-        );
+        assert_eq!(GoDuration::parse(text).unwrap().to_string(), expect, "{text}");
     }
 
     #[test]
@@ -234,13 +224,7 @@ mod tests {
         for text in ["", "s", "1", "1x", "1.2.3s", "5 s", "1d"] {
             assert_eq!(GoDuration::parse(text).is_ok(), text == "1", "{text}");
         }
-        assert!(matches!(
-            GoDuration::parse("-1s"),
-            Err(DurationError::Negative(_))
-        ));
-        assert!(matches!(
-            GoDuration::parse("9999999h"),
-            Err(DurationError::Overflow(_))
-        ));
+        assert!(matches!(GoDuration::parse("-1s"), Err(DurationError::Negative(_))));
+        assert!(matches!(GoDuration::parse("9999999h"), Err(DurationError::Overflow(_))));
     }
 }

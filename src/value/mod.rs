@@ -2,6 +2,12 @@
 //!
 //! Knows no file, socket or runtime.
 
+mod decode;
+mod document;
 mod duration;
+mod suggest;
 
+pub use decode::{DecodeError, decode, decode_at, section};
+pub use document::{DocumentError, Format};
 pub use duration::{DurationError, GoDuration};
+pub use suggest::nearest;

@@ -1,0 +1,78 @@
+//! What configuration is compiled against: scripts, internal services, entrypoints. A value that
+//! is built once and handed down.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::lua::{ScriptInfo, ScriptSource};
+use crate::service::Internal;
+use crate::upstream::Transport;
+
+/// All that configuration may name beside itself.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// Scripts by kind and by path.
+    pub scripts: Scripts,
+    /// Internal services, such as `api@internal`.
+    pub internals: HashMap<String, Arc<dyn Internal>>,
+    /// Entrypoints, in the order workers know them.
+    pub entrypoints: Vec<EntrypointFacts>,
+    /// The transport of services that name none.
+    pub transport: Arc<Transport>,
+}
+
+/// What routers need to know of an entrypoint.
+#[derive(Debug, Clone)]
+pub struct EntrypointFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether routers without `entryPoints` are on it.
+    pub default: IsDefault,
+    /// Middlewares in front of all its routers' own, by name with provider.
+    pub middlewares: Vec<String>,
+}
+
+/// Whether routers without `entryPoints` are on an entrypoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsDefault {
+    /// They are.
+    Yes,
+    /// They must name it.
+    No,
+}
+
+/// A script with what it declares, or why it cannot be used.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Its text.
+    pub source: Arc<ScriptSource>,
+    /// What it declares; the error otherwise.
+    pub info: Result<Arc<ScriptInfo>, String>,
+}
+
+/// Scripts by the names that configuration uses.
+#[derive(Debug, Clone, Default)]
+pub struct Scripts {
+    /// Built-in and user scripts by kind, in lower case.
+    pub kinds: HashMap<String, Script>,
+    /// Scripts named by path, as written in the configuration.
+    pub files: HashMap<PathBuf, Script>,
+    /// Scripts written inline, by their text.
+    pub inline: HashMap<String, Script>,
+}
+
+impl Scripts {
+    /// A script by its kind, whatever its case.
+    #[must_use]
+    pub fn kind(&self, kind: &str) -> Option<&Script> {
+        self.kinds.get(&kind.to_ascii_lowercase())
+    }
+
+    /// A script by its path as written.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&Script> {
+        self.files.get(Path::new(path))
+    }
+}

@@ -1,0 +1,324 @@
+//! Middlewares: kinds become scripts, options are decoded by their schemas, references resolved.
+
+use std::collections::HashMap as StdMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use serde_json::Value;
+
+use super::services::Services;
+use super::{Catalog, Script, limits, provider_of, qualify};
+use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
+use crate::model::{self, Dynamic, Verdict};
+use crate::schema::{ReferenceKind, Source};
+
+/// Middlewares kept from the last generation.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    kept: HashMap<String, Kept>,
+    /// What is served of each middleware now: what it falls back to when a new script is bad.
+    good: HashMap<String, Arc<InstanceSpec>>,
+    /// Instances that could not be loaded, with the reason.
+    pub(super) failed: HashMap<InstanceId, String>,
+}
+
+impl Memory {
+    /// What was compiled last is served.
+    pub(super) fn confirm(&mut self) {
+        let served = self.kept.iter().filter_map(|(name, kept)| match &kept.compiled {
+            Compiled::Script(spec) => Some((name.clone(), Arc::clone(spec))),
+            Compiled::Expands(_) => None,
+        });
+        self.good = served.collect();
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    config: Arc<model::Middleware>,
+    script: Script,
+    compiled: Compiled,
+}
+
+impl Memory {
+    /// The last good version of a script in the place of one that cannot be used. Only for the
+    /// script: options that are wrong disable the middleware, since the old ones may let pass what
+    /// the new ones would not.
+    fn fall_back(
+        &self,
+        name: &str,
+        config: &Arc<model::Middleware>,
+        catalog: &Catalog,
+        outcome: Outcome,
+    ) -> Outcome {
+        let error = match &outcome {
+            Err(errors) => match broken_script(config, catalog) {
+                Some(_) => errors.join("; "),
+                None => return outcome,
+            },
+            Ok((kept, _)) => match &kept.compiled {
+                Compiled::Expands(_) => return outcome,
+                Compiled::Script(spec) => match self.failed.get(&spec.id) {
+                    None => return outcome,
+                    Some(error) => error.clone(),
+                },
+            },
+        };
+        let Some(good) = self.good.get(name).filter(|good| !self.failed.contains_key(&good.id))
+        else {
+            return Err(vec![error]);
+        };
+        let source = Arc::clone(&good.source);
+        // The broken text stays unremembered, so that its next version is looked at anew.
+        let script = Script { source, info: Err(String::new()) };
+        let compiled = Compiled::Script(Arc::clone(good));
+        let kept = Kept { config: Arc::clone(config), script, compiled };
+        Ok((kept, vec![format!("{error}; the last good version of the script stays in force")]))
+    }
+}
+
+/// The error of a middleware's script, when it is the script that is wrong.
+fn broken_script(config: &model::Middleware, catalog: &Catalog) -> Option<String> {
+    let (kind, options) = kind_of(config).ok()?;
+    let (script, _) = script_of(kind, options, catalog).ok()?;
+    script.info.as_ref().err().cloned()
+}
+
+/// What a middleware comes to: scripts, or the middlewares that stand in its place.
+#[derive(Debug, Clone)]
+enum Compiled {
+    Script(Arc<InstanceSpec>),
+    Expands(Vec<String>),
+}
+
+/// Middlewares of this generation.
+#[derive(Debug)]
+pub(super) struct Middlewares {
+    /// The scripts each stands for, in order; or why it cannot be used.
+    resolved: HashMap<String, Result<Vec<Arc<InstanceSpec>>, String>>,
+    /// Those that are not simply in force.
+    pub(super) verdicts: StdMap<String, Verdict>,
+}
+
+impl Middlewares {
+    pub(super) fn compile(
+        dynamic: &Dynamic,
+        catalog: &Catalog,
+        services: &Services,
+        memory: &mut Memory,
+    ) -> Self {
+        let mut compiled = HashMap::new();
+        let mut verdicts = StdMap::new();
+        let mut kept = HashMap::new();
+        for (name, config) in &dynamic.http.middlewares {
+            let before = memory.kept.get(name);
+            let outcome = compile(name, config, catalog, services, before);
+            match memory.fall_back(name, config, catalog, outcome) {
+                Ok((next, warnings)) => {
+                    if !warnings.is_empty() {
+                        verdicts.insert(name.clone(), Verdict::live(warnings));
+                    }
+                    compiled.insert(name.clone(), Ok(next.compiled.clone()));
+                    kept.insert(name.clone(), next);
+                }
+                Err(errors) => {
+                    compiled.insert(name.clone(), Err(errors.join("; ")));
+                    verdicts.insert(name.clone(), Verdict::disabled(errors));
+                }
+            }
+        }
+        memory.kept = kept;
+        let mut resolved = HashMap::new();
+        for name in dynamic.http.middlewares.keys() {
+            let mut scripts = Vec::new();
+            let outcome = expand(name, &compiled, &mut Vec::new(), &mut scripts);
+            if let Err(error) = &outcome {
+                let verdict = || Verdict::disabled(vec![error.clone()]);
+                verdicts.entry(name.clone()).or_insert_with(verdict);
+            }
+            resolved.insert(name.clone(), outcome.map(|()| scripts));
+        }
+        Self { resolved, verdicts }
+    }
+
+    /// The scripts a middleware stands for.
+    pub(super) fn get(&self, name: &str) -> Result<&[Arc<InstanceSpec>], String> {
+        match self.resolved.get(name) {
+            None => Err(format!("middleware {name:?} does not exist")),
+            Some(Ok(scripts)) => Ok(scripts),
+            Some(Err(error)) => Err(format!("middleware {name:?}: {error}")),
+        }
+    }
+}
+
+/// Chains of chains end here.
+const DEPTH_MAX: usize = 32;
+
+fn expand(
+    name: &str,
+    all: &HashMap<String, Result<Compiled, String>>,
+    path: &mut Vec<String>,
+    scripts: &mut Vec<Arc<InstanceSpec>>,
+) -> Result<(), String> {
+    if path.iter().any(|outer| outer == name) {
+        let way = path.join(" -> ");
+        return Err(format!("the middlewares refer to each other in a circle: {way} -> {name}"));
+    }
+    if path.len() >= DEPTH_MAX {
+        return Err(format!("middlewares are nested deeper than {DEPTH_MAX}"));
+    }
+    match all.get(name) {
+        None => Err(format!("middleware {name:?} does not exist")),
+        Some(Err(error)) => Err(error.clone()),
+        Some(Ok(Compiled::Script(spec))) => {
+            scripts.push(Arc::clone(spec));
+            Ok(())
+        }
+        Some(Ok(Compiled::Expands(names))) => {
+            path.push(name.to_owned());
+            for inner in names {
+                expand(inner, all, path, scripts)?;
+            }
+            path.pop();
+            Ok(())
+        }
+    }
+}
+
+type Outcome = Result<(Kept, Vec<String>), Vec<String>>;
+
+fn compile(
+    name: &str,
+    config: &Arc<model::Middleware>,
+    catalog: &Catalog,
+    services: &Services,
+    before: Option<&Kept>,
+) -> Outcome {
+    let (kind, options) = kind_of(config).map_err(|error| vec![error])?;
+    let (script, options) = script_of(kind, options, catalog).map_err(|error| vec![error])?;
+    let info = script.info.as_ref().map_err(|error| vec![error.clone()])?;
+    if let Some(kept) = before
+        && (Arc::ptr_eq(&kept.config, config) || kept.config == *config)
+        && Arc::ptr_eq(&kept.script.source, &script.source)
+        && !refers_to_services(info)
+    {
+        return Ok((kept.clone(), Vec::new()));
+    }
+    let text =
+        |problem: &crate::schema::Problem| format!("{kind}.{}: {}", problem.path, problem.reason);
+    let decoded = info
+        .schema
+        .decode(&options, Source::File)
+        .map_err(|problems| problems.iter().map(text).collect::<Vec<_>>())?;
+    let warnings = decoded.warnings.iter().map(text).collect();
+    let provider = provider_of(name);
+    for reference in info.schema.references(&decoded.options) {
+        let target = qualify(&reference.name, provider);
+        if reference.kind == ReferenceKind::Service && !services.live.contains_key(&*target) {
+            return Err(vec![format!("the service {target:?} does not exist")]);
+        }
+    }
+    let compiled = match &info.expand {
+        Some(option) => Compiled::Expands(names_in(&decoded.options, option, provider)),
+        None => Compiled::Script(Arc::new(spec(name, config, script, decoded.options)?)),
+    };
+    let kept = Kept { config: Arc::clone(config), script: script.clone(), compiled };
+    Ok((kept, warnings))
+}
+
+fn refers_to_services(info: &ScriptInfo) -> bool {
+    info.schema.has_references(ReferenceKind::Service)
+}
+
+/// The one kind of a middleware.
+fn kind_of(config: &model::Middleware) -> Result<(&str, &Value), String> {
+    let mut kinds = config.kinds.iter();
+    match (kinds.next(), kinds.next()) {
+        (None, _) => Err("the middleware has no kind".to_owned()),
+        (Some((kind, options)), None) => Ok((kind, options)),
+        _ => {
+            let kinds: Vec<_> = config.kinds.keys().map(String::as_str).collect();
+            Err(format!("a middleware can have one kind only, this one has {}", kinds.join(", ")))
+        }
+    }
+}
+
+/// The script behind a kind, with the options that are the script's own.
+fn script_of<'a>(
+    kind: &str,
+    options: &Value,
+    catalog: &'a Catalog,
+) -> Result<(&'a Script, Value), String> {
+    let scripts = &catalog.scripts;
+    if kind.eq_ignore_ascii_case("plugin") {
+        let only = options.as_object().filter(|plugins| plugins.len() == 1);
+        let Some((name, options)) = only.and_then(|plugins| plugins.iter().next()) else {
+            return Err("plugin: name exactly one script".to_owned());
+        };
+        if name.eq_ignore_ascii_case("lua") {
+            return script_of(name, options, catalog);
+        }
+        let script = scripts.kind(name).ok_or_else(|| format!("plugin: no script {name:?}"))?;
+        return Ok((script, options.clone()));
+    }
+    if !kind.eq_ignore_ascii_case("lua") {
+        let script = scripts.kind(kind).ok_or_else(|| unknown_kind(kind, catalog))?;
+        return Ok((script, options.clone()));
+    }
+    let field = |name: &str| {
+        let mut fields = options.as_object()?.iter();
+        fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
+    for key in options.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        if !["script", "code", "options"].iter().any(|known| known.eq_ignore_ascii_case(key)) {
+            return Err(format!("lua.{key}: unknown option; known are script, code, options"));
+        }
+    }
+    let own = field("options").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    match (field("script").and_then(Value::as_str), field("code").and_then(Value::as_str)) {
+        (Some(path), None) => {
+            let script = scripts.file(path);
+            Ok((script.ok_or_else(|| format!("lua.script: {path}: not found"))?, own))
+        }
+        (None, Some(code)) => {
+            let script = scripts.inline.get(code);
+            Ok((script.ok_or_else(|| "lua.code: not loaded".to_owned())?, own))
+        }
+        _ => Err("lua: give either script, a path, or code, the text".to_owned()),
+    }
+}
+
+fn unknown_kind(kind: &str, catalog: &Catalog) -> String {
+    let known = catalog.scripts.kinds.values().map(|script| script.source.kind());
+    match crate::value::nearest(kind, known) {
+        Some(near) => format!("there is no middleware of kind {kind:?}; did you mean {near:?}?"),
+        None => format!("there is no middleware of kind {kind:?}"),
+    }
+}
+
+fn names_in(options: &Value, option: &str, provider: &str) -> Vec<String> {
+    let names = options.get(option).and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).map(|name| qualify(name, provider)).collect()
+}
+
+fn spec(
+    name: &str,
+    config: &model::Middleware,
+    script: &Script,
+    options: Value,
+) -> Result<InstanceSpec, Vec<String>> {
+    let limits = limits::limits(config.limits.as_ref()).map_err(|error| vec![error])?;
+    let on_error = limits::on_error(config.on_error.as_ref()).map_err(|error| vec![error])?;
+    let identity = format!("{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
+    let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
+    let head = digest.as_ref().iter().take(8);
+    let id = head.fold(0u64, |id, &byte| (id << 8) | u64::from(byte));
+    Ok(InstanceSpec {
+        id: InstanceId(id),
+        name: name.into(),
+        source: Arc::clone(&script.source),
+        options: Arc::new(options),
+        limits,
+        on_error,
+    })
+}

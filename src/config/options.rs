@@ -1,0 +1,363 @@
+//! The options as they are written: names and defaults are Traefik's.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ForwardingTimeouts, RouterTls};
+use crate::value::{GoDuration, section};
+
+/// The whole static configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Root {
+    /// Switches of the process.
+    pub global: Global,
+    /// How servers are connected to where a service names no transport.
+    pub servers_transport: ServersTransport,
+    /// Entrypoints by name.
+    pub entry_points: BTreeMap<String, EntryPoint>,
+    /// Sources of dynamic configuration.
+    pub providers: Providers,
+    /// The API.
+    #[serde(deserialize_with = "section")]
+    pub api: Option<Api>,
+    /// The health endpoint.
+    #[serde(deserialize_with = "section")]
+    pub ping: Option<Ping>,
+    /// The leveled log.
+    pub log: Log,
+    /// The log of requests.
+    #[serde(deserialize_with = "section")]
+    pub access_log: Option<AccessLog>,
+    /// Rules.
+    pub core: Core,
+    /// Moongate's own: scripts.
+    pub scripts: Scripts,
+    /// Moongate's own: worker threads; 0 means one per core.
+    pub workers: usize,
+}
+
+/// Switches of the process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Global {
+    /// Accepted, and without effect: Moongate never asks for new versions.
+    pub check_new_version: bool,
+    /// Accepted, and without effect: Moongate sends nothing.
+    pub send_anonymous_usage: bool,
+    /// Leaves `X-Forwarded-For` of trusted clients as it came, on all entrypoints.
+    pub not_append_x_forwarded_for: bool,
+}
+
+impl Default for Global {
+    fn default() -> Self {
+        Self {
+            check_new_version: true,
+            send_anonymous_usage: false,
+            not_append_x_forwarded_for: false,
+        }
+    }
+}
+
+/// How servers are connected to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServersTransport {
+    /// Idle connections kept to one server, over all workers.
+    pub max_idle_conns_per_host: usize,
+    /// Limits of waiting.
+    pub forwarding_timeouts: ForwardingTimeouts,
+}
+
+impl Default for ServersTransport {
+    fn default() -> Self {
+        Self { max_idle_conns_per_host: 200, forwarding_timeouts: ForwardingTimeouts::default() }
+    }
+}
+
+/// One entrypoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EntryPoint {
+    /// `[host]:port[/tcp]`.
+    pub address: String,
+    /// Whether routers that name no entrypoint are on it.
+    pub as_default: bool,
+    /// Whether other processes may listen on the same port.
+    pub reuse_port: bool,
+    /// Time limits and the graceful stop.
+    pub transport: Transport,
+    /// Whose `X-Forwarded-*` headers are kept.
+    pub forwarded_headers: ForwardedHeaders,
+    /// HTTP of this entrypoint.
+    pub http: Http,
+    /// HTTP/2 of this entrypoint.
+    pub http2: Http2,
+}
+
+/// Time limits of an entrypoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Transport {
+    /// The graceful stop.
+    pub life_cycle: LifeCycle,
+    /// Limits of waiting for clients.
+    pub responding_timeouts: RespondingTimeouts,
+}
+
+/// The graceful stop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LifeCycle {
+    /// How long new requests are still accepted after the word to stop.
+    pub request_accept_grace_timeout: GoDuration,
+    /// How long open requests may take after that.
+    pub grace_time_out: GoDuration,
+}
+
+impl Default for LifeCycle {
+    fn default() -> Self {
+        Self {
+            request_accept_grace_timeout: GoDuration::ZERO,
+            grace_time_out: GoDuration::from_secs(10),
+        }
+    }
+}
+
+/// Limits of waiting for clients; zero means none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RespondingTimeouts {
+    /// For a request's head.
+    pub read_timeout: GoDuration,
+    /// For the next request on a connection.
+    pub idle_timeout: GoDuration,
+}
+
+impl Default for RespondingTimeouts {
+    fn default() -> Self {
+        Self { read_timeout: GoDuration::from_secs(60), idle_timeout: GoDuration::from_secs(180) }
+    }
+}
+
+/// Whose `X-Forwarded-*` headers are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ForwardedHeaders {
+    /// Everybody's.
+    pub insecure: bool,
+    /// Those of these addresses and networks.
+    #[serde(rename = "trustedIPs")]
+    pub trusted_ips: Vec<String>,
+    /// Leaves `X-Forwarded-For` of trusted clients as it came.
+    pub not_append_x_forwarded_for: bool,
+}
+
+/// HTTP of an entrypoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Http {
+    /// Sends all requests to another entrypoint.
+    pub redirections: Redirections,
+    /// Middlewares in front of all routers' own, by name with provider.
+    pub middlewares: Vec<String>,
+    /// TLS of all routers on it.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RouterTls>,
+    /// Whether dot segments and empty segments are removed from paths.
+    pub sanitize_path: bool,
+    /// Bytes of a request's head.
+    pub max_header_bytes: usize,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            redirections: Redirections::default(),
+            middlewares: Vec::new(),
+            tls: None,
+            sanitize_path: true,
+            max_header_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Sends all requests to another entrypoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Redirections {
+    /// To which, and how.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<Redirection>,
+}
+
+/// To which entrypoint, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Redirection {
+    /// An entrypoint's name, or `:port`.
+    pub to: String,
+    /// The scheme of the new place.
+    pub scheme: String,
+    /// 301 and 308 instead of 302 and 307.
+    pub permanent: bool,
+    /// The priority of the redirecting router.
+    pub priority: i64,
+}
+
+impl Default for Redirection {
+    fn default() -> Self {
+        Self {
+            to: String::new(),
+            scheme: "https".to_owned(),
+            permanent: true,
+            priority: i64::MAX - 1,
+        }
+    }
+}
+
+/// HTTP/2 of an entrypoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Http2 {
+    /// Streams of one connection at once.
+    pub max_concurrent_streams: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self { max_concurrent_streams: 250 }
+    }
+}
+
+/// Sources of dynamic configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Providers {
+    /// The least time between two applied changes.
+    pub providers_throttle_duration: GoDuration,
+    /// Files.
+    #[serde(deserialize_with = "section")]
+    pub file: Option<FileProvider>,
+}
+
+impl Default for Providers {
+    fn default() -> Self {
+        Self { providers_throttle_duration: GoDuration::from_secs(2), file: None }
+    }
+}
+
+/// The file provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FileProvider {
+    /// A folder, read with all below it.
+    pub directory: String,
+    /// One file.
+    pub filename: String,
+    /// Whether changes are followed.
+    pub watch: bool,
+}
+
+impl Default for FileProvider {
+    fn default() -> Self {
+        Self { directory: String::new(), filename: String::new(), watch: true }
+    }
+}
+
+/// The API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Api {
+    /// Served on the entrypoint `traefik` without a router of the user's.
+    pub insecure: bool,
+    /// Accepted; there is no dashboard yet.
+    pub dashboard: bool,
+    /// Accepted, and without effect: there is no advert.
+    pub disable_dashboard_ad: bool,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { insecure: false, dashboard: true, disable_dashboard_ad: false }
+    }
+}
+
+/// The health endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ping {
+    /// The entrypoint it is served on.
+    pub entry_point: String,
+    /// Served only by routers of the user's.
+    pub manual_routing: bool,
+    /// The status while the process stops.
+    pub terminating_status_code: u16,
+}
+
+impl Default for Ping {
+    fn default() -> Self {
+        Self {
+            entry_point: "traefik".to_owned(),
+            manual_routing: false,
+            terminating_status_code: 503,
+        }
+    }
+}
+
+/// The leveled log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Log {
+    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `FATAL` or `PANIC`.
+    pub level: String,
+    /// `common` or `json`.
+    pub format: String,
+    /// No colours on a terminal.
+    pub no_color: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "ERROR".to_owned(), format: "common".to_owned(), no_color: false }
+    }
+}
+
+/// The log of requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AccessLog {
+    /// Where it is written; empty means standard output.
+    pub file_path: String,
+    /// `common`.
+    pub format: String,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { file_path: String::new(), format: "common".to_owned() }
+    }
+}
+
+/// Rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Core {
+    /// `v3`.
+    pub default_rule_syntax: String,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self { default_rule_syntax: "v3".to_owned() }
+    }
+}
+
+/// Scripts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Scripts {
+    /// A folder of user scripts; one named like a built-in replaces it.
+    pub directory: String,
+}

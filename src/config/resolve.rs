@@ -1,0 +1,193 @@
+//! The options resolved: addresses parsed, defaults filled in, the whole checked.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::address::{Address, Transport};
+use super::options::{AccessLog, Api, EntryPoint, FileProvider, Ping, Root};
+use super::sources::ConfigError;
+
+/// A static configuration that can be run.
+#[derive(Debug, Clone)]
+pub struct Static {
+    /// The entrypoints by name, in order.
+    pub entrypoints: Vec<EntryPointPlan>,
+    /// The API, when it is on.
+    pub api: Option<Api>,
+    /// The health endpoint, when it is on.
+    pub ping: Option<Ping>,
+    /// The access log, when it is on.
+    pub access_log: Option<AccessLog>,
+    /// The file provider, when it is on.
+    pub file: Option<FileProvider>,
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// The options as written, for what needs no resolving.
+    pub root: Root,
+}
+
+/// An entrypoint that can be listened on.
+#[derive(Debug, Clone)]
+pub struct EntryPointPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// Whether routers that name no entrypoint are on it.
+    pub is_default: bool,
+    /// Networks whose forwarding headers are kept.
+    pub trusted: Vec<IpNet>,
+    /// The options as written.
+    pub options: EntryPoint,
+}
+
+/// The name of the entrypoint that API and ping use by default.
+const INTERNAL: &str = "traefik";
+/// More workers than this are a slip of the keyboard.
+const WORKERS_MAX: usize = 1024;
+
+impl Static {
+    /// Resolves options; `cores` is the number of workers where none is given.
+    ///
+    /// # Errors
+    /// When an address or a network cannot be read, or options contradict each other.
+    pub fn resolve(mut root: Root, cores: usize) -> Result<Self, ConfigError> {
+        add_entrypoints(&mut root);
+        let any_default = root.entry_points.values().any(|options| options.as_default);
+        let mut entrypoints = Vec::new();
+        for (name, options) in &root.entry_points {
+            let is_default =
+                if any_default { options.as_default } else { name.as_str() != INTERNAL };
+            entrypoints.push(plan(name, options, is_default)?);
+        }
+        check(&root)?;
+        if root.workers > WORKERS_MAX {
+            return Err(invalid("workers", format!("more than {WORKERS_MAX}")));
+        }
+        let workers = if root.workers == 0 { cores.max(1) } else { root.workers };
+        Ok(Self {
+            entrypoints,
+            api: root.api.clone(),
+            ping: root.ping.clone(),
+            access_log: root.access_log.clone(),
+            file: root.providers.file.clone(),
+            workers,
+            root,
+        })
+    }
+}
+
+/// Traefik's entrypoints of last resort: `http` on port 80, and `traefik` on 8080 where something
+/// internal needs it.
+fn add_entrypoints(root: &mut Root) {
+    let at = |address: &str| EntryPoint { address: address.to_owned(), ..EntryPoint::default() };
+    if root.entry_points.is_empty() {
+        root.entry_points.insert("http".to_owned(), at(":80"));
+    }
+    let api = root.api.as_ref().is_some_and(|api| api.insecure);
+    let ping = root.ping.as_ref();
+    let ping = ping.is_some_and(|ping| !ping.manual_routing && ping.entry_point == INTERNAL);
+    if (api || ping) && !root.entry_points.contains_key(INTERNAL) {
+        root.entry_points.insert(INTERNAL.to_owned(), at(":8080"));
+    }
+}
+
+fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPointPlan, ConfigError> {
+    let option = |option: &str| format!("entryPoints.{name}.{option}");
+    let address: Address =
+        options.address.parse().map_err(|error| invalid(option("address"), error))?;
+    if address.transport == Transport::Udp {
+        return Err(ConfigError::Unsupported {
+            origin: option("address"),
+            options: vec!["entrypoints for UDP".to_owned()],
+        });
+    }
+    let trusted = options.forwarded_headers.trusted_ips.iter();
+    let network = |text: &String| match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => Ok(network),
+        (_, Ok(address)) => Ok(IpNet::from(address)),
+        _ => {
+            let path = option("forwardedHeaders.trustedIPs");
+            Err(invalid(path, format!("{text:?} is neither an address nor a network")))
+        }
+    };
+    let trusted = trusted.map(network).collect::<Result<_, _>>()?;
+    let (name, options) = (name.to_owned(), options.clone());
+    Ok(EntryPointPlan { name, address, is_default, trusted, options })
+}
+
+fn check(root: &Root) -> Result<(), ConfigError> {
+    if let Some(file) = &root.providers.file
+        && file.filename.is_empty() == file.directory.is_empty()
+    {
+        let reason = "give either filename or directory";
+        return Err(invalid("providers.file", reason));
+    }
+    if let Some(ping) = &root.ping
+        && !ping.manual_routing
+        && !root.entry_points.contains_key(&ping.entry_point)
+    {
+        let reason = format!("there is no entrypoint {:?}", ping.entry_point);
+        return Err(invalid("ping.entryPoint", reason));
+    }
+    if let Some(log) = &root.access_log
+        && !log.format.eq_ignore_ascii_case("common")
+    {
+        let options = vec![format!("accessLog.format: {}", log.format)];
+        return Err(ConfigError::Unsupported { origin: "accessLog".to_owned(), options });
+    }
+    match root.core.default_rule_syntax.to_ascii_lowercase().as_str() {
+        "" | "v3" => Ok(()),
+        "v2" => {
+            let options = vec!["core.defaultRuleSyntax: v2".to_owned()];
+            Err(ConfigError::Unsupported { origin: "core".to_owned(), options })
+        }
+        other => Err(invalid("core.defaultRuleSyntax", format!("{other:?} is neither v3 nor v2"))),
+    }
+}
+
+fn invalid(option: impl Into<String>, reason: impl ToString) -> ConfigError {
+    ConfigError::Invalid { option: option.into(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::Providers;
+
+    #[test]
+    fn fills_in_entrypoints() {
+        let mut root = Root { ping: Some(Ping::default()), ..Root::default() };
+        let plan = Static::resolve(root.clone(), 2).unwrap();
+        let names: Vec<_> = plan.entrypoints.iter().map(|e| (&*e.name, e.is_default)).collect();
+        assert_eq!(names, [("http", true), ("traefik", false)]);
+        assert_eq!(plan.workers, 2);
+        root.ping = None;
+        let other = EntryPoint { address: ":1".into(), as_default: true, ..EntryPoint::default() };
+        root.entry_points.insert("a".into(), other);
+        let plain = EntryPoint { address: ":2".into(), ..EntryPoint::default() };
+        root.entry_points.insert("b".into(), plain);
+        let plan = Static::resolve(root, 1).unwrap();
+        let names: Vec<_> = plan.entrypoints.iter().map(|e| (&*e.name, e.is_default)).collect();
+        assert_eq!(names, [("a", true), ("b", false)]);
+    }
+
+    #[test]
+    fn refuses_contradictions() {
+        let root = |change: &dyn Fn(&mut Root)| {
+            let mut root = Root::default();
+            change(&mut root);
+            Static::resolve(root, 1).map_err(|error| error.to_string()).unwrap_err()
+        };
+        let file = |f: FileProvider| Providers { file: Some(f), ..Providers::default() };
+        let error = root(&|root| root.providers = file(FileProvider::default()));
+        assert!(error.contains("providers.file"), "{error}");
+        let error = root(&|root| {
+            root.entry_points.insert("web".into(), EntryPoint::default());
+        });
+        assert!(error.contains("entryPoints.web.address"), "{error}");
+        let error = root(&|root| root.core.default_rule_syntax = "v2".into());
+        assert!(error.contains("not supported yet: core.defaultRuleSyntax"), "{error}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Options of Traefik that are not built yet: each is refused or warned of by name.
+
+/// What happens to an option that Moongate does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The start is stopped, since ignoring it would change what is served.
+    Refused,
+    /// It is ignored with a warning, since nothing that is served depends on it.
+    Ignored,
+}
+
+/// Options by path, `*` for any name; those below a path share its fate.
+const OPTIONS: &[(&str, Fate)] = &[
+    ("accesslog.addinternals", Fate::Refused),
+    ("accesslog.bufferingsize", Fate::Ignored),
+    ("accesslog.dualoutput", Fate::Refused),
+    ("accesslog.fields", Fate::Refused),
+    ("accesslog.filters", Fate::Refused),
+    ("accesslog.otlp", Fate::Refused),
+    ("api.basepath", Fate::Refused),
+    ("api.dashboardname", Fate::Ignored),
+    ("api.debug", Fate::Refused),
+    ("certificatesresolvers", Fate::Refused),
+    ("entrypoints.*.allowacmebypass", Fate::Refused),
+    ("entrypoints.*.forwardedheaders.connection", Fate::Refused),
+    ("entrypoints.*.http.encodedcharacters", Fate::Refused),
+    ("entrypoints.*.http.encodequerysemicolons", Fate::Refused),
+    ("entrypoints.*.http.underscoreheadersstrategy", Fate::Refused),
+    ("entrypoints.*.http2.maxdecoderheadertablesize", Fate::Refused),
+    ("entrypoints.*.http2.maxencoderheadertablesize", Fate::Refused),
+    ("entrypoints.*.http3", Fate::Refused),
+    ("entrypoints.*.observability", Fate::Refused),
+    ("entrypoints.*.proxyprotocol", Fate::Refused),
+    ("entrypoints.*.transport.keepalivemaxrequests", Fate::Refused),
+    ("entrypoints.*.transport.keepalivemaxtime", Fate::Refused),
+    ("entrypoints.*.transport.respondingtimeouts.writetimeout", Fate::Refused),
+    ("entrypoints.*.udp", Fate::Refused),
+    ("experimental.abortonpluginfailure", Fate::Ignored),
+    ("experimental.fastproxy", Fate::Ignored),
+    ("experimental", Fate::Refused),
+    ("hostresolver", Fate::Refused),
+    ("log.compress", Fate::Refused),
+    ("log.filepath", Fate::Refused),
+    ("log.maxage", Fate::Refused),
+    ("log.maxbackups", Fate::Refused),
+    ("log.maxsize", Fate::Refused),
+    ("log.otlp", Fate::Refused),
+    ("metrics", Fate::Refused),
+    ("ocsp", Fate::Refused),
+    ("providers.consul", Fate::Refused),
+    ("providers.consulcatalog", Fate::Refused),
+    ("providers.docker", Fate::Refused),
+    ("providers.ecs", Fate::Refused),
+    ("providers.etcd", Fate::Refused),
+    ("providers.file.debugloggeneratedtemplate", Fate::Ignored),
+    ("providers.http", Fate::Refused),
+    ("providers.knative", Fate::Refused),
+    ("providers.kubernetescrd", Fate::Refused),
+    ("providers.kubernetesgateway", Fate::Refused),
+    ("providers.kubernetesingress", Fate::Refused),
+    ("providers.kubernetesingressnginx", Fate::Refused),
+    ("providers.marathon", Fate::Refused),
+    ("providers.nomad", Fate::Refused),
+    ("providers.plugin", Fate::Refused),
+    ("providers.precedence", Fate::Refused),
+    ("providers.rancher", Fate::Refused),
+    ("providers.redis", Fate::Refused),
+    ("providers.rest", Fate::Refused),
+    ("providers.swarm", Fate::Refused),
+    ("providers.zookeeper", Fate::Refused),
+    ("serverstransport.insecureskipverify", Fate::Refused),
+    ("serverstransport.rootcas", Fate::Refused),
+    ("serverstransport.spiffe", Fate::Refused),
+    ("spiffe", Fate::Refused),
+    ("tcpserverstransport", Fate::Refused),
+    ("tracing", Fate::Refused),
+];
+
+/// The fate of the option at a path, written with dots and in any case.
+pub(super) fn fate(path: &str) -> Option<Fate> {
+    let path = path.to_ascii_lowercase();
+    let parts: Vec<&str> = path.split('.').collect();
+    let matches = |option: &str| {
+        let mut wanted = option.split('.');
+        let mut given = parts.iter();
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, _) => return true,
+                (Some(_), None) => return false,
+                (Some("*"), Some(_)) => {}
+                (Some(name), Some(part)) => {
+                    let part = part.split('[').next().unwrap_or_default();
+                    if name != part {
+                        return false;
+                    }
+                }
+            }
+        }
+    };
+    OPTIONS.iter().find(|(option, _)| matches(option)).map(|(_, fate)| *fate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_by_path_and_below() {
+        assert_eq!(fate("providers.docker"), Some(Fate::Refused));
+        assert_eq!(fate("Providers.Docker.Endpoint"), Some(Fate::Refused));
+        assert_eq!(fate("entryPoints.web.http3.advertisedPort"), Some(Fate::Refused));
+        assert_eq!(fate("accessLog.bufferingSize"), Some(Fate::Ignored));
+        assert_eq!(fate("providers.file"), None);
+        assert_eq!(fate("experimental.fastProxy.debug"), Some(Fate::Ignored));
+        assert_eq!(fate("experimental.plugins.x"), Some(Fate::Refused));
+        assert_eq!(fate("nonsense"), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! The list of flags, printed from the options themselves.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::options::{AccessLog, Api, EntryPoint, FileProvider, Ping, Redirection, Root};
+use crate::model::RouterTls;
+
+/// All flags with their defaults, one a line.
+#[must_use]
+pub fn usage() -> String {
+    let mut root = Root {
+        api: Some(Api::default()),
+        ping: Some(Ping::default()),
+        access_log: Some(AccessLog::default()),
+        ..Root::default()
+    };
+    root.providers.file = Some(FileProvider::default());
+    let mut entrypoint = EntryPoint::default();
+    entrypoint.http.redirections.entry_point = Some(Redirection::default());
+    entrypoint.http.tls = Some(RouterTls::default());
+    root.entry_points.insert("<name>".to_owned(), entrypoint);
+    let mut lines = vec![("configfile".to_owned(), "path of a configuration file".to_owned())];
+    // Options are plain data, which always has a value.
+    flags("", &serde_json::to_value(root).unwrap_or_default(), &mut lines);
+    lines.sort();
+    let mut text = String::new();
+    for (name, default) in lines {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "    --{name}{default}", default = shown(&default));
+    }
+    text
+}
+
+fn shown(default: &str) -> String {
+    if default.is_empty() { String::new() } else { format!("  ({default})") }
+}
+
+fn flags(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let name = name.to_ascii_lowercase();
+                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+                flags(&path, value, lines);
+            }
+        }
+        Value::Object(_) | Value::Array(_) | Value::Null => {
+            lines.push((path.to_owned(), String::new()));
+        }
+        Value::String(text) => lines.push((path.to_owned(), text.clone())),
+        other => lines.push((path.to_owned(), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn lists_every_flag() {
+        let usage = super::usage();
+        for flag in [
+            "--configfile",
+            "--entrypoints.<name>.address",
+            "--entrypoints.<name>.forwardedheaders.trustedips",
+            "--providers.file.watch  (true)",
+            "--ping.entrypoint  (traefik)",
+        ] {
+            assert!(usage.contains(flag), "{flag} in:\n{usage}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One client connection: its first bytes, TLS, HTTP, its timers, its end.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use ::http::HeaderValue;
+use bytes::{Bytes, BytesMut};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Entrypoint;
+use super::activity::{Activity, Watched};
+use super::drain::Permit;
+use super::handle::{Connection, handle};
+use super::worker::Shared;
+use crate::message::{Client, TlsFacts};
+use crate::tls;
+
+/// What a fresh connection comes with.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) entrypoint: Arc<Entrypoint>,
+    pub(super) place: usize,
+    pub(super) permit: Permit,
+}
+
+/// The preface of HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first byte of a TLS handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+const FIRST_READ_BYTES: usize = 4096;
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
+    let Accepted { mut stream, peer, entrypoint, place, permit } = accepted;
+    // Answers are written in one piece and must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let Ok(local) = stream.local_addr() else { return };
+    let limit = entrypoint.limits.read;
+    let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
+    let mut client = Client {
+        peer,
+        local,
+        ip: ip_text(peer),
+        entrypoint: Arc::clone(&entrypoint.name),
+        tls: None,
+        guard: Rc::new(permit),
+    };
+    if ahead.first() != Some(&TLS_HANDSHAKE) {
+        let place = Place { worker, entrypoint, place };
+        return http(place, client, stream, ahead).await;
+    }
+    let stream = Watched::new(stream, ahead.freeze(), Activity::new());
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&worker.tls));
+    let handshake = async { acceptor.accept(stream).await };
+    let mut stream = match within(limit, handshake).await {
+        Some(Ok(stream)) => stream,
+        Some(Err(error)) => {
+            tracing::debug!(%error, client = %peer, "TLS handshake failed");
+            return;
+        }
+        None => return,
+    };
+    let facts: TlsFacts = tls::facts(stream.get_ref().1);
+    client.tls = Some(facts);
+    let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
+    http(Place { worker, entrypoint, place }, client, stream, ahead).await;
+}
+
+/// Where a connection belongs.
+struct Place {
+    worker: Rc<Shared>,
+    entrypoint: Arc<Entrypoint>,
+    place: usize,
+}
+
+/// Serves HTTP/1 or HTTP/2, told apart by the first bytes.
+async fn http<S>(place: Place, client: Client, mut stream: S, mut ahead: BytesMut)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Place { worker, entrypoint, place } = place;
+    let limit = entrypoint.limits.read;
+    // A client may send its preface in pieces.
+    while PREFACE.starts_with(&ahead) && ahead.len() < PREFACE.len() {
+        match within(limit, stream.read_buf(&mut ahead)).await {
+            Some(Ok(1..)) => {}
+            _ => return,
+        }
+    }
+    let activity = Activity::new();
+    let is_http2 = ahead.starts_with(PREFACE);
+    let limits = entrypoint.limits;
+    let io = TokioIo::new(Watched::new(stream, ahead.freeze(), Arc::clone(&activity)));
+    let timer = Timer::new(&worker, Arc::clone(&activity), limits);
+    let client = Rc::new(client);
+    let connection = Rc::new(Connection { worker, entrypoint, place, client, activity });
+    let service = service_fn(move |request| {
+        let connection = Rc::clone(&connection);
+        async move { Ok::<_, Infallible>(handle(connection, request).await) }
+    });
+    if is_http2 {
+        let mut builder = http2::Builder::new(Local);
+        builder.timer(TokioTimer::new());
+        builder.max_concurrent_streams(limits.streams_max);
+        builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
+        let serving = pin!(builder.serve_connection(io, service));
+        timer.drive(serving, |c| c.graceful_shutdown()).await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(limits.head_bytes_max.clamp(8 * 1024, 400 * 1024));
+        builder.max_headers(HEADERS_MAX);
+        builder.header_read_timeout(None);
+        let serving = pin!(builder.serve_connection(io, service).with_upgrades());
+        timer.drive(serving, |c| c.graceful_shutdown()).await;
+    }
+}
+
+/// Headers of one request; more are answered with 431.
+const HEADERS_MAX: usize = 200;
+
+/// The first bytes a client sends.
+async fn read_first(stream: &mut (impl AsyncRead + Unpin)) -> Option<BytesMut> {
+    let mut first = BytesMut::with_capacity(FIRST_READ_BYTES);
+    match stream.read_buf(&mut first).await {
+        Ok(1..) => Some(first),
+        _ => None,
+    }
+}
+
+/// The future's result within the limit; `None` past it.
+async fn within<T: Flatten>(
+    limit: Option<std::time::Duration>,
+    future: impl Future<Output = T>,
+) -> Option<T::Inner> {
+    match limit {
+        None => future.await.flatten(),
+        Some(limit) => tokio::time::timeout(limit, future).await.ok()?.flatten(),
+    }
+}
+
+/// Results that are `None` when the connection is of no use any more.
+trait Flatten {
+    type Inner;
+    fn flatten(self) -> Option<Self::Inner>;
+}
+
+impl Flatten for Option<BytesMut> {
+    type Inner = BytesMut;
+    fn flatten(self) -> Option<BytesMut> {
+        self
+    }
+}
+
+impl<T> Flatten for std::io::Result<T> {
+    type Inner = std::io::Result<T>;
+    fn flatten(self) -> Option<Self::Inner> {
+        Some(self)
+    }
+}
+
+fn ip_text(peer: SocketAddr) -> HeaderValue {
+    let text = peer.ip().to_canonical().to_string();
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// The timers of a connection, and the word to end it.
+struct Timer {
+    worker: Rc<Shared>,
+    activity: Arc<Activity>,
+    limits: super::ConnectionLimits,
+}
+
+/// How long a busy connection is left alone before its timer looks again.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a connection may take to say goodbye.
+const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Timer {
+    fn new(worker: &Rc<Shared>, activity: Arc<Activity>, limits: super::ConnectionLimits) -> Self {
+        Self { worker: Rc::clone(worker), activity, limits }
+    }
+
+    /// Polls the connection until it ends, is idle for too long, or the worker drains.
+    async fn drive<C, E>(
+        self,
+        mut connection: std::pin::Pin<&mut C>,
+        shutdown: impl Fn(std::pin::Pin<&mut C>),
+    ) where
+        C: Future<Output = Result<(), E>>,
+    {
+        let mut sleep = pin!(sleep_until(self.next(Instant::now())));
+        let mut drain = pin!(self.worker.drain.begun());
+        let mut ending = false;
+        poll_fn(|cx| {
+            loop {
+                if connection.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                if !ending && drain.as_mut().poll(cx).is_ready() {
+                    ending = true;
+                    shutdown(connection.as_mut());
+                    continue;
+                }
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if self.expired(&mut sleep, ending) {
+                    if ending {
+                        return Poll::Ready(());
+                    }
+                    ending = true;
+                    shutdown(connection.as_mut());
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Whether the connection has had its time; else sets the timer anew.
+    fn expired(&self, sleep: &mut std::pin::Pin<&mut Sleep>, ending: bool) -> bool {
+        let now = Instant::now();
+        let deadline = self.activity.deadline(&self.limits);
+        let expired = deadline.is_some_and(|deadline| deadline <= now);
+        let next = if expired && !ending { now + GOODBYE } else { self.next(now) };
+        sleep.as_mut().reset(next);
+        expired
+    }
+
+    /// When to look again: a busy connection sets no timer of its own, so that a request costs
+    /// none.
+    fn next(&self, now: Instant) -> Instant {
+        let look_again = now + LOOK_AGAIN;
+        self.activity.deadline(&self.limits).map_or(look_again, |d| d.clamp(now, look_again))
+    }
+}
+
+/// Runs HTTP/2's streams on the worker's thread.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F> hyper::rt::Executor<F> for Local
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}

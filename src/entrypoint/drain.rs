@@ -1,0 +1,63 @@
+//! A worker's open connections: how many there are, and the word to close them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Counts connections and tells them when the worker drains.
+#[derive(Debug)]
+pub(super) struct Drain {
+    /// Open connections, for the acceptor that looks for the least loaded worker.
+    open: Arc<AtomicUsize>,
+    draining: Cell<bool>,
+    begun: Notify,
+    emptied: Notify,
+}
+
+impl Drain {
+    pub(super) fn new(open: Arc<AtomicUsize>) -> Rc<Self> {
+        let draining = Cell::new(false);
+        Rc::new(Self { open, draining, begun: Notify::new(), emptied: Notify::new() })
+    }
+
+    /// Takes over the count of a connection, which the acceptor has added.
+    pub(super) fn adopt(self: &Rc<Self>) -> Permit {
+        Permit(Rc::clone(self))
+    }
+
+    /// Tells all connections to end after what they are doing.
+    pub(super) fn begin(&self) {
+        self.draining.set(true);
+        self.begun.notify_waiters();
+    }
+
+    /// Resolves when the worker drains.
+    pub(super) async fn begun(&self) {
+        let begun = self.begun.notified();
+        if !self.draining.get() {
+            begun.await;
+        }
+    }
+
+    /// Resolves when no connection is left.
+    pub(super) async fn emptied(&self) {
+        while self.open.load(Ordering::Acquire) > 0 {
+            self.emptied.notified().await;
+        }
+    }
+}
+
+/// One open connection; a tunnel after an upgrade keeps it.
+#[derive(Debug)]
+pub(super) struct Permit(Rc<Drain>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.emptied.notify_one();
+        }
+    }
+}

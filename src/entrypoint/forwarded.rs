@@ -1,0 +1,165 @@
+//! Headers that tell servers where a request came from, as Traefik sends them.
+//!
+//! Those of untrusted clients are dropped; those of trusted ones stay, and what is missing is
+//! filled in.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Entrypoint, ForwardedFor};
+use crate::message::Client;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const SERVER: HeaderName = HeaderName::from_static("x-forwarded-server");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// What an untrusted client must not tell servers.
+const UNTRUSTED: [HeaderName; 11] = [
+    FOR,
+    HOST,
+    PORT,
+    PROTO,
+    SERVER,
+    REAL_IP,
+    HeaderName::from_static("x-forwarded-uri"),
+    HeaderName::from_static("x-forwarded-method"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-tls-client-cert"),
+    HeaderName::from_static("x-forwarded-tls-client-cert-info"),
+];
+
+/// What the request is, as far as its scheme goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// Plain requests and answers.
+    Http,
+    /// A WebSocket handshake.
+    WebSocket,
+}
+
+/// Writes the headers.
+pub(super) fn apply(
+    headers: &mut HeaderMap,
+    entrypoint: &Entrypoint,
+    client: &Client,
+    host: &Bytes,
+    speech: Speech,
+    server_name: &HeaderValue,
+) {
+    if entrypoint.trust.trusts(client.peer.ip()) {
+        fill(headers, entrypoint, client, host, speech, server_name);
+        return;
+    }
+    if headers.keys().any(|name| is_forwarding(name)) {
+        for name in UNTRUSTED {
+            headers.remove(name);
+        }
+    }
+    headers.reserve(6);
+    headers.insert(REAL_IP, client.ip.clone());
+    let proto = proto(client, speech);
+    headers.insert(PORT, port(host, proto));
+    headers.insert(PROTO, HeaderValue::from_static(proto));
+    if let Ok(host) = HeaderValue::from_maybe_shared(host.clone()) {
+        headers.insert(HOST, host);
+    }
+    headers.insert(SERVER, server_name.clone());
+    headers.insert(FOR, client.ip.clone());
+}
+
+fn is_forwarding(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-")
+        && (name.as_str().starts_with("x-forwarded-") || *name == REAL_IP)
+}
+
+/// Fills in what a trusted client did not say.
+fn fill(
+    headers: &mut HeaderMap,
+    entrypoint: &Entrypoint,
+    client: &Client,
+    host: &Bytes,
+    speech: Speech,
+    server_name: &HeaderValue,
+) {
+    let given_proto = headers.get(PROTO).filter(|v| !v.is_empty()).cloned();
+    let own_proto = proto(client, speech);
+    if given_proto.is_none() {
+        headers.insert(PROTO, HeaderValue::from_static(own_proto));
+    }
+    let is_absent =
+        |headers: &HeaderMap, name: HeaderName| headers.get(name).is_none_or(HeaderValue::is_empty);
+    if is_absent(headers, REAL_IP) {
+        headers.insert(REAL_IP, client.ip.clone());
+    }
+    if is_absent(headers, PORT) {
+        let proto = match given_proto.as_ref().map(HeaderValue::as_bytes) {
+            Some(b"https" | b"wss") => "https",
+            _ => own_proto,
+        };
+        headers.insert(PORT, port(host, proto));
+    }
+    if is_absent(headers, HOST)
+        && let Ok(host) = HeaderValue::from_maybe_shared(host.clone())
+    {
+        headers.insert(HOST, host);
+    }
+    headers.insert(SERVER, server_name.clone());
+    if entrypoint.forwarded_for == ForwardedFor::Append {
+        append_for(headers, client);
+    }
+}
+
+/// Adds the client's address to those the request has passed.
+fn append_for(headers: &mut HeaderMap, client: &Client) {
+    let mut all = Vec::new();
+    for value in headers.get_all(FOR) {
+        all.extend_from_slice(value.as_bytes());
+        all.extend_from_slice(b", ");
+    }
+    all.extend_from_slice(client.ip.as_bytes());
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(all)) {
+        headers.insert(FOR, value);
+    }
+}
+
+fn proto(client: &Client, speech: Speech) -> &'static str {
+    match (client.tls.is_some(), speech) {
+        (false, Speech::Http) => "http",
+        (true, Speech::Http) => "https",
+        (false, Speech::WebSocket) => "ws",
+        (true, Speech::WebSocket) => "wss",
+    }
+}
+
+/// The port the client named, else the scheme's.
+fn port(host: &Bytes, proto: &str) -> HeaderValue {
+    let after_address = host.iter().rposition(|&b| b == b']').map_or(0, |i| i + 1);
+    let colon = host[after_address..].iter().position(|&b| b == b':');
+    let named = colon.map(|i| host.slice(after_address + i + 1..)).filter(|port| !port.is_empty());
+    if let Some(Ok(port)) = named.map(HeaderValue::from_maybe_shared) {
+        return port;
+    }
+    HeaderValue::from_static(if matches!(proto, "https" | "wss") { "443" } else { "80" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_port(host: &'static str, proto: &str, expect: &str) {
+        assert_eq!(port(&Bytes::from_static(host.as_bytes()), proto), expect, "{host}");
+    }
+
+    #[test]
+    fn port_of_the_host_else_of_the_scheme() {
+        check_port("a.test", "http", "80");
+        check_port("a.test", "wss", "443");
+        check_port("a.test:8080", "https", "8080");
+        check_port("[::1]", "http", "80");
+        check_port("[::1]:81", "http", "81");
+        check_port("a.test:", "http", "80");
+    }
+}

@@ -1,0 +1,203 @@
+//! One request on a worker: routed, answered, noted.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+
+use super::activity::{Activity, InFlight};
+use super::body::ToClient;
+use super::forwarded::{self, Speech};
+use super::http::{self, Admission};
+use super::worker::{Generation, Shared};
+use super::{Entrypoint, PathHandling};
+use crate::message::{
+    BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
+};
+use crate::middleware::{self, End};
+use crate::observe::AccessRecord;
+use crate::rule::Facts;
+use crate::snapshot::Route;
+
+/// What requests of one connection share.
+pub(super) struct Connection {
+    pub(super) worker: Rc<Shared>,
+    pub(super) entrypoint: Arc<Entrypoint>,
+    /// The entrypoint's place in a snapshot.
+    pub(super) place: usize,
+    pub(super) client: Rc<Client>,
+    pub(super) activity: Arc<Activity>,
+}
+
+/// Answers one request.
+pub(super) async fn handle(
+    connection: Rc<Connection>,
+    request: hyper::Request<Incoming>,
+) -> hyper::Response<ToClient> {
+    let in_flight = connection.activity.begin();
+    let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
+    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&request)));
+    let response = match http::admit(request, Rc::clone(&exchange)) {
+        Err(failure) => rescue(failure),
+        Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
+        Ok(Admission::Route(request, speech)) => route(&connection, *request, speech).await,
+    };
+    if let Some(failure) = &response.failure {
+        tracing::debug!(%failure, client = %connection.client.peer, "request failed");
+    }
+    let status = response.status.as_u16();
+    let worker = Rc::clone(&connection.worker);
+    let finish = Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight };
+    http::answer(response, finish)
+}
+
+async fn route(connection: &Connection, mut request: Request, speech: Speech) -> Response {
+    let worker = &connection.worker;
+    let entrypoint = &connection.entrypoint;
+    if entrypoint.path == PathHandling::Sanitize {
+        request.target.sanitize();
+    }
+    forwarded::apply(
+        &mut request.headers,
+        entrypoint,
+        &connection.client,
+        &request.host,
+        speech,
+        &worker.server_name,
+    );
+    let generation = worker.generation();
+    let Some(route) = find(connection, &generation, &request) else {
+        return rescue(Failure::NoRouter);
+    };
+    request.exchange.record.borrow_mut().router = Some(Arc::clone(&route.name));
+    if route.steps.is_empty() {
+        return route.service.serve(&worker.pools, request).await;
+    }
+    let instances = Rc::clone(&generation.instances);
+    let steps = Arc::clone(&route.steps);
+    let end = Rc::new(RouteEnd { worker: Rc::clone(worker), generation, route });
+    middleware::run(instances, steps, end, request).await
+}
+
+fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {
+    let tables = generation.snapshot.entrypoints.get(connection.place)?;
+    let table = match connection.client.tls {
+        Some(_) => &tables.encrypted,
+        None => &tables.plain,
+    };
+    let host = routing_host(&request.host);
+    let path = request.target.routing_path();
+    table
+        .find(&Facts {
+            method: &request.method,
+            host: &host,
+            path: &path,
+            query: request.target.query(),
+            headers: &request.headers,
+            client_ip: connection.client.peer.ip(),
+        })
+        .cloned()
+}
+
+/// The host as rules see it: lower case, without port and brackets.
+fn routing_host(host: &[u8]) -> Cow<'_, str> {
+    // The host has been checked to be ASCII.
+    let text = std::str::from_utf8(host).unwrap_or_default();
+    let name = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(text, |(address, _)| address),
+        None => text.split_once(':').map_or(text, |(name, _)| name),
+    };
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// A route's service, behind its scripts.
+struct RouteEnd {
+    worker: Rc<Shared>,
+    generation: Rc<Generation>,
+    route: Arc<Route>,
+}
+
+impl End for RouteEnd {
+    fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
+        let route = Arc::clone(&self.route);
+        let worker = Rc::clone(&self.worker);
+        Box::pin(async move { route.service.serve(&worker.pools, request).await })
+    }
+
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
+        let service = Arc::clone(self.generation.snapshot.services.get(name)?);
+        let worker = Rc::clone(&self.worker);
+        Some(Box::pin(async move { service.serve(&worker.pools, request).await }))
+    }
+}
+
+/// What the access log tells of the request line, kept only when there is one.
+pub(super) struct Line {
+    method: ::http::Method,
+    target: String,
+    protocol: &'static str,
+}
+
+impl Line {
+    fn of(request: &hyper::Request<Incoming>) -> Self {
+        let target = match request.uri().path_and_query() {
+            Some(target) => target.as_str().to_owned(),
+            None => request.uri().to_string(),
+        };
+        let protocol = match request.version() {
+            ::http::Version::HTTP_10 => "HTTP/1.0",
+            ::http::Version::HTTP_2 => "HTTP/2.0",
+            ::http::Version::HTTP_3 => "HTTP/3.0",
+            _ => "HTTP/1.1",
+        };
+        Self { method: request.method().clone(), target, protocol }
+    }
+}
+
+/// The end of a request: when the last byte of its answer is handed over, or the client is gone.
+pub(super) struct Finish {
+    exchange: Rc<Exchange>,
+    worker: Rc<Shared>,
+    line: Option<Box<Line>>,
+    status: u16,
+    bytes: u64,
+    _in_flight: InFlight,
+}
+
+impl Finish {
+    /// Bytes of the body have been handed over.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// The body ended before its end.
+    pub(super) fn cut(&mut self, error: BodyError) {
+        let record = self.exchange.record.borrow();
+        let server = record.server.as_deref().unwrap_or("-");
+        tracing::warn!(%error, server, "an answer was cut short");
+    }
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        let (Some(line), Some(log)) = (&self.line, &self.worker.access_log) else { return };
+        let record = self.exchange.record.borrow();
+        log.record(&AccessRecord {
+            client: self.exchange.client.peer.ip(),
+            user: record.user.as_deref(),
+            method: line.method.as_str(),
+            target: &line.target,
+            protocol: line.protocol,
+            status: self.status,
+            bytes: self.bytes,
+            router: record.router.as_deref(),
+            server: record.server.as_deref(),
+            duration: self.exchange.started.elapsed(),
+        });
+    }
+}

@@ -1,0 +1,199 @@
+//! Listening sockets, and the one acceptor that hands connections to the least loaded worker.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+use super::Worker;
+
+/// An open listening socket of an entrypoint.
+#[derive(Debug)]
+pub struct Listener {
+    /// The entrypoint's place in snapshots.
+    pub place: usize,
+    /// The address it listens on.
+    pub address: SocketAddr,
+    socket: TcpListener,
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The host of the address has no address.
+    #[error("entrypoint {name:?}: {address:?} cannot be resolved: {cause}")]
+    Resolve {
+        /// The entrypoint.
+        name: String,
+        /// Its address as written.
+        address: String,
+        /// The system's error.
+        cause: io::Error,
+    },
+    /// The system refuses the address; most often it is in use.
+    #[error("entrypoint {name:?}: cannot bind {address}: {cause}")]
+    Bind {
+        /// The entrypoint.
+        name: String,
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        cause: io::Error,
+    },
+}
+
+/// Whether other processes may listen on the same address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// A second process is refused.
+    Exclusive,
+    /// `reusePort: true`.
+    ReusePort,
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// Opens a listening socket; `host` may be empty for all addresses.
+///
+/// # Errors
+/// When the host cannot be resolved or the system refuses the address.
+pub fn bind(
+    name: &str,
+    place: usize,
+    host: &str,
+    port: u16,
+    sharing: Sharing,
+) -> Result<Listener, ListenError> {
+    let address = resolve(name, host, port)?;
+    let bound = open(address, sharing).or_else(|error| match address.ip() {
+        // Without IPv6 all addresses are those of IPv4.
+        IpAddr::V6(ip) if ip.is_unspecified() && host.is_empty() => {
+            open(SocketAddr::from(([0, 0, 0, 0], port)), sharing).map_err(|_| error)
+        }
+        _ => Err(error),
+    });
+    let listening = bound.and_then(|socket| Ok((socket.local_addr()?, socket)));
+    match listening {
+        Ok((address, socket)) => Ok(Listener { place, address, socket }),
+        Err(cause) => Err(ListenError::Bind { name: name.to_owned(), address, cause }),
+    }
+}
+
+fn resolve(name: &str, host: &str, port: u16) -> Result<SocketAddr, ListenError> {
+    if host.is_empty() {
+        return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+    }
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    let found = (plain, port).to_socket_addrs().and_then(|mut all| {
+        all.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address"))
+    });
+    found.map_err(|cause| ListenError::Resolve {
+        name: name.to_owned(),
+        address: host.to_owned(),
+        cause,
+    })
+}
+
+fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        let all = address.ip().is_unspecified();
+        socket.set_only_v6(!all)?;
+    }
+    // A restart need not wait for the old connections' last packets.
+    socket.set_reuse_address(true)?;
+    if sharing == Sharing::ReusePort {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Accepts on all listeners, on a thread of its own, so that work of the control plane delays no
+/// client.
+#[derive(Debug)]
+pub struct Acceptor {
+    stop: watch::Sender<bool>,
+}
+
+impl Acceptor {
+    /// Starts to accept.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no event queue.
+    pub fn start(listeners: Vec<Listener>, workers: Arc<[Worker]>) -> io::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            for listener in listeners {
+                local.spawn_local(accept(listener, Arc::clone(&workers), stopped.clone()));
+            }
+            runtime.block_on(local);
+        })?;
+        Ok(Self { stop })
+    }
+
+    /// Closes all listening sockets; new connections are refused from then on.
+    pub fn stop(&self) {
+        // The thread may have ended already.
+        let _ = self.stop.send(true);
+    }
+}
+
+/// How long the acceptor waits when the system has no descriptors left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+async fn accept(listener: Listener, workers: Arc<[Worker]>, mut stopped: watch::Receiver<bool>) {
+    let place = listener.place;
+    let socket = match AsyncFd::new(listener.socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!(%error, "an entrypoint cannot be listened on");
+            return;
+        }
+    };
+    loop {
+        let ready = tokio::select! {
+            ready = socket.readable() => ready,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        let Ok(mut ready) = ready else { return };
+        match ready.try_io(|socket| socket.get_ref().accept()) {
+            Ok(Ok((stream, peer))) => hand_over(&workers, stream, peer, place),
+            Ok(Err(error)) if is_of_one_connection(&error) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "connections cannot be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(_would_block) => {}
+        }
+    }
+}
+
+fn hand_over(workers: &[Worker], stream: std::net::TcpStream, peer: SocketAddr, place: usize) {
+    if stream.set_nonblocking(true).is_err() {
+        return;
+    }
+    if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
+        worker.accept(stream, peer, place);
+    }
+}
+
+/// Errors that concern one client, which has gone already.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,274 @@
+//! A worker: one thread with its own runtime, pools, scripts and connections.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Entrypoint;
+use super::connection::{self, Accepted};
+use super::drain::Drain;
+use crate::lua::{InstanceId, ScriptError, Vm};
+use crate::middleware::Instances;
+use crate::observe::AccessLog;
+use crate::snapshot::Snapshot;
+use crate::upstream::Pools;
+
+/// Why a worker could not be started or does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The system gave no thread or no event queue.
+    #[error("a worker could not be started: {0}")]
+    Start(#[from] io::Error),
+    /// Its scripts' VM could not be set up.
+    #[error("a worker's script VM could not be set up: {0}")]
+    Vm(#[from] ScriptError),
+    /// It has ended.
+    #[error("a worker has ended")]
+    Gone,
+}
+
+/// What a worker says of a snapshot it has prepared: the instances that failed.
+pub type Prepared = Vec<(InstanceId, ScriptError)>;
+
+/// A worker as the control plane and the acceptors hold it.
+#[derive(Debug)]
+pub struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    open: Arc<AtomicUsize>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Accept(std::net::TcpStream, SocketAddr, usize),
+    Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
+    Publish(oneshot::Sender<()>),
+    Drain(Duration, oneshot::Sender<()>),
+}
+
+/// What all workers are started with.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// The entrypoints, in the order snapshots hold them.
+    pub entrypoints: Vec<Arc<Entrypoint>>,
+    /// TLS for all entrypoints.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// The access log, if there is one.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// This machine's name, for `X-Forwarded-Server`.
+    pub server_name: HeaderValue,
+}
+
+impl Worker {
+    /// Starts a worker that serves the given snapshot.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        number: usize,
+        settings: WorkerSettings,
+        first: Arc<Snapshot>,
+    ) -> Result<Self, WorkerError> {
+        // Bounded by the acceptor, which stops at the limit of open connections, and by control,
+        // which waits for each answer.
+        #[allow(clippy::disallowed_methods, reason = "both senders are bounded elsewhere")]
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let open = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&open);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, async move {
+                match Shared::new(settings, first, count) {
+                    Ok(shared) => shared.serve(inbox).await,
+                    Err(error) => tracing::error!(%error, number, "a worker could not be set up"),
+                }
+            });
+            // What still waits, such as a name look-up, is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { commands, open, thread: Some(thread) })
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Hands over an accepted connection of the entrypoint at `place`.
+    pub(super) fn accept(&self, stream: std::net::TcpStream, peer: SocketAddr, place: usize) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        if self.commands.send(Command::Accept(stream, peer, place)).is_err() {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Loads what a snapshot needs beside what is served.
+    ///
+    /// # Errors
+    /// When the worker has ended.
+    pub async fn prepare(&self, snapshot: Arc<Snapshot>) -> Result<Prepared, WorkerError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Prepare(snapshot, answer))?;
+        answered.await.map_err(|_| WorkerError::Gone)
+    }
+
+    /// Serves the prepared snapshot from now on.
+    ///
+    /// # Errors
+    /// When the worker has ended.
+    pub async fn publish(&self) -> Result<(), WorkerError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Publish(answer))?;
+        answered.await.map_err(|_| WorkerError::Gone)
+    }
+
+    /// Lets open connections finish, for at most that long, and ends the worker.
+    ///
+    /// # Errors
+    /// When the worker has ended already.
+    pub async fn drain(&self, limit: Duration) -> Result<(), WorkerError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Drain(limit, answer))?;
+        answered.await.map_err(|_| WorkerError::Gone)
+    }
+
+    fn send(&self, command: Command) -> Result<(), WorkerError> {
+        self.commands.send(command).map_err(|_| WorkerError::Gone)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The thread ends when its inbox closes; it is not waited for here.
+        drop(self.thread.take());
+    }
+}
+
+/// One generation as a worker serves it.
+pub(super) struct Generation {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) instances: Rc<Instances>,
+}
+
+/// What a worker's connections share.
+pub(super) struct Shared {
+    pub(super) pools: Rc<Pools>,
+    pub(super) tls: Arc<rustls::ServerConfig>,
+    pub(super) access_log: Option<Arc<AccessLog>>,
+    pub(super) server_name: HeaderValue,
+    pub(super) drain: Rc<Drain>,
+    entrypoints: Vec<Arc<Entrypoint>>,
+    generation: RefCell<Rc<Generation>>,
+    prepared: RefCell<Option<Rc<Generation>>>,
+    vm: Vm,
+}
+
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+impl Shared {
+    fn new(
+        settings: WorkerSettings,
+        snapshot: Arc<Snapshot>,
+        open: Arc<AtomicUsize>,
+    ) -> Result<Rc<Self>, WorkerError> {
+        let first = Rc::new(Generation { snapshot, instances: Rc::default() });
+        Ok(Rc::new(Self {
+            pools: Pools::new(),
+            tls: settings.tls,
+            access_log: settings.access_log,
+            server_name: settings.server_name,
+            drain: Drain::new(open),
+            entrypoints: settings.entrypoints,
+            generation: RefCell::new(first),
+            prepared: RefCell::new(None),
+            vm: Vm::new()?,
+        }))
+    }
+
+    /// The generation that is served now; a request keeps the one it began with.
+    pub(super) fn generation(&self) -> Rc<Generation> {
+        Rc::clone(&self.generation.borrow())
+    }
+
+    async fn serve(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            let command = tokio::select! {
+                command = inbox.recv() => command,
+                _ = sweep.tick() => {
+                    self.pools.sweep();
+                    continue;
+                }
+            };
+            match command {
+                None => return,
+                Some(Command::Accept(stream, peer, place)) => self.accept(stream, peer, place),
+                Some(Command::Prepare(snapshot, answer)) => {
+                    let shared = Rc::clone(&self);
+                    tokio::task::spawn_local(async move {
+                        let failed = shared.prepare(snapshot).await;
+                        // Control may have given up at its deadline.
+                        let _ = answer.send(failed);
+                    });
+                }
+                Some(Command::Publish(answer)) => {
+                    if let Some(next) = self.prepared.take() {
+                        self.generation.replace(next);
+                    }
+                    let _ = answer.send(());
+                }
+                Some(Command::Drain(limit, answer)) => {
+                    self.drain.begin();
+                    let _ = tokio::time::timeout(limit, self.drain.emptied()).await;
+                    let _ = answer.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: SocketAddr, place: usize) {
+        let permit = self.drain.adopt();
+        let Some(entrypoint) = self.entrypoints.get(place).cloned() else { return };
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let accepted = Accepted { stream, peer, entrypoint, place, permit };
+                tokio::task::spawn_local(connection::serve(Rc::clone(self), accepted));
+            }
+            Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        }
+    }
+
+    /// Builds the next generation; instances that both generations use are the same.
+    async fn prepare(&self, snapshot: Arc<Snapshot>) -> Prepared {
+        let current = self.generation();
+        let mut instances = Instances::default();
+        let mut failed = Vec::new();
+        for spec in &snapshot.instances {
+            if let Some(kept) = current.instances.get(&spec.id) {
+                instances.insert(spec.id, Rc::clone(kept));
+                continue;
+            }
+            match self.vm.instance(spec).await {
+                Ok(instance) => {
+                    instances.insert(spec.id, instance);
+                }
+                Err(error) => failed.push((spec.id, error)),
+            }
+        }
+        let next = Generation { snapshot, instances: Rc::new(instances) };
+        self.prepared.replace(Some(Rc::new(next)));
+        failed
+    }
+}

@@ -1,0 +1,170 @@
+//! What compiling decided about each element, kept light; the full report is made when somebody
+//! asks for it, off the way of a configuration change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{
+    Diagnostic, ElementStatus, Elements, Middleware, MiddlewareReport, Report, Router,
+    RouterReport, Service, ServiceReport,
+};
+
+/// The decision about one element.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is in force.
+    pub status: ElementStatus,
+    /// Errors and warnings.
+    pub errors: Vec<String>,
+}
+
+impl Verdict {
+    /// In force, with warnings if there are any.
+    #[must_use]
+    pub fn live(warnings: Vec<String>) -> Self {
+        let status =
+            if warnings.is_empty() { ElementStatus::Enabled } else { ElementStatus::Warning };
+        Self { status, errors: warnings }
+    }
+
+    /// Not in force.
+    #[must_use]
+    pub fn disabled(errors: Vec<String>) -> Self {
+        Self { status: ElementStatus::Disabled, errors }
+    }
+}
+
+/// The decision about a router, with what it came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouterVerdict {
+    /// As configured.
+    pub config: Arc<Router>,
+    /// The entrypoints it listens on.
+    pub using: Arc<[Arc<str>]>,
+    /// The priority in force.
+    pub priority: i64,
+    /// The decision.
+    pub verdict: Verdict,
+}
+
+/// The decisions about all elements.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Routers by name with provider.
+    pub routers: BTreeMap<Arc<str>, Arc<RouterVerdict>>,
+    /// Services as configured.
+    pub services: Elements<Service>,
+    /// Services that are not simply in force.
+    pub service_verdicts: HashMap<String, Verdict>,
+    /// Internal services in force.
+    pub internals: Vec<String>,
+    /// Middlewares as configured.
+    pub middlewares: Elements<Middleware>,
+    /// Middlewares that are not simply in force.
+    pub middleware_verdicts: HashMap<String, Verdict>,
+    /// Findings about anything else.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    /// All findings: those of elements, and the others.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut all = self.findings.clone();
+        let mut add = |kind: &str, name: &str, verdict: &Verdict| {
+            let path = format!("http.{kind}.{name}");
+            all.extend(verdict.errors.iter().map(|error| match verdict.status {
+                ElementStatus::Disabled => Diagnostic::error(path.clone(), error),
+                _ => Diagnostic::warning(path.clone(), error),
+            }));
+        };
+        for (name, router) in &self.routers {
+            add("routers", name, &router.verdict);
+        }
+        for (name, verdict) in &self.service_verdicts {
+            add("services", name, verdict);
+        }
+        for (name, verdict) in &self.middleware_verdicts {
+            add("middlewares", name, verdict);
+        }
+        all.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)));
+        all
+    }
+
+    /// The report that the API, the dashboard and `check` show.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (services, middlewares) = self.used_by();
+        let routers = self.routers.iter().map(|(name, router)| {
+            let report = RouterReport {
+                config: Arc::clone(&router.config),
+                using: router.using.to_vec(),
+                priority: router.priority,
+                status: router.verdict.status,
+                errors: router.verdict.errors.clone(),
+            };
+            (name.to_string(), Arc::new(report))
+        });
+        Report {
+            routers: routers.collect(),
+            services: self.service_reports(services),
+            middlewares: self.middleware_reports(middlewares),
+            diagnostics: Arc::new(self.diagnostics()),
+        }
+    }
+
+    fn service_reports(&self, mut used: Uses) -> BTreeMap<String, Arc<ServiceReport>> {
+        let configured = self.services.iter().map(|(name, config)| (name, Some(config)));
+        let internal = self.internals.iter().map(|name| (name, None));
+        let report = |(name, config): (&String, Option<&Arc<Service>>)| {
+            let verdict = self.service_verdicts.get(name).cloned().unwrap_or_default();
+            let balancer = config.and_then(|config| config.load_balancer.as_ref());
+            let servers = balancer.filter(|_| verdict.status != ElementStatus::Disabled);
+            let servers = servers.map_or(&[][..], |balancer| &balancer.servers);
+            let report = ServiceReport {
+                config: config.cloned(),
+                used_by: used.remove(name).unwrap_or_default(),
+                server_status: servers.iter().map(|s| (s.url.clone(), "UP")).collect(),
+                status: verdict.status,
+                errors: verdict.errors,
+            };
+            (name.clone(), Arc::new(report))
+        };
+        configured.chain(internal).map(report).collect()
+    }
+
+    fn middleware_reports(&self, mut used: Uses) -> BTreeMap<String, Arc<MiddlewareReport>> {
+        let report = |(name, config): (&String, &Arc<Middleware>)| {
+            let verdict = self.middleware_verdicts.get(name).cloned().unwrap_or_default();
+            let report = MiddlewareReport {
+                config: Arc::clone(config),
+                used_by: used.remove(name).unwrap_or_default(),
+                status: verdict.status,
+                errors: verdict.errors,
+            };
+            (name.clone(), Arc::new(report))
+        };
+        self.middlewares.iter().map(report).collect()
+    }
+
+    /// Which routers use which services and middlewares.
+    fn used_by(&self) -> (Uses, Uses) {
+        let (mut services, mut middlewares) = (Uses::new(), Uses::new());
+        for (name, router) in &self.routers {
+            let provider = name.rsplit_once('@').map_or("", |(_, provider)| provider);
+            let qualified = |name: &str| match name.contains('@') {
+                true => name.to_owned(),
+                false => format!("{name}@{provider}"),
+            };
+            let config = &router.config;
+            services.entry(qualified(&config.service)).or_default().push(name.to_string());
+            for middleware in &config.middlewares {
+                middlewares.entry(qualified(middleware)).or_default().push(name.to_string());
+            }
+        }
+        (services, middlewares)
+    }
+}
+
+/// Routers by the name of what they use.
+type Uses = HashMap<String, Vec<String>>;

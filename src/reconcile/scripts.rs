@@ -1,0 +1,154 @@
+//! Scripts that configuration names by path or holds inline: read, followed, and put into the
+//! catalogue, so that compiling needs no file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use hashbrown::HashMap;
+use serde_json::Value;
+
+use crate::compile::{Catalog, Script};
+use crate::lua::{ScriptSource, inspect};
+use crate::model::Dynamic;
+
+/// Script files in use, with what they were when they were read.
+#[derive(Debug, Default)]
+pub struct ScriptFiles {
+    /// Where relative paths begin, in the order they are tried.
+    bases: Vec<PathBuf>,
+    files: HashMap<PathBuf, File>,
+    inline: HashMap<String, Script>,
+}
+
+#[derive(Debug)]
+struct File {
+    found: Option<PathBuf>,
+    stamp: Option<Stamp>,
+    script: Script,
+}
+
+/// What changes when a file changes, whether it is written, renamed over or a link is moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    len: u64,
+    file: u64,
+}
+
+/// A script longer than this is none.
+const SCRIPT_BYTES_MAX: u64 = 1024 * 1024;
+
+impl ScriptFiles {
+    /// Relative paths are tried from these folders.
+    #[must_use]
+    pub fn new(bases: Vec<PathBuf>) -> Self {
+        Self { bases, ..Self::default() }
+    }
+
+    /// Whether a file in use is no longer what it was.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.files.iter().any(|(path, file)| {
+            let now = file.found.as_deref().map_or_else(|| self.locate(path), |f| stamp(f).ok());
+            now != file.stamp
+        })
+    }
+
+    /// Puts all scripts that the configuration names into the catalogue.
+    pub fn load(&mut self, dynamic: &Dynamic, catalog: &mut Catalog) {
+        let mut files = HashMap::new();
+        let mut inline = HashMap::new();
+        for config in dynamic.http.middlewares.values() {
+            for options in config.kinds.iter().filter_map(|(kind, value)| lua(kind, value)) {
+                if let Some(path) = text(options, "script") {
+                    let path = PathBuf::from(path);
+                    let before = self.files.remove(&path);
+                    files.entry(path.clone()).or_insert_with(|| self.read(&path, before));
+                }
+                if let Some(code) = text(options, "code") {
+                    let before = self.inline.remove(code);
+                    inline
+                        .entry(code.to_owned())
+                        .or_insert_with(|| before.unwrap_or_else(|| script("inline", code)));
+                }
+            }
+        }
+        self.files = files;
+        self.inline = inline;
+        let scripts = self.files.iter().map(|(path, file)| (path.clone(), file.script.clone()));
+        catalog.scripts.files = scripts.collect();
+        catalog.scripts.inline = self.inline.clone();
+    }
+
+    /// Reads a file, unless it is what it was.
+    fn read(&self, path: &Path, before: Option<File>) -> File {
+        let found = self.candidates(path).find(|path| path.is_file());
+        let stamp = found.as_deref().and_then(|found| stamp(found).ok());
+        if let Some(before) = before
+            && before.found == found
+            && before.stamp == stamp
+            && stamp.is_some()
+        {
+            return before;
+        }
+        let name = path.display().to_string();
+        let read = match (&found, &stamp) {
+            (Some(_), Some(stamp)) if stamp.len > SCRIPT_BYTES_MAX => {
+                Err(format!("{name}: longer than {SCRIPT_BYTES_MAX} bytes"))
+            }
+            (Some(found), _) => fs::read_to_string(found).map_err(|e| format!("{name}: {e}")),
+            (None, _) => Err(format!("{name}: no such file")),
+        };
+        let script = match read {
+            Ok(text) => script(&name, &text),
+            Err(error) => {
+                let source = ScriptSource { name: name.into(), text: "".into() };
+                Script { source: Arc::new(source), info: Err(error) }
+            }
+        };
+        File { found, stamp, script }
+    }
+
+    fn locate(&self, path: &Path) -> Option<Stamp> {
+        self.candidates(path).find_map(|path| stamp(&path).ok())
+    }
+
+    fn candidates<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+        let bases = if path.is_absolute() { &[][..] } else { &self.bases };
+        bases.iter().map(move |base| base.join(path)).chain([path.to_owned()])
+    }
+}
+
+/// A script with what it declares.
+pub(crate) fn script(name: &str, text: &str) -> Script {
+    let source = Arc::new(ScriptSource { name: name.into(), text: text.into() });
+    let info = inspect(&source).map(Arc::new).map_err(|error| error.to_string());
+    Script { source, info }
+}
+
+/// The options of a script written as `lua` or `plugin.lua`.
+fn lua<'a>(kind: &str, value: &'a Value) -> Option<&'a Value> {
+    if kind.eq_ignore_ascii_case("lua") {
+        return Some(value);
+    }
+    if !kind.eq_ignore_ascii_case("plugin") {
+        return None;
+    }
+    let mut plugins = value.as_object()?.iter();
+    plugins.find(|(name, _)| name.eq_ignore_ascii_case("lua")).map(|(_, options)| options)
+}
+
+fn text<'a>(options: &'a Value, key: &str) -> Option<&'a str> {
+    let mut fields = options.as_object()?.iter();
+    fields.find(|(name, _)| name.eq_ignore_ascii_case(key))?.1.as_str()
+}
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(path)?;
+    let modified = metadata.modified().ok();
+    Ok(Stamp { modified, len: metadata.len(), file: metadata.ino() })
+}

@@ -1,0 +1,35 @@
+//! `ClientIP`: the address the connection comes from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{Facts, Kind, Test, first};
+
+pub(super) const KIND: Kind = Kind {
+    name: "ClientIP",
+    signature: "ClientIP(`network`)",
+    doc: "The connection comes from the address or network, whatever forwarding headers say.",
+    example: "ClientIP(`10.0.0.0/8`)",
+    arity: (1, 1),
+    build,
+};
+
+#[derive(Debug)]
+struct ClientIp(IpNet);
+
+fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
+    let text = first(args);
+    let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => network,
+        (_, Ok(address)) => IpNet::from(address),
+        _ => return Err(format!("{text:?} is neither an address nor a network")),
+    };
+    Ok(Box::new(ClientIp(network)))
+}
+
+impl Test for ClientIp {
+    fn matches(&self, facts: &Facts<'_>) -> bool {
+        self.0.contains(&facts.client_ip.to_canonical())
+    }
+}

@@ -1,0 +1,55 @@
+//! `Host`: the request's host, exactly, one label below a domain, or any.
+
+use super::{Facts, Kind, Test, first};
+use crate::rule::key::{HostKey, Key, PathKey};
+
+pub(super) const KIND: Kind = Kind {
+    name: "Host",
+    signature: "Host(`domain`)",
+    doc: "The request's host is the domain, whatever its case; `*.domain` is one label below it, \
+          `*` is any.",
+    example: "Host(`shop.example`) || Host(`*.shop.example`)",
+    arity: (1, 1),
+    build,
+};
+
+#[derive(Debug)]
+struct Host(HostKey);
+
+fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
+    let host = first(args);
+    if host.is_empty() {
+        return Err("the host is empty".to_owned());
+    }
+    if !host.is_ascii() {
+        return Err(format!("{host:?} is not ASCII; write it in its punycode form (xn--...)"));
+    }
+    if host.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control()) {
+        return Err(format!("{host:?} is no host"));
+    }
+    let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    Ok(Box::new(Host(match host.strip_prefix("*.") {
+        _ if host == "*" => HostKey::Any,
+        Some(domain) => HostKey::Below(domain.into()),
+        None => HostKey::Exact(host.into()),
+    })))
+}
+
+impl Test for Host {
+    fn matches(&self, facts: &Facts<'_>) -> bool {
+        let host = facts.host.strip_suffix('.').unwrap_or(facts.host);
+        match &self.0 {
+            HostKey::Any => true,
+            HostKey::Exact(wanted) => host == &**wanted,
+            HostKey::Below(domain) => {
+                let below = host.split_once('.');
+                below.is_some_and(|(label, rest)| !label.is_empty() && rest == &**domain)
+            }
+        }
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        vec![Key { host: self.0.clone(), path: PathKey::Any }]
+    }
+}

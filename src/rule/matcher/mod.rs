@@ -1,0 +1,302 @@
+//! Matchers: the catalogue, and a rule ready to match requests.
+
+mod client_ip;
+mod header;
+mod host;
+mod host_regexp;
+mod method;
+mod path;
+mod pattern;
+mod query;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use http::{HeaderMap, Method};
+
+use super::key::{self, Key};
+use super::{RuleError, Tree};
+use crate::value::nearest;
+
+/// What rules look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The host in lower case, without port and brackets; empty when none was named.
+    pub host: &'a str,
+    /// The path, escapes decoded but those of reserved characters.
+    pub path: &'a str,
+    /// The query without its `?`.
+    pub query: Option<&'a str>,
+    /// The headers, without `Host`.
+    pub headers: &'a HeaderMap,
+    /// The client's address.
+    pub client_ip: IpAddr,
+}
+
+/// An entry of the catalogue.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The name, as documented.
+    pub name: &'static str,
+    /// How it is written.
+    pub signature: &'static str,
+    /// What it does, one sentence.
+    pub doc: &'static str,
+    /// A rule that uses it.
+    pub example: &'static str,
+    /// How many arguments it takes.
+    pub arity: RangeInclusive2,
+    /// Makes a test of checked arguments; the reason why not otherwise.
+    pub build: fn(&[String]) -> Result<Box<dyn Test>, String>,
+}
+
+/// The least and the greatest number of arguments.
+pub type RangeInclusive2 = (usize, usize);
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.signature)
+    }
+}
+
+impl Kind {
+    fn arity(&self) -> RangeInclusive<usize> {
+        self.arity.0..=self.arity.1
+    }
+
+    /// Names are written as documented, all in lower case or all in upper case.
+    fn is_called(&self, name: &str) -> bool {
+        name == self.name
+            || (name.eq_ignore_ascii_case(self.name)
+                && (name.bytes().all(|b| !b.is_ascii_uppercase())
+                    || name.bytes().all(|b| !b.is_ascii_lowercase())))
+    }
+}
+
+/// All matchers.
+pub const CATALOGUE: &[Kind] = &[
+    host::KIND,
+    host_regexp::KIND,
+    path::EXACT,
+    path::PREFIX,
+    path::REGEXP,
+    method::KIND,
+    header::EXACT,
+    header::REGEXP,
+    query::EXACT,
+    query::REGEXP,
+    client_ip::KIND,
+];
+
+/// One condition on a request.
+pub trait Test: fmt::Debug + Send + Sync {
+    /// Whether the request meets it.
+    fn matches(&self, facts: &Facts<'_>) -> bool;
+
+    /// Conditions for the index, one of which is met whenever this is.
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::default()]
+    }
+}
+
+/// A rule ready to match requests.
+#[derive(Debug)]
+pub struct Matcher {
+    node: Node,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug)]
+enum Node {
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    Test(Box<dyn Test>),
+}
+
+impl Matcher {
+    pub(super) fn new(tree: &Tree) -> Result<Self, RuleError> {
+        let node = Node::new(tree)?;
+        let keys = node.keys();
+        Ok(Self { node, keys })
+    }
+
+    /// Whether a request matches.
+    #[must_use]
+    pub fn matches(&self, facts: &Facts<'_>) -> bool {
+        self.node.matches(facts)
+    }
+
+    /// Conditions for the index: one of them is met whenever the rule matches.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+}
+
+impl Node {
+    fn new(tree: &Tree) -> Result<Self, RuleError> {
+        let all = |parts: &[Tree]| parts.iter().map(Self::new).collect::<Result<Vec<_>, _>>();
+        let call = match tree {
+            Tree::And(parts) => return Ok(Self::All(all(parts)?)),
+            Tree::Or(parts) => return Ok(Self::Any(all(parts)?)),
+            Tree::Not(inner) => return Ok(Self::Not(Box::new(Self::new(inner)?))),
+            Tree::Call(call) => call,
+        };
+        let at = call.at;
+        let Some(kind) = CATALOGUE.iter().find(|kind| kind.is_called(&call.name)) else {
+            let near = nearest(&call.name, CATALOGUE.iter().map(|kind| kind.name));
+            let nearest = CATALOGUE.iter().map(|kind| kind.name).find(|name| Some(*name) == near);
+            return Err(RuleError::UnknownMatcher { at, name: call.name.clone(), nearest });
+        };
+        if !kind.arity().contains(&call.args.len()) {
+            let (signature, given) = (kind.signature, call.args.len());
+            return Err(RuleError::Arguments { at, signature, given });
+        }
+        let test = (kind.build)(&call.args).map_err(|reason| RuleError::Value {
+            at,
+            matcher: kind.name,
+            reason,
+        })?;
+        Ok(Self::Test(test))
+    }
+
+    fn matches(&self, facts: &Facts<'_>) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.matches(facts)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(facts)),
+            Self::Not(inner) => !inner.matches(facts),
+            Self::Test(test) => test.matches(facts),
+        }
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        match self {
+            Self::All(parts) => key::all(parts.iter().map(Self::keys)),
+            Self::Any(parts) => key::any(parts.iter().map(Self::keys)),
+            Self::Not(_) => vec![Key::default()],
+            Self::Test(test) => test.keys(),
+        }
+    }
+}
+
+/// The first argument; the catalogue's arity says that it is there.
+fn first(args: &[String]) -> &str {
+    args.first().map_or("", String::as_str)
+}
+
+/// The second argument, empty without one.
+fn second(args: &[String]) -> &str {
+    args.get(1).map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{compile, parse};
+    use super::*;
+
+    /// A request written as `METHOD host/path?query`, with headers.
+    fn matches(rule: &str, request: &str, headers: &[(&str, &str)], ip: &str) -> bool {
+        let (method, rest) = request.split_once(' ').unwrap();
+        let (host, target) = rest.split_at(rest.find('/').unwrap());
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                value.parse().unwrap(),
+            );
+        }
+        let matcher = compile(&parse(rule).unwrap()).unwrap();
+        matcher.matches(&Facts {
+            method: &method.parse().unwrap(),
+            host,
+            path,
+            query,
+            headers: &map,
+            client_ip: ip.parse().unwrap(),
+        })
+    }
+
+    fn check(rule: &str, request: &str, expect: bool) {
+        assert_eq!(matches(rule, request, &[], "127.0.0.1"), expect, "{rule} {request}");
+    }
+
+    #[test]
+    fn hosts() {
+        check("Host(`Example.com`)", "GET example.com/", true);
+        check("Host(`example.com`)", "GET example.com./", true);
+        check("Host(`example.com.`)", "GET example.com/", true);
+        check("Host(`example.com`)", "GET example.com../", false);
+        check("Host(`*.example.com`)", "GET one.example.com/", true);
+        check("Host(`*.example.com`)", "GET two.one.example.com/", false);
+        check("Host(`*.example.com`)", "GET example.com/", false);
+        check("Host(`*`)", "GET /", true);
+        check("Host(`::1`)", "GET ::1/", true);
+        check("HostRegexp(`^[a-z]+\\.example\\.com$`)", "GET abc.example.com/", true);
+        check("HostRegexp(`^[a-z]+\\.example\\.com$`)", "GET abc.example.com./", false);
+    }
+
+    #[test]
+    fn paths_methods_queries() {
+        check("Path(`/a`)", "GET h/a", true);
+        check("Path(`/a`)", "GET h/a/", false);
+        check("PathPrefix(`/a`)", "GET h/abc", true);
+        check("PathRegexp(`\\.png$`)", "GET h/x.png", true);
+        check("Method(`purge`)", "PURGE h/", true);
+        check("Method(`purge`)", "purge h/", false);
+        check("Query(`a`, `b`)", "GET h/?x=1&a=c&a=b", true);
+        check("Query(`a b`, `c+d`)", "GET h/?a+b=c%2Bd", true);
+        check("Query(`flag`)", "GET h/?flag", true);
+        check("Query(`flag`)", "GET h/?flag=x", false);
+        check("QueryRegexp(`a`, `^$`)", "GET h/?a", true);
+        check("QueryRegexp(`a`, `^.*$`)", "GET h/", false);
+    }
+
+    #[test]
+    fn headers_and_clients() {
+        let with = |rule: &str, headers: &[(&str, &str)]| matches(rule, "GET h/", headers, "::1");
+        assert!(with("Header(`X-Kind`, `blue`)", &[("x-kind", "red"), ("x-kind", "blue")]));
+        assert!(!with("Header(`X-Kind`, `blue`)", &[("x-kind", "blue, red")]));
+        assert!(with("HeaderRegexp(`X-Any`, `.*`)", &[("x-any", "")]));
+        assert!(!with("HeaderRegexp(`X-Any`, `.*`)", &[]));
+        assert!(with("ClientIP(`::1`)", &[]));
+        assert!(matches("ClientIP(`127.1.0.0/16`)", "GET h/", &[], "127.1.2.3"));
+        assert!(matches("ClientIP(`127.0.0.1`)", "GET h/", &[], "::ffff:127.0.0.1"));
+        assert!(!matches("ClientIP(`127.0.0.1`)", "GET h/", &[], "127.0.0.2"));
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong() {
+        for (rule, part) in [
+            ("Hst(`a`)", "unknown matcher Hst, did you mean Host?"),
+            ("hOST(`a`)", "unknown matcher"),
+            ("Host(`a`, `b`)", "does not take 2 arguments"),
+            ("Host(``)", "empty"),
+            ("Host(`b\u{fc}cher.de`)", "ASCII"),
+            ("Path(`abc`)", "begin with a slash"),
+            ("PathRegexp(`[`)", "PathRegexp"),
+            ("ClientIP(`300.1.1.1`)", "300.1.1.1"),
+            ("Header(`X`)", "does not take 1 argument"),
+            ("Query(`a`, `b`, `c`)", "does not take 3"),
+        ] {
+            let error = compile(&parse(rule).unwrap()).unwrap_err().to_string();
+            assert!(error.contains(part), "{rule}: {error}");
+        }
+    }
+
+    #[test]
+    fn examples_of_the_catalogue_compile() {
+        for kind in CATALOGUE {
+            let tree = parse(kind.example).unwrap();
+            assert!(compile(&tree).is_ok(), "{}", kind.example);
+            assert!(tree.calls().iter().any(|call| call.name == kind.name), "{}", kind.example);
+        }
+    }
+}

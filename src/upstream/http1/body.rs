@@ -1,0 +1,205 @@
+//! The body of an answer, read from the server as the client takes it.
+
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use std::future::Future;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use super::chunked::{Decoder, Step};
+use super::pump::{Pump, PumpEnd};
+use crate::message::BodyError;
+use crate::upstream::{Endpoint, Pools};
+
+/// How the end of an answer's body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// After that many bytes.
+    Length(u64),
+    /// By the chunked coding.
+    Chunked,
+    /// When the server closes the connection.
+    Close,
+}
+
+/// The body of an answer with the connection it comes over, which goes back to the pool at its
+/// end.
+pub(super) struct ServerBody {
+    pools: Rc<Pools>,
+    endpoint: Arc<Endpoint>,
+    stream: Option<TcpStream>,
+    buffer: BytesMut,
+    pump: Option<Pump>,
+    state: State,
+    keep_alive: bool,
+}
+
+enum State {
+    Length(u64),
+    Chunked(Decoder),
+    Close,
+    Done,
+}
+
+/// One read asks for at most this much: two frames of it keep a connection busy.
+const READ_BYTES: usize = 64 * 1024;
+
+impl ServerBody {
+    pub(super) fn new(
+        pools: Rc<Pools>,
+        endpoint: Arc<Endpoint>,
+        stream: TcpStream,
+        buffer: BytesMut,
+        pump: Option<Pump>,
+        framing: Framing,
+        keep_alive: bool,
+    ) -> Self {
+        let state = match framing {
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::Chunked(Decoder::Size),
+            Framing::Close => State::Close,
+        };
+        Self { pools, endpoint, stream: Some(stream), buffer, pump, state, keep_alive }
+    }
+
+    /// The whole body when it came together with the head; the connection is free then.
+    pub(super) fn at_hand(&mut self) -> Option<Bytes> {
+        let State::Length(length) = self.state else {
+            return None;
+        };
+        let length = usize::try_from(length).ok()?;
+        if self.buffer.len() < length || self.pump.is_some() {
+            return None;
+        }
+        let bytes = self.buffer.split_to(length).freeze();
+        self.finish();
+        Some(bytes)
+    }
+
+    /// Gives the connection back when nothing more can come over it.
+    fn finish(&mut self) {
+        self.state = State::Done;
+        let stream = self.stream.take();
+        let buffer = std::mem::take(&mut self.buffer);
+        if let Some(stream) = stream
+            && self.keep_alive
+            && buffer.is_empty()
+            && self.pump.is_none()
+        {
+            self.pools.keep(&self.endpoint, stream);
+        }
+        self.pools.give_back(buffer);
+    }
+
+    /// Takes a frame out of the buffer, if there is one.
+    fn take(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
+        match &mut self.state {
+            State::Length(left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                let take = self.buffer.len().min(most);
+                if take == 0 {
+                    return Ok(None);
+                }
+                *left -= take as u64;
+                Ok(Some(Frame::data(self.buffer.split_to(take).freeze())))
+            }
+            State::Close if !self.buffer.is_empty() => {
+                Ok(Some(Frame::data(self.buffer.split().freeze())))
+            }
+            State::Close | State::Done => Ok(None),
+            State::Chunked(decoder) => {
+                match decoder.step(&mut self.buffer).map_err(|_| BodyError::ServerFraming)? {
+                    Step::More => Ok(None),
+                    Step::Data(data) => Ok(Some(Frame::data(data))),
+                    Step::End(trailers) => {
+                        self.finish();
+                        Ok(trailers.map(Frame::trailers))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what is left of the request's body.
+    fn send(&mut self, cx: &mut Context<'_>) {
+        if let (Some(pump), Some(stream)) = (&mut self.pump, &mut self.stream) {
+            match pump.poll(cx, stream) {
+                Poll::Ready(PumpEnd::Sent) => self.pump = None,
+                // The answer is on its way already, and the connection will not be used again.
+                Poll::Ready(PumpEnd::ServerClosed | PumpEnd::ClientFailed(_)) | Poll::Pending => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.keep_alive = false;
+        self.finish();
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl http_body::Body for ServerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        this.send(cx);
+        loop {
+            match this.take() {
+                Err(error) => return this.fail(error),
+                Ok(Some(frame)) => {
+                    if matches!(this.state, State::Length(0)) {
+                        this.finish();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(None) => {}
+            }
+            match this.state {
+                State::Done => return Poll::Ready(None),
+                State::Length(0) => {
+                    this.finish();
+                    return Poll::Ready(None);
+                }
+                _ => {}
+            }
+            let Some(stream) = &mut this.stream else {
+                return Poll::Ready(None);
+            };
+            this.buffer.reserve(match this.state {
+                State::Length(left) => usize::try_from(left).unwrap_or(READ_BYTES).min(READ_BYTES),
+                _ => READ_BYTES / 4,
+            });
+            let read = ready!(pin!(stream.read_buf(&mut this.buffer)).poll(cx));
+            match read {
+                Ok(1..) => {}
+                Ok(0) if matches!(this.state, State::Close) => {
+                    this.finish();
+                    return Poll::Ready(None);
+                }
+                Ok(_) | Err(_) => return this.fail(BodyError::ServerClosed),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.state {
+            State::Length(left) => SizeHint::with_exact(left),
+            State::Done => SizeHint::with_exact(0),
+            State::Chunked(_) | State::Close => SizeHint::default(),
+        }
+    }
+}
