@@ -70,11 +70,6 @@ impl Services {
         let live = done.into_iter().filter_map(|(name, s)| s.ok().map(|s| (name, s))).collect();
         Self { live, verdicts }
     }
-
-    /// A service by its name with provider.
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<Service>> {
-        self.live.get(name)
-    }
 }
 
 fn key_of(endpoint: &Arc<Endpoint>) -> (String, usize) {

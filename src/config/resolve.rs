@@ -147,7 +147,7 @@ fn check(root: &Root) -> Result<(), ConfigError> {
     }
 }
 
-fn invalid(option: impl Into<String>, reason: impl ToString) -> ConfigError {
+fn invalid(option: impl Into<String>, reason: impl std::fmt::Display) -> ConfigError {
     ConfigError::Invalid { option: option.into(), reason: reason.to_string() }
 }
 

@@ -57,8 +57,8 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
         guard: Rc::new(permit),
     };
     if ahead.first() != Some(&TLS_HANDSHAKE) {
-        let place = Place { worker, entrypoint, place };
-        return http(place, client, stream, ahead).await;
+        let belongs = Belongs { worker, entrypoint, place };
+        return http(belongs, client, stream, ahead).await;
     }
     let stream = Watched::new(stream, ahead.freeze(), Activity::new());
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&worker.tls));
@@ -74,22 +74,22 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
     let facts: TlsFacts = tls::facts(stream.get_ref().1);
     client.tls = Some(facts);
     let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
-    http(Place { worker, entrypoint, place }, client, stream, ahead).await;
+    http(Belongs { worker, entrypoint, place }, client, stream, ahead).await;
 }
 
 /// Where a connection belongs.
-struct Place {
+struct Belongs {
     worker: Rc<Shared>,
     entrypoint: Arc<Entrypoint>,
     place: usize,
 }
 
 /// Serves HTTP/1 or HTTP/2, told apart by the first bytes.
-async fn http<S>(place: Place, client: Client, mut stream: S, mut ahead: BytesMut)
+async fn http<S>(belongs: Belongs, client: Client, mut stream: S, mut ahead: BytesMut)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Place { worker, entrypoint, place } = place;
+    let Belongs { worker, entrypoint, place } = belongs;
     let limit = entrypoint.limits.read;
     // A client may send its preface in pieces.
     while PREFACE.starts_with(&ahead) && ahead.len() < PREFACE.len() {
@@ -115,14 +115,14 @@ where
         builder.max_concurrent_streams(limits.streams_max);
         builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
         let serving = pin!(builder.serve_connection(io, service));
-        timer.drive(serving, |c| c.graceful_shutdown()).await;
+        timer.drive(serving, http2::Connection::graceful_shutdown).await;
     } else {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(limits.head_bytes_max.clamp(8 * 1024, 400 * 1024));
         builder.max_headers(HEADERS_MAX);
         builder.header_read_timeout(None);
         let serving = pin!(builder.serve_connection(io, service).with_upgrades());
-        timer.drive(serving, |c| c.graceful_shutdown()).await;
+        timer.drive(serving, http1::UpgradeableConnection::graceful_shutdown).await;
     }
 }
 

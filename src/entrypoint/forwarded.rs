@@ -53,7 +53,7 @@ pub(super) fn apply(
         fill(headers, entrypoint, client, host, speech, server_name);
         return;
     }
-    if headers.keys().any(|name| is_forwarding(name)) {
+    if headers.keys().any(is_forwarding) {
         for name in UNTRUSTED {
             headers.remove(name);
         }

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mio::{Interest, Token};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
 
 use super::Worker;
 
@@ -117,11 +117,16 @@ fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
 }
 
 /// Accepts on all listeners, on a thread of its own, so that work of the control plane delays no
-/// client.
+/// client. It polls without a runtime: an accepted socket is registered once only, by the worker
+/// that serves it.
 #[derive(Debug)]
 pub struct Acceptor {
-    stop: watch::Sender<bool>,
+    stop: Arc<AtomicBool>,
+    waker: mio::Waker,
 }
+
+/// The token of the word to stop; listeners have their places.
+const STOP: Token = Token(usize::MAX);
 
 impl Acceptor {
     /// Starts to accept.
@@ -129,59 +134,73 @@ impl Acceptor {
     /// # Errors
     /// When the system gives no thread or no event queue.
     pub fn start(listeners: Vec<Listener>, workers: Arc<[Worker]>) -> io::Result<Self> {
-        let (stop, stopped) = watch::channel(false);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
-            let local = tokio::task::LocalSet::new();
-            for listener in listeners {
-                local.spawn_local(accept(listener, Arc::clone(&workers), stopped.clone()));
-            }
-            runtime.block_on(local);
-        })?;
-        Ok(Self { stop })
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), STOP)?;
+        let mut sockets = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            let mut socket = mio::net::TcpListener::from_std(listener.socket);
+            poll.registry().register(&mut socket, Token(sockets.len()), Interest::READABLE)?;
+            sockets.push((listener.place, socket));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        std::thread::Builder::new()
+            .name("acceptor".to_owned())
+            .spawn(move || accept_all(poll, &sockets, &workers, &stopped))?;
+        Ok(Self { stop, waker })
     }
 
     /// Closes all listening sockets; new connections are refused from then on.
     pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
         // The thread may have ended already.
-        let _ = self.stop.send(true);
+        let _ = self.waker.wake();
     }
 }
 
 /// How long the acceptor waits when the system has no descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Readiness events taken at once.
+const EVENTS_MAX: usize = 64;
 
-async fn accept(listener: Listener, workers: Arc<[Worker]>, mut stopped: watch::Receiver<bool>) {
-    let place = listener.place;
-    let socket = match AsyncFd::new(listener.socket) {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::error!(%error, "an entrypoint cannot be listened on");
+fn accept_all(
+    mut poll: mio::Poll,
+    sockets: &[(usize, mio::net::TcpListener)],
+    workers: &[Worker],
+    stopped: &AtomicBool,
+) {
+    let mut events = mio::Events::with_capacity(EVENTS_MAX);
+    while !stopped.load(Ordering::Acquire) {
+        if let Err(error) = poll.poll(&mut events, None)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            tracing::error!(%error, "entrypoints cannot be listened on any more");
             return;
         }
-    };
-    loop {
-        let ready = tokio::select! {
-            ready = socket.readable() => ready,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        };
-        let Ok(mut ready) = ready else { return };
-        match ready.try_io(|socket| socket.get_ref().accept()) {
-            Ok(Ok((stream, peer))) => hand_over(&workers, stream, peer, place),
-            Ok(Err(error)) if is_of_one_connection(&error) => {}
-            Ok(Err(error)) => {
-                tracing::error!(%error, "connections cannot be accepted");
-                tokio::time::sleep(PAUSE).await;
+        for event in &events {
+            if let Some((place, socket)) = sockets.get(event.token().0) {
+                accept(*place, socket, workers, stopped);
             }
-            Err(_would_block) => {}
+        }
+    }
+}
+
+/// Takes all connections that wait: readiness is told once only.
+fn accept(place: usize, socket: &mio::net::TcpListener, workers: &[Worker], stopped: &AtomicBool) {
+    while !stopped.load(Ordering::Acquire) {
+        match socket.accept() {
+            Ok((stream, peer)) => hand_over(workers, stream.into(), peer, place),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "connections cannot be accepted");
+                std::thread::sleep(PAUSE);
+            }
         }
     }
 }
 
 fn hand_over(workers: &[Worker], stream: std::net::TcpStream, peer: SocketAddr, place: usize) {
-    if stream.set_nonblocking(true).is_err() {
-        return;
-    }
     if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
         worker.accept(stream, peer, place);
     }

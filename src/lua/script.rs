@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::schema::Schema;
+
 /// A script's text with the name errors are told under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptSource {
@@ -14,9 +16,20 @@ pub struct ScriptSource {
     pub text: Arc<str>,
 }
 
+impl ScriptSource {
+    /// The kind a file of this name stands for: its stem.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        let file = self.name.rsplit('/').next().unwrap_or_default();
+        file.strip_suffix(".lua").unwrap_or(file)
+    }
+}
+
 /// What a script declares, read in a scratch VM whose host functions are inert.
 #[derive(Debug, Clone)]
 pub struct ScriptInfo {
+    /// Its options.
+    pub schema: Arc<Schema>,
     /// Names of the hooks it has, such as `request`.
     pub hooks: Vec<String>,
     /// The option whose middlewares stand in this script's place (`expand = "middlewares"`).

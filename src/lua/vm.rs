@@ -33,5 +33,5 @@ impl Vm {
 /// When the script does not compile or declares something wrong.
 pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
     let _ = source;
-    Ok(ScriptInfo { hooks: Vec::new(), expand: None })
+    Ok(ScriptInfo { schema: Arc::default(), hooks: Vec::new(), expand: None })
 }

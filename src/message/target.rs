@@ -200,9 +200,9 @@ fn normalize_escapes(path: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> 
         if path[i] == b'%' {
             let byte = escaped_byte(path, i).ok_or(TargetError::Escape)?;
             if is_unreserved(byte) {
-                out.push(byte)
+                out.push(byte);
             } else {
-                push_escape(byte, out)
+                push_escape(byte, out);
             }
             i += 3;
         } else {

@@ -152,9 +152,8 @@ impl Outcome {
         let (mut services, mut middlewares) = (Uses::new(), Uses::new());
         for (name, router) in &self.routers {
             let provider = name.rsplit_once('@').map_or("", |(_, provider)| provider);
-            let qualified = |name: &str| match name.contains('@') {
-                true => name.to_owned(),
-                false => format!("{name}@{provider}"),
+            let qualified = |name: &str| {
+                if name.contains('@') { name.to_owned() } else { format!("{name}@{provider}") }
             };
             let config = &router.config;
             services.entry(qualified(&config.service)).or_default().push(name.to_string());

@@ -160,7 +160,7 @@ fn syntax(text: &str, error: &pest::error::Error<Rule>) -> RuleError {
 }
 
 fn expected(rules: &[Rule]) -> String {
-    let name = |rule: &Rule| match rule {
+    let name = |expected: &Rule| match expected {
         Rule::arg | Rule::raw | Rule::text => "a string in backticks",
         Rule::EOI => "the end",
         _ => "a matcher such as Host(`a.example`)",

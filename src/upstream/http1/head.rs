@@ -64,7 +64,7 @@ pub(super) fn write(
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
-        if !ends_here(name, value) && !named.contains(&name) {
+        if !ends_here(name, value) && !named.contains(name) {
             field(out, name.as_str(), value.as_bytes());
         }
     }
