@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,43 +16,12 @@ use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Message, Receiver};
-use crate::snapshot::Snapshot;
-use crate::tls::CertStore;
+use crate::snapshot::{Live, Snapshot};
 
 pub use scripts::ScriptFiles;
+pub(crate) use scripts::script;
 
 mod scripts;
-
-/// What is served now, for the control plane's readers.
-#[derive(Debug)]
-pub struct Live {
-    snapshot: ArcSwap<Snapshot>,
-    certificates: Arc<ArcSwap<CertStore>>,
-    /// Findings of providers about what they could not read, by provider.
-    rejected: parking_lot::Mutex<BTreeMap<String, Vec<Diagnostic>>>,
-}
-
-impl Live {
-    /// Begins with a snapshot.
-    #[must_use]
-    pub fn new(first: Arc<Snapshot>, certificates: Arc<ArcSwap<CertStore>>) -> Arc<Self> {
-        certificates.store(Arc::clone(&first.certificates));
-        let snapshot = ArcSwap::new(first);
-        Arc::new(Self { snapshot, certificates, rejected: parking_lot::Mutex::default() })
-    }
-
-    /// What is served now.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
-    }
-
-    /// What providers could not read, as long as it is so.
-    #[must_use]
-    pub fn rejected(&self) -> Vec<Diagnostic> {
-        self.rejected.lock().values().flatten().cloned().collect()
-    }
-}
 
 /// How long workers may take to load new scripts.
 const PREPARE_LIMIT: Duration = Duration::from_secs(10);
@@ -73,43 +41,53 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Begins with what is live; `memory` is what the first snapshot was compiled with.
+    /// Begins with nothing.
     #[must_use]
     pub fn new(
         catalog: Catalog,
         scripts: ScriptFiles,
-        memory: Memory,
-        first: (String, Arc<Dynamic>),
         workers: Arc<[Worker]>,
         live: Arc<Live>,
         throttle: Duration,
     ) -> Self {
-        let parts = BTreeMap::from([first]);
+        let (memory, parts) = (Memory::default(), BTreeMap::new());
         Self { catalog, scripts, memory, parts, workers, live, throttle }
     }
 
-    /// Follows a provider until told to stop.
+    /// Serves what providers say at the start, all at once.
+    ///
+    /// # Errors
+    /// When a worker has ended.
+    pub async fn begin(
+        &mut self,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Result<(), WorkerError> {
+        for message in messages {
+            self.take(message);
+        }
+        self.publish().await
+    }
+
+    /// Follows providers until told to stop.
     pub async fn run(mut self, mut messages: Receiver, mut stop: watch::Receiver<bool>) {
         let mut look = tokio::time::interval(SCRIPTS_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last: Option<Instant> = None;
         loop {
             tokio::select! {
-                message = messages.recv() => match message {
-                    None => return,
-                    Some(message) => {
-                        if !self.take(message) {
-                            continue;
-                        }
-                        // The first change is applied at once, those that follow wait.
-                        if let Some(last) = last {
-                            tokio::time::sleep_until(last + self.throttle).await;
-                            while let Some(more) = messages.try_recv() {
-                                self.take(more);
-                            }
+                message = messages.recv() => {
+                    let Some(message) = message else { return };
+                    if !self.take(message) {
+                        continue;
+                    }
+                    // The first change is applied at once, those that follow wait.
+                    if let Some(last) = last {
+                        tokio::time::sleep_until(last + self.throttle).await;
+                        while let Some(more) = messages.try_recv() {
+                            self.take(more);
                         }
                     }
-                },
+                }
                 _ = look.tick() => {
                     if !self.scripts.changed() {
                         continue;
@@ -131,14 +109,12 @@ impl Reconciler {
                 for finding in &diagnostics {
                     tracing::error!(provider = &*provider, "{finding}");
                 }
-                self.live.rejected.lock().insert(provider.to_string(), diagnostics);
+                self.live.note_rejected(&provider, diagnostics);
                 false
             }
             Message::Update(update) => {
                 log_all(&update.provider, &update.diagnostics);
-                let mut rejected = self.live.rejected.lock();
-                rejected.insert(update.provider.to_string(), update.diagnostics.clone());
-                drop(rejected);
+                self.live.note_rejected(&update.provider, update.diagnostics);
                 let before =
                     self.parts.insert(update.provider.to_string(), Arc::clone(&update.dynamic));
                 !before.is_some_and(|before| Arc::ptr_eq(&before, &update.dynamic))
@@ -160,8 +136,7 @@ impl Reconciler {
             self.prepare(&snapshot).await?;
         }
         self.memory.confirm();
-        let before = self.live.snapshot.swap(Arc::clone(&snapshot));
-        self.live.certificates.store(Arc::clone(&snapshot.certificates));
+        let before = self.live.publish(Arc::clone(&snapshot));
         for worker in &*self.workers {
             worker.publish().await?;
         }

@@ -3,18 +3,21 @@
 //! Workers hold the generation they serve; the control plane holds the live one and drops old
 //! ones, since dropping tens of thousands of routes takes milliseconds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hashbrown::HashMap;
+use parking_lot::Mutex;
 
 use crate::lua::{InstanceId, InstanceSpec};
-use crate::model::Outcome;
+use crate::model::{Diagnostic, Outcome};
 use crate::router::Table;
 use crate::service::Service;
 use crate::tls::CertStore;
 
 /// One generation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Snapshot {
     /// Counts up; never used twice.
     pub number: u64,
@@ -48,4 +51,44 @@ pub struct Route {
     pub steps: Arc<[InstanceId]>,
     /// Its service.
     pub service: Arc<Service>,
+}
+
+/// What is served now, for the control plane's readers.
+#[derive(Debug, Default)]
+pub struct Live {
+    snapshot: ArcSwap<Snapshot>,
+    certificates: Arc<ArcSwap<CertStore>>,
+    /// Findings of providers about what they could not read, by provider.
+    rejected: Mutex<BTreeMap<String, Vec<Diagnostic>>>,
+}
+
+impl Live {
+    /// What is served now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Publishes a snapshot and returns the one before.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.certificates.store(Arc::clone(&snapshot.certificates));
+        self.snapshot.swap(snapshot)
+    }
+
+    /// The certificates that are served now, for TLS handshakes.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<ArcSwap<CertStore>> {
+        Arc::clone(&self.certificates)
+    }
+
+    /// What providers could not read, as long as it is so.
+    #[must_use]
+    pub fn rejected(&self) -> Vec<Diagnostic> {
+        self.rejected.lock().values().flatten().cloned().collect()
+    }
+
+    /// Notes what a provider could not read; nothing when all is well again.
+    pub fn note_rejected(&self, provider: &str, findings: Vec<Diagnostic>) {
+        self.rejected.lock().insert(provider.to_owned(), findings);
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::lua::{ScriptInfo, ScriptSource};
+use crate::model::RouterTls;
 use crate::service::Internal;
 use crate::upstream::Transport;
 
@@ -32,6 +33,8 @@ pub struct EntrypointFacts {
     pub default: IsDefault,
     /// Middlewares in front of all its routers' own, by name with provider.
     pub middlewares: Vec<String>,
+    /// TLS of its routers that say nothing of TLS.
+    pub tls: Option<RouterTls>,
 }
 
 /// Whether routers without `entryPoints` are on an entrypoint.

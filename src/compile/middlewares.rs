@@ -7,10 +7,10 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::services::Services;
-use super::{Catalog, Script, limits, provider_of, qualify};
+use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
-use crate::model::{self, Dynamic, Verdict};
-use crate::schema::{ReferenceKind, Source};
+use crate::model::{self, Diagnostic, Dynamic, Verdict};
+use crate::schema::{ProblemKind, ReferenceKind, Source};
 
 /// Middlewares kept from the last generation.
 #[derive(Debug, Default)]
@@ -226,6 +226,33 @@ fn compile(
     Ok((kept, warnings))
 }
 
+/// What is wrong with the structure of middlewares: kinds and options that do not exist, and
+/// values of a wrong type. As Traefik does, such a piece rejects the file it stands in, while a
+/// value that is wrong in itself disables its middleware alone.
+#[must_use]
+pub fn structure(dynamic: &Dynamic, scripts: &Scripts) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (name, config) in &dynamic.http.middlewares {
+        for (kind, options) in &config.kinds {
+            let path = format!("http.middlewares.{name}.{kind}");
+            if ["lua", "plugin"].iter().any(|own| own.eq_ignore_ascii_case(kind)) {
+                continue;
+            }
+            let Some(script) = scripts.kind(kind) else {
+                findings.push(Diagnostic::error(path, unknown_kind(kind, scripts)));
+                continue;
+            };
+            let Ok(info) = &script.info else { continue };
+            let problems = info.schema.decode(options, Source::File).err().unwrap_or_default();
+            let structural = problems.iter().filter(|p| p.kind == ProblemKind::Structure);
+            findings.extend(structural.map(|problem| {
+                Diagnostic::error(format!("{path}.{}", problem.path), &problem.reason)
+            }));
+        }
+    }
+    findings
+}
+
 fn refers_to_services(info: &ScriptInfo) -> bool {
     info.schema.has_references(ReferenceKind::Service)
 }
@@ -262,7 +289,7 @@ fn script_of<'a>(
         return Ok((script, options.clone()));
     }
     if !kind.eq_ignore_ascii_case("lua") {
-        let script = scripts.kind(kind).ok_or_else(|| unknown_kind(kind, catalog))?;
+        let script = scripts.kind(kind).ok_or_else(|| unknown_kind(kind, scripts))?;
         return Ok((script, options.clone()));
     }
     let field = |name: &str| {
@@ -288,8 +315,8 @@ fn script_of<'a>(
     }
 }
 
-fn unknown_kind(kind: &str, catalog: &Catalog) -> String {
-    let known = catalog.scripts.kinds.values().map(|script| script.source.kind());
+fn unknown_kind(kind: &str, scripts: &Scripts) -> String {
+    let known = scripts.kinds.values().map(|script| script.source.kind());
     match crate::value::nearest(kind, known) {
         Some(near) => format!("there is no middleware of kind {kind:?}; did you mean {near:?}?"),
         None => format!("there is no middleware of kind {kind:?}"),

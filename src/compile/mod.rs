@@ -18,6 +18,8 @@ use crate::model::{Diagnostic, Dynamic, Outcome};
 use crate::snapshot::Snapshot;
 use crate::tls::CertStore;
 
+pub use middlewares::structure;
+
 pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
 
 use middlewares::Middlewares;

@@ -69,8 +69,9 @@ impl Routers {
                 }
             };
             if let Ok(matcher) = &router.matcher {
-                let side = usize::from(config.tls.is_some());
                 for (place, route) in &router.routes {
+                    let default = catalog.entrypoints.get(*place).and_then(|e| e.tls.as_ref());
+                    let side = usize::from(config.tls.is_some() || default.is_some());
                     if let Some(tables) = entries.get_mut(*place) {
                         tables[side].push(Entry {
                             priority: router.verdict.priority,

@@ -1,0 +1,108 @@
+//! The catalogue: scripts, internal services and entrypoints that configuration may name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::api::{Api, Dashboard, Noop, Ping};
+use crate::compile::{Catalog, EntrypointFacts, IsDefault, Scripts};
+use crate::config::{EntryPointPlan, Static};
+use crate::lua;
+use crate::reconcile::script;
+use crate::service::Internal;
+use crate::upstream::Transport;
+
+/// Internal services that the static configuration switches on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Internals {
+    pub(super) api: Option<Arc<Api>>,
+    pub(super) ping: Option<Arc<Ping>>,
+}
+
+/// A folder of scripts that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("scripts.directory: {}: {cause}", path.display())]
+pub struct ScriptsError {
+    path: PathBuf,
+    cause: std::io::Error,
+}
+
+/// Puts the catalogue together.
+///
+/// # Errors
+/// When the folder of user scripts cannot be read.
+pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, ScriptsError> {
+    let timeouts = &plan.root.servers_transport.forwarding_timeouts;
+    let transport = Transport {
+        dial_timeout: timeouts.dial_timeout.limit(),
+        response_header_timeout: timeouts.response_header_timeout.limit(),
+        idle_timeout: timeouts.idle_conn_timeout.limit(),
+        idle_max: plan.root.servers_transport.max_idle_conns_per_host,
+    };
+    Ok(Catalog {
+        scripts: scripts(&plan.root.scripts.directory)?,
+        internals: services(plan, internals),
+        entrypoints: plan.entrypoints.iter().map(facts).collect(),
+        transport: Arc::new(transport),
+    })
+}
+
+fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Internal>> {
+    let mut all: HashMap<String, Arc<dyn Internal>> = HashMap::new();
+    all.insert("noop@internal".to_owned(), Arc::new(Noop));
+    if let Some(api) = internals.api {
+        all.insert("api@internal".to_owned(), api);
+        if plan.api.as_ref().is_some_and(|api| api.dashboard) {
+            all.insert("dashboard@internal".to_owned(), Arc::new(Dashboard));
+        }
+    }
+    if let Some(ping) = internals.ping {
+        all.insert("ping@internal".to_owned(), ping);
+    }
+    all
+}
+
+fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
+    EntrypointFacts {
+        name: plan.name.as_str().into(),
+        default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
+        middlewares: plan.options.http.middlewares.clone(),
+        tls: plan.options.http.tls.clone(),
+    }
+}
+
+/// Built-in scripts, and those of the user's folder, which replace built-ins of the same name.
+fn scripts(directory: &str) -> Result<Scripts, ScriptsError> {
+    let mut scripts = Scripts::default();
+    for source in lua::builtins() {
+        let kind = source.kind().to_ascii_lowercase();
+        scripts.kinds.insert(kind, script(&source.name, &source.text));
+    }
+    if directory.is_empty() {
+        return Ok(scripts);
+    }
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| ScriptsError { path, cause }
+    };
+    let folder = Path::new(directory);
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        let is_test = path.to_string_lossy().ends_with("_test.lua");
+        if path.extension().is_none_or(|extension| extension != "lua") || is_test {
+            continue;
+        }
+        let text = fs::read_to_string(&path).map_err(failed(&path))?;
+        let loaded = script(&path.to_string_lossy(), &text);
+        let kind = loaded.source.kind().to_ascii_lowercase();
+        if let Err(error) = &loaded.info {
+            tracing::error!(script = %path.display(), %error, "a user script cannot be used");
+        }
+        if scripts.kinds.insert(kind, loaded).is_some() {
+            tracing::warn!(script = %path.display(), "a user script replaces a built-in one");
+        }
+    }
+    Ok(scripts)
+}

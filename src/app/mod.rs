@@ -1,0 +1,331 @@
+//! Wiring: runtimes, catalogue, start order, graceful stop.
+//!
+//! Listening sockets come first, so that a port in use is told before anything else happens; the
+//! first configuration is served before the first connection is accepted.
+
+mod catalog;
+pub mod echo;
+mod internal;
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::api::{About, Api, Ping};
+use crate::compile::{Catalog, Memory, compile};
+use crate::config::{EntryPointPlan, Static};
+use crate::entrypoint::{
+    Acceptor, ConnectionLimits, Entrypoint, ForwardedFor, ListenError, Listener, PathHandling,
+    Sharing, Trust, Worker, WorkerError, WorkerSettings, bind,
+};
+use crate::model::{Diagnostic, Dynamic, merge};
+use crate::observe::AccessLog;
+use crate::provider::{self, FileProvider, Message, Update};
+use crate::reconcile::{Reconciler, ScriptFiles};
+use crate::snapshot::Live;
+use crate::tls::{self, TlsError};
+
+pub use catalog::ScriptsError;
+pub use internal::InternalError;
+
+use catalog::Internals;
+
+/// Why Moongate cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An entrypoint's address is refused.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// User scripts cannot be read.
+    #[error(transparent)]
+    Scripts(#[from] ScriptsError),
+    /// A worker cannot be started.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The built-in configuration is wrong.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+    /// The access log cannot be opened.
+    #[error("accessLog.filePath: {path}: {cause}")]
+    AccessLog {
+        /// The file.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// `ping.terminatingStatusCode` is no status.
+    #[error("ping.terminatingStatusCode: {0} is no HTTP status")]
+    PingStatus(u16),
+    /// The system gives no thread.
+    #[error("the acceptor could not be started: {0}")]
+    Acceptor(io::Error),
+}
+
+/// A running Moongate.
+#[derive(Debug)]
+pub struct App {
+    plan: Static,
+    addresses: Vec<(Arc<str>, SocketAddr)>,
+    acceptor: Acceptor,
+    workers: Arc<[Worker]>,
+    live: Arc<Live>,
+    ping: Option<Arc<Ping>>,
+    access_log: Option<Arc<AccessLog>>,
+    stop: watch::Sender<bool>,
+}
+
+impl App {
+    /// Starts everything; `extra` is a provider's configuration beside those of the static one.
+    /// Must be called within the control plane's runtime.
+    ///
+    /// # Errors
+    /// When a port is in use, or a part of the static configuration cannot be had.
+    pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
+        let listeners = listen(&plan)?;
+        let addresses = plan.entrypoints.iter().zip(&listeners);
+        let addresses = addresses.map(|(plan, l)| (plan.name.as_str().into(), l.address)).collect();
+        let live = Arc::<Live>::default();
+        let access_log = access_log(&plan)?;
+        let ping = ping(&plan)?;
+        let api = plan
+            .api
+            .is_some()
+            .then(|| Api::new(Arc::clone(&live), about(&plan, &listeners), Handle::current()));
+        let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
+        let workers = workers(&plan, &live, access_log.as_ref())?;
+
+        let (stop, stopped) = watch::channel(false);
+        let (sender, messages) = provider::channel();
+        let mut first = vec![internal(&plan)?];
+        first.extend(extra.map(Message::Update));
+        let mut file = file_provider(&plan, &catalog);
+        first.extend(file.as_mut().map(FileProvider::load));
+        let throttle = plan.root.providers.providers_throttle_duration.get();
+        let scripts = ScriptFiles::new(script_bases(&plan));
+        let mut reconciler =
+            Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
+        reconciler.begin(first).await?;
+        if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
+            Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
+        }
+        Handle::current().spawn(async move {
+            reconciler.run(messages, stopped).await;
+            // The channel stays open while there is somebody to listen.
+            drop(sender);
+        });
+        let acceptor =
+            Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
+        Ok(Self { plan, addresses, acceptor, workers, live, ping, access_log, stop })
+    }
+
+    /// Where each entrypoint listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// What is served now.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Opens log files anew, after they have been moved away.
+    pub fn reopen_logs(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
+    /// Stops: ping tells it first, new requests are accepted for `requestAcceptGraceTimeout`, open
+    /// ones may take `graceTimeOut`, the greatest of all entrypoints.
+    pub async fn stop(self) {
+        if let Some(ping) = &self.ping {
+            ping.terminate();
+        }
+        let cycle = |pick: fn(&EntryPointPlan) -> Duration| {
+            self.plan.entrypoints.iter().map(pick).max().unwrap_or_default()
+        };
+        let accept = cycle(|e| e.options.transport.life_cycle.request_accept_grace_timeout.get());
+        if !accept.is_zero() {
+            tokio::time::sleep(accept).await;
+        }
+        self.acceptor.stop();
+        // Nobody may be left to hear it.
+        let _ = self.stop.send(true);
+        let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
+        let drains: Vec<_> = self.workers.iter().map(|worker| worker.drain(grace)).collect();
+        for drain in drains {
+            if let Err(error) = drain.await {
+                tracing::warn!(%error, "a worker ended early");
+            }
+        }
+        if let Some(log) = &self.access_log {
+            log.close();
+        }
+    }
+}
+
+/// Compiles a whole configuration without serving it: what `check` does. Findings of the first
+/// kind are the providers', those of the second the elements'.
+///
+/// # Errors
+/// When user scripts cannot be read or the built-in configuration is wrong.
+pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(StartError::Acceptor)?;
+    let live = Arc::<Live>::default();
+    let api = plan
+        .api
+        .is_some()
+        .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
+    let internals = Internals { api, ping: ping(plan)? };
+    let mut catalog = catalog::catalog(plan, internals)?;
+    let mut messages = vec![internal(plan)?];
+    messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
+    let mut findings = Vec::new();
+    let mut parts: Vec<(Arc<str>, Arc<Dynamic>)> = Vec::new();
+    for message in messages {
+        match message {
+            Message::Update(update) => {
+                findings.extend(update.diagnostics);
+                parts.push((update.provider, update.dynamic));
+            }
+            Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
+        }
+    }
+    let dynamic = merge(parts.iter().map(|(provider, part)| (&**provider, &**part)));
+    ScriptFiles::new(script_bases(plan)).load(&dynamic, &mut catalog);
+    let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
+    findings.extend(snapshot.outcome.diagnostics());
+    Ok(findings)
+}
+
+fn listen(plan: &Static) -> Result<Vec<Listener>, ListenError> {
+    let open = |(place, plan): (usize, &EntryPointPlan)| {
+        let sharing = if plan.options.reuse_port { Sharing::ReusePort } else { Sharing::Exclusive };
+        bind(&plan.name, place, &plan.address.host, plan.address.port, sharing)
+    };
+    plan.entrypoints.iter().enumerate().map(open).collect()
+}
+
+fn workers(
+    plan: &Static,
+    live: &Arc<Live>,
+    access_log: Option<&Arc<AccessLog>>,
+) -> Result<Arc<[Worker]>, StartError> {
+    let append = !plan.root.global.not_append_x_forwarded_for;
+    let settings = WorkerSettings {
+        entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
+        tls: tls::server_config(live.certificates())?,
+        access_log: access_log.cloned(),
+        server_name: server_name(),
+    };
+    let start = |number| Worker::start(number, settings.clone(), live.snapshot());
+    Ok((0..plan.workers).map(start).collect::<Result<Vec<_>, _>>()?.into())
+}
+
+fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
+    let options = &plan.options;
+    let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
+    let timeouts = &options.transport.responding_timeouts;
+    Entrypoint {
+        name: plan.name.as_str().into(),
+        trust: match options.forwarded_headers.insecure {
+            true => Trust::All,
+            false => Trust::Networks(plan.trusted.clone()),
+        },
+        forwarded_for: if keep { ForwardedFor::Keep } else { ForwardedFor::Append },
+        path: match options.http.sanitize_path {
+            true => PathHandling::Sanitize,
+            false => PathHandling::Keep,
+        },
+        limits: ConnectionLimits {
+            read: timeouts.read_timeout.limit(),
+            idle: timeouts.idle_timeout.limit(),
+            head_bytes_max: options.http.max_header_bytes,
+            streams_max: options.http2.max_concurrent_streams,
+        },
+    }
+}
+
+/// This machine's name; a header's value whatever it holds.
+fn server_name() -> HeaderValue {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    HeaderValue::from_str(name.trim()).unwrap_or_else(|_| HeaderValue::from_static("localhost"))
+}
+
+fn access_log(plan: &Static) -> Result<Option<Arc<AccessLog>>, StartError> {
+    let Some(options) = &plan.access_log else { return Ok(None) };
+    let path = (!options.file_path.is_empty()).then(|| Path::new(&options.file_path));
+    let log = AccessLog::open(path).map_err(|cause| {
+        let path = options.file_path.clone();
+        StartError::AccessLog { path, cause }
+    })?;
+    Ok(Some(Arc::new(log)))
+}
+
+fn ping(plan: &Static) -> Result<Option<Arc<Ping>>, StartError> {
+    let Some(options) = &plan.ping else { return Ok(None) };
+    let code = options.terminating_status_code;
+    let status = StatusCode::from_u16(code).map_err(|_| StartError::PingStatus(code))?;
+    Ok(Some(Ping::new(status)))
+}
+
+fn about(plan: &Static, listeners: &[Listener]) -> About {
+    // With port 0 the system has chosen one.
+    let mut entrypoints = plan.entrypoints.clone();
+    for (entrypoint, listener) in entrypoints.iter_mut().zip(listeners) {
+        if entrypoint.address.port == 0 {
+            entrypoint.options.address = listener.address.to_string();
+        }
+    }
+    About {
+        entrypoints,
+        providers: plan.file.iter().map(|_| "File").collect(),
+        access_log: plan.access_log.is_some(),
+        started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+    }
+}
+
+fn internal(plan: &Static) -> Result<Message, InternalError> {
+    let (dynamic, diagnostics) = internal::dynamic(plan)?;
+    let dynamic = Arc::new(dynamic);
+    Ok(Message::Update(Update { diagnostics, ..Update::new("internal", dynamic) }))
+}
+
+fn file_provider(plan: &Static, catalog: &Catalog) -> Option<FileProvider> {
+    let options = plan.file.as_ref()?;
+    let catalog = Arc::new(catalog.scripts.clone());
+    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &catalog);
+    Some(FileProvider::new(options, Arc::new(check)))
+}
+
+/// Relative paths of scripts begin beside the file that names them, else in the folder of user
+/// scripts.
+fn script_bases(plan: &Static) -> Vec<PathBuf> {
+    let mut bases = Vec::new();
+    if let Some(file) = &plan.file {
+        if !file.directory.is_empty() {
+            bases.push(PathBuf::from(&file.directory));
+        } else if let Some(folder) = Path::new(&file.filename).parent() {
+            bases.push(folder.to_owned());
+        }
+    }
+    if !plan.root.scripts.directory.is_empty() {
+        bases.push(PathBuf::from(&plan.root.scripts.directory));
+    }
+    bases
+}

@@ -1,0 +1,94 @@
+//! `moongate run`: serves until it is told to stop.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::plan;
+use crate::app::App;
+use crate::config::Static;
+use crate::model::Diagnostic;
+use crate::observe;
+use crate::provider::Update;
+
+/// Serves what the static configuration says.
+pub(super) fn run(arguments: &[String]) -> ExitCode {
+    let (plan, warnings) = match plan(arguments) {
+        Ok(planned) => planned,
+        Err(error) => {
+            eprintln!("moongate: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    serve(plan, &warnings, None, |_| ())
+}
+
+/// Serves until the process is told to stop; `ready` is called once connections are accepted.
+pub(super) fn serve(
+    plan: Static,
+    warnings: &[Diagnostic],
+    extra: Option<Update>,
+    ready: impl FnOnce(&App),
+) -> ExitCode {
+    let log = &plan.root.log;
+    if let Err(error) = observe::init(&log.level, &log.format, log.no_color) {
+        eprintln!("moongate: {error}");
+        return ExitCode::FAILURE;
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("moongate: the control plane could not be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        match App::start(plan, extra).await {
+            Ok(app) => {
+                ready(&app);
+                until_stopped(app).await
+            }
+            Err(error) => {
+                eprintln!("moongate: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    });
+    // What still runs, such as a look at a file, is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+/// Waits for SIGTERM or SIGINT and stops gracefully; a second one ends the process at once.
+async fn until_stopped(app: App) -> ExitCode {
+    let listen = || {
+        Ok::<_, std::io::Error>((
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::user_defined1())?,
+        ))
+    };
+    let (mut terminate, mut interrupt, mut reopen) = match listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("moongate: signals cannot be received: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = reopen.recv() => app.reopen_logs(),
+        }
+    }
+    tracing::info!("stopping: open requests may finish");
+    tokio::select! {
+        () = app.stop() => ExitCode::SUCCESS,
+        _ = terminate.recv() => ExitCode::FAILURE,
+        _ = interrupt.recv() => ExitCode::FAILURE,
+    }
+}
