@@ -3,9 +3,15 @@
 //! A provider builds its whole configuration and sends it over a bounded channel where the newest
 //! wins. It cannot see what is served.
 
+mod channel;
+mod file;
+
 use std::sync::Arc;
 
 use crate::model::{Diagnostic, Dynamic};
+
+pub use channel::{Receiver, Sender, channel};
+pub use file::{Check, FileError, FileProvider};
 
 /// What a provider says.
 #[derive(Debug, Clone)]
@@ -32,35 +38,13 @@ pub struct Update {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The providers' end of the channel.
-#[derive(Debug, Clone)]
-pub struct Sender {}
-
-/// The reconciler's end of the channel.
-#[derive(Debug)]
-pub struct Receiver {}
-
-/// A channel on which a provider's newer message replaces its older one that nobody has taken.
-#[must_use]
-pub fn channel() -> (Sender, Receiver) {
-    (Sender {}, Receiver {})
-}
-
-impl Sender {
-    /// Says something; never waits.
-    pub fn send(&self, message: Message) {
-        let _ = message;
-    }
-}
-
-impl Receiver {
-    /// The next message; `None` when all providers have ended.
-    pub async fn recv(&mut self) -> Option<Message> {
-        None
-    }
-
-    /// The next message, if there is one.
-    pub fn try_recv(&mut self) -> Option<Message> {
-        None
+impl Message {
+    /// The provider's name.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<str> {
+        match self {
+            Self::Update(update) => &update.provider,
+            Self::Rejected { provider, .. } => provider,
+        }
     }
 }

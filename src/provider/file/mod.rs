@@ -1,0 +1,193 @@
+//! Dynamic configuration from one file or from a folder of files.
+//!
+//! A file that is broken rejects the whole change, and what was read before stays, as in Traefik.
+//! Must not know what is served, nor any middleware: whether options fit is asked of a [`Check`].
+
+mod error;
+mod gather;
+mod parse;
+mod read;
+mod share;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Message, Update};
+use crate::config;
+use crate::model::{Diagnostic, Dynamic, Severity};
+use gather::gather;
+use read::{Content, Found, read, stamps};
+use watch::Pace;
+
+pub use error::FileError;
+
+/// Looks at one file's configuration; its errors reject the file, its warnings are handed on.
+pub type Check = Arc<dyn Fn(&Dynamic) -> Vec<Diagnostic> + Send + Sync>;
+
+/// The provider's name in element names and messages.
+const NAME: &str = "file";
+
+/// Reads a file or a folder, and follows its changes.
+pub struct FileProvider {
+    place: Place,
+    follow: bool,
+    check: Check,
+    pace: Pace,
+    /// What was found last, good or bad; none before the first load.
+    seen: Option<Seen>,
+    /// Whether a certificate's file has changed since the last good configuration.
+    touched: bool,
+    /// The last good configuration.
+    last: Arc<Dynamic>,
+    /// The files of the last good configuration, to read only changed ones anew.
+    files: BTreeMap<PathBuf, Parsed>,
+    /// Good files that have not settled yet.
+    fresh: BTreeMap<PathBuf, Parsed>,
+}
+
+/// What was found at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    /// A hash of all files and of what could not be read.
+    files: u64,
+    /// A hash of what the file system says of the certificates' files.
+    certificates: u64,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+/// A file that is good.
+#[derive(Debug, Clone)]
+struct Parsed {
+    hash: u64,
+    dynamic: Arc<Dynamic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl std::fmt::Debug for FileProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileProvider")
+            .field("place", &self.place)
+            .field("follow", &self.follow)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FileProvider {
+    /// A provider that has not read anything yet.
+    ///
+    /// A folder is read with all below it; its files end in `.yaml`, `.yml` or `.toml`, others are
+    /// passed over, `.json` ones too, as in Traefik. A single file may also end in `.json`.
+    #[must_use]
+    pub fn new(config: &config::FileProvider, check: Check) -> Self {
+        let place = if config.directory.is_empty() {
+            Place::File(PathBuf::from(&config.filename))
+        } else {
+            Place::Folder(PathBuf::from(&config.directory))
+        };
+        Self {
+            place,
+            follow: config.watch,
+            check,
+            pace: Pace::default(),
+            seen: None,
+            touched: false,
+            last: Arc::default(),
+            files: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+        }
+    }
+
+    /// Reads everything now. Waits for the disk.
+    ///
+    /// An update that says what the last one said holds the same allocation; unchanged elements
+    /// are the same allocations in any case.
+    pub fn load(&mut self) -> Message {
+        let content = read(&self.place);
+        self.take(content)
+    }
+
+    /// Turns what was found into a message and remembers it.
+    fn take(&mut self, content: Content) -> Message {
+        let (files, certificates) = (content.hash, stamps(&self.last));
+        self.touched |= self.seen.is_some_and(|seen| seen.certificates != certificates);
+        let parsed = self.parse(content);
+        self.fresh.clear();
+        let message = match parsed {
+            Ok((dynamic, diagnostics)) => {
+                self.last = Arc::clone(&dynamic);
+                self.touched = false;
+                Message::Update(Update { provider: NAME.into(), dynamic, diagnostics })
+            }
+            Err(diagnostics) => Message::Rejected { provider: NAME.into(), diagnostics },
+        };
+        self.seen = Some(Seen { files, certificates: stamps(&self.last) });
+        message
+    }
+
+    /// The configuration with its warnings, or all that is wrong.
+    fn parse(
+        &mut self,
+        content: Content,
+    ) -> Result<(Arc<Dynamic>, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let mut wrong = content.wrong;
+        let mut files = Vec::new();
+        for file in content.files {
+            match self.judge(&file) {
+                Ok(parsed) => files.push((file.path, parsed)),
+                Err(mut errors) => wrong.append(&mut errors),
+            }
+        }
+        if !wrong.is_empty() {
+            let is_new = |(path, file): &&(PathBuf, Parsed)| {
+                self.files.get(path).is_none_or(|known| known.hash != file.hash)
+            };
+            wrong.extend(self.waiting(files.iter().filter(is_new).count()));
+            return Err(wrong);
+        }
+        let (mut all, mut warnings) = gather(&files);
+        warnings.extend(files.iter().flat_map(|(_, file)| file.warnings.iter().cloned()));
+        share::share(&mut all, &self.last);
+        self.files = files.into_iter().collect();
+        // A certificate's file that changed is a change, though the configuration reads the same.
+        let same = !self.touched && all == *self.last;
+        Ok((if same { Arc::clone(&self.last) } else { Arc::new(all) }, warnings))
+    }
+
+    /// Says that changes of good files are not applied either.
+    fn waiting(&self, count: usize) -> Option<Diagnostic> {
+        let reason = format!("files without errors that wait for the others: {count}");
+        let source = Some(self.place.path().display().to_string());
+        let warning = Diagnostic::warning("providers.file", reason);
+        (count > 0).then_some(Diagnostic { source, ..warning })
+    }
+
+    /// What a file holds, or all that is wrong with it.
+    fn judge(&self, file: &Found) -> Result<Parsed, Vec<Diagnostic>> {
+        let known = self.files.get(&file.path).into_iter().chain(self.fresh.get(&file.path));
+        if let Some(known) = known.into_iter().find(|known| known.hash == file.hash) {
+            return Ok(known.clone());
+        }
+        let source = Some(file.path.display().to_string());
+        let at = |finding: Diagnostic| Diagnostic { source: source.clone(), ..finding };
+        let dynamic = parse::parse(&file.path, &file.bytes);
+        let dynamic = dynamic.map_err(|error| vec![error.diagnostic(&file.path)])?;
+        let findings = (self.check)(&dynamic).into_iter().map(at);
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            findings.partition(|finding| finding.severity == Severity::Error);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Parsed { hash: file.hash, dynamic: Arc::new(dynamic), warnings })
+    }
+}
+
+#[cfg(test)]
+mod tests;
