@@ -4,12 +4,12 @@
 //!
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
-//! | 0 | [`value`] | durations, sizes, networks, names, and the decoder every configuration goes through |
+//! | 0 | [`value`] | values of configuration, and the decoder all of it goes through |
 //! | 0 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
-//! | 1 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
-//! | 1 | [`message`] | our own request, response, body, and the one place where failures become answers |
+//! | 1 | [`message`] | our own request, response, body; where failures become answers |
+//! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
 //! | 2 | [`observe`] | the leveled log, the access log |
 //! | 3 | [`tls`] | certificates, chosen by server name |

@@ -53,9 +53,8 @@ impl Target {
                     path_len = i;
                     break;
                 }
-                b'%' => escaped = true,
+                b'%' | 128.. => escaped = true,
                 0..=b' ' | 0x7f | b'#' => return Err(TargetError::Byte),
-                128.. => escaped = true,
                 _ => {}
             }
         }

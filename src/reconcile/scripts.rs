@@ -80,7 +80,7 @@ impl ScriptFiles {
         self.inline = inline;
         let scripts = self.files.iter().map(|(path, file)| (path.clone(), file.script.clone()));
         catalog.scripts.files = scripts.collect();
-        catalog.scripts.inline = self.inline.clone();
+        catalog.scripts.inline.clone_from(&self.inline);
     }
 
     /// Reads a file, unless it is what it was.

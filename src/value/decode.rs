@@ -345,7 +345,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 }
 
 struct Fields<'a> {
-    fields: Option<serde_json::map::Iter<'a>>,
+    rest: Option<serde_json::map::Iter<'a>>,
     known: Option<&'static [&'static str]>,
     seen: Vec<&'static str>,
     current: Option<(&'a str, &'a Value)>,
@@ -353,7 +353,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn all(fields: Option<&'a Map<String, Value>>) -> Self {
-        Self { fields: fields.map(Map::iter), known: None, seen: Vec::new(), current: None }
+        Self { rest: fields.map(Map::iter), known: None, seen: Vec::new(), current: None }
     }
 }
 
@@ -364,7 +364,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, DecodeError> {
-        let next = self.fields.as_mut().and_then(Iterator::next);
+        let next = self.rest.as_mut().and_then(Iterator::next);
         let Some((key, value)) = next else { return Ok(None) };
         self.current = Some((key, value));
         let Some(known) = self.known else {
@@ -422,26 +422,26 @@ mod tests {
         entry_point: String,
     }
 
-    fn check(value: Value, expect: Sample) {
-        assert_eq!(decode::<Sample>(&value), Ok(expect), "{value}");
+    fn check(value: &Value, expect: Sample) {
+        assert_eq!(decode::<Sample>(value), Ok(expect), "{value}");
     }
 
     #[test]
     fn follows_traefiks_rules() {
         let ping = || Some(Inner::default());
-        check(json!(null), Sample::default());
-        check(json!({"PORT": "80"}), Sample { port: 80, ..Sample::default() });
-        check(json!({"insecure": "true"}), Sample { insecure: true, ..Sample::default() });
-        check(json!({"name": 8080}), Sample { name: "8080".into(), ..Sample::default() });
-        check(json!({"weight": null}), Sample::default());
-        check(json!({"ping": true}), Sample { ping: ping(), ..Sample::default() });
-        check(json!({"ping": null}), Sample { ping: ping(), ..Sample::default() });
-        check(json!({"ping": {}}), Sample { ping: ping(), ..Sample::default() });
-        check(json!({"ping": "false"}), Sample::default());
+        check(&json!(null), Sample::default());
+        check(&json!({"PORT": "80"}), Sample { port: 80, ..Sample::default() });
+        check(&json!({"insecure": "true"}), Sample { insecure: true, ..Sample::default() });
+        check(&json!({"name": 8080}), Sample { name: "8080".into(), ..Sample::default() });
+        check(&json!({"weight": null}), Sample::default());
+        check(&json!({"ping": true}), Sample { ping: ping(), ..Sample::default() });
+        check(&json!({"ping": null}), Sample { ping: ping(), ..Sample::default() });
+        check(&json!({"ping": {}}), Sample { ping: ping(), ..Sample::default() });
+        check(&json!({"ping": "false"}), Sample::default());
         let lists = [json!("a, b"), json!(["a", "b"]), json!({"[1]": "b", "[0]": "a"})];
         for list in lists {
             let entry_points = vec!["a".to_owned(), "b".to_owned()];
-            check(json!({"entrypoints": list}), Sample { entry_points, ..Sample::default() });
+            check(&json!({"entrypoints": list}), Sample { entry_points, ..Sample::default() });
         }
     }
 

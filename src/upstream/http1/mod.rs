@@ -173,10 +173,9 @@ impl Call<'_> {
         poll_fn(|cx| {
             if let Some(sending) = pump {
                 match sending.poll(cx, stream) {
-                    Poll::Pending => {}
                     Poll::Ready(PumpEnd::Sent) => *pump = None,
                     // The server may have answered before it closed, so its answer is still read.
-                    Poll::Ready(PumpEnd::ServerClosed) => {}
+                    Poll::Pending | Poll::Ready(PumpEnd::ServerClosed) => {}
                     Poll::Ready(PumpEnd::ClientFailed(failure)) => {
                         return Poll::Ready(Err(Trouble::Failed(failure)));
                     }
