@@ -1,100 +1,89 @@
-//! Rules that share a condition on the host, indexed by path where there are many.
+//! Rules that share a condition on the host, by path where there are many.
+
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::rule::PathKey;
+use super::heads::Heads;
+use super::prefixes::Prefixes;
+use super::search::{FEW, Item, Line, Search, grouped, least};
+use crate::rule::{HeadKey, PathKey};
 
-/// Ranks of rules, by path.
+/// Rules by path.
 #[derive(Debug)]
 pub(super) enum Bucket {
     /// Few enough to be tried one by one.
-    Few(Vec<u32>),
-    /// By exact path and by prefix.
+    Few(Line),
+    /// Indexed.
     Many(Box<Paths>),
 }
 
-/// Ranks by path.
-#[derive(Debug, Default)]
+/// Rules by exact path and by prefix.
+#[derive(Debug)]
 pub(super) struct Paths {
-    exact: HashMap<Box<str>, Vec<u32>>,
-    prefixes: HashMap<Box<str>, Vec<u32>>,
-    /// The lengths of prefixes, shortest first: each is one look-up.
-    lengths: Vec<usize>,
+    exact: HashMap<Arc<str>, Heads>,
+    prefixes: Prefixes,
+    /// By a prefix's number.
+    below: Vec<Heads>,
     /// Without a condition on the path.
-    rest: Vec<u32>,
-}
-
-/// More rules than this are worth an index by path.
-const FEW: usize = 8;
-
-impl Default for Bucket {
-    fn default() -> Self {
-        Self::Few(Vec::new())
-    }
+    rest: Heads,
+    /// No rule's rank is below this.
+    least: u32,
 }
 
 impl Bucket {
-    /// Adds a rule. Ranks come in ascending order.
-    pub(super) fn add(&mut self, rank: u32, path: &PathKey) {
-        if let Self::Few(ranks) = self {
-            if ranks.len() < FEW {
-                ranks.push(rank);
-                return;
-            }
-            // Those that came first stay without a condition, which is right and costs little.
-            let rest = std::mem::take(ranks);
-            *self = Self::Many(Box::new(Paths { rest, ..Paths::default() }));
+    /// Items come in their order.
+    pub(super) fn new(items: &[Item<'_>]) -> Self {
+        if items.len() <= FEW {
+            return Self::Few(Line::new(items, |key| {
+                key.path == PathKey::Any && key.head == HeadKey::Any
+            }));
         }
-        if let Self::Many(paths) = self {
-            match path {
-                PathKey::Any => paths.rest.push(rank),
-                PathKey::Exact(path) => paths.exact.entry_ref(&**path).or_default().push(rank),
-                PathKey::Prefix(path) => paths.prefixes.entry_ref(&**path).or_default().push(rank),
-            }
-        }
+        let exact = grouped(items, |key| match &key.path {
+            PathKey::Exact(path) => Some(path),
+            _ => None,
+        });
+        let below = grouped(items, |key| match &key.path {
+            PathKey::Prefix(path) => Some(&**path),
+            _ => None,
+        });
+        let mut below: Vec<_> = below.into_iter().collect();
+        below.sort_unstable_by_key(|(path, _)| *path);
+        let sorted: Vec<&str> = below.iter().map(|(path, _)| *path).collect();
+        let rest = items.iter().filter(|item| item.key.path == PathKey::Any).copied();
+        Self::Many(Box::new(Paths {
+            exact: exact
+                .into_iter()
+                .map(|(p, items)| (Arc::clone(p), Heads::new(&items)))
+                .collect(),
+            prefixes: Prefixes::new(&sorted),
+            below: below.iter().map(|(_, items)| Heads::new(items)).collect(),
+            rest: Heads::new(&rest.collect::<Vec<_>>()),
+            least: least(items),
+        }))
     }
 
-    /// Makes the index ready.
-    pub(super) fn index(&mut self) {
+    pub(super) fn find<T>(&self, search: &mut Search<'_, '_, T>) {
         match self {
-            Self::Few(ranks) => {
-                ranks.dedup();
-                ranks.shrink_to_fit();
-            }
-            Self::Many(paths) => {
-                paths.lengths = paths.prefixes.keys().map(|prefix| prefix.len()).collect();
-                paths.lengths.sort_unstable();
-                paths.lengths.dedup();
-            }
+            Self::Few(line) => search.line(line),
+            Self::Many(paths) if paths.least < search.best => paths.find(search),
+            Self::Many(_) => {}
         }
     }
+}
 
-    /// Lowers `best` to the least rank that matches.
-    pub(super) fn find(&self, path: &str, best: &mut Option<u32>, matches: &impl Fn(u32) -> bool) {
-        let mut try_all = |ranks: &[u32]| {
-            for &rank in ranks {
-                if best.is_some_and(|best| rank >= best) {
-                    return;
-                }
-                if matches(rank) {
-                    *best = Some(rank);
-                    return;
-                }
-            }
-        };
-        match self {
-            Self::Few(ranks) => try_all(ranks),
-            Self::Many(paths) => {
-                if let Some(ranks) = paths.exact.get(path) {
-                    try_all(ranks);
-                }
-                for &length in paths.lengths.iter().rev() {
-                    if let Some(ranks) = path.get(..length).and_then(|p| paths.prefixes.get(p)) {
-                        try_all(ranks);
-                    }
-                }
-                try_all(&paths.rest);
-            }
+impl Paths {
+    /// The longest conditions come first: their rules most often do, and spare the others.
+    fn find<T>(&self, search: &mut Search<'_, '_, T>) {
+        let path = search.facts.path;
+        if let Some(heads) = self.exact.get(path) {
+            heads.find(search);
         }
+        self.prefixes.find(path, |number| {
+            if let Some(heads) = self.below.get(number) {
+                heads.find(search);
+            }
+        });
+        self.rest.find(search);
     }
 }

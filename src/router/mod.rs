@@ -1,15 +1,25 @@
 //! The index of rules: finds the router of a request without trying them all.
 //!
-//! Pure, and generic over what a router leads to. The answer is always that of trying the rules
-//! one by one in their order, which a property test holds it to.
+//! Pure, and generic over what a router leads to. By host, then by path, then by method and
+//! header; a rule is tried itself only where its index key does not say all that it says. The
+//! answer is always that of trying the rules one by one in their order, which a property test
+//! holds it to.
 
 mod bucket;
+mod heads;
+mod prefixes;
+mod regexps;
+mod search;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use self::bucket::Bucket;
+use self::regexps::Regexps;
+use self::search::{Item, RULES_MAX, Search, grouped};
 use crate::rule::{Facts, HostKey, Matcher};
 
 /// A rule with its place and what it leads to.
@@ -30,60 +40,40 @@ pub struct Entry<T> {
 pub struct Table<T> {
     /// In the order they are tried; a rule's place here is its rank.
     entries: Vec<Entry<T>>,
-    exact: HashMap<Box<str>, Bucket>,
-    below: HashMap<Box<str>, Bucket>,
+    index: Index,
+}
+
+/// Ranks of rules by their keys.
+#[derive(Debug)]
+struct Index {
+    exact: HashMap<Arc<str>, Bucket>,
+    below: HashMap<Arc<str>, Bucket>,
+    regexps: Option<Regexps>,
     any: Bucket,
 }
 
 impl<T> Table<T> {
     /// Orders the rules and indexes them.
     #[must_use]
-    pub fn build(mut entries: Vec<Entry<T>>) -> Self {
+    pub fn build(entries: Vec<Entry<T>>) -> Self {
+        Self::build_after(entries, None)
+    }
+
+    /// As [`Table::build`]; takes over from the table before what is costly and did not change.
+    #[must_use]
+    pub fn build_after(mut entries: Vec<Entry<T>>, before: Option<&Self>) -> Self {
         entries
             .sort_unstable_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
-        let mut table = Self {
-            entries: Vec::new(),
-            exact: HashMap::with_capacity(entries.len()),
-            below: HashMap::new(),
-            any: Bucket::default(),
-        };
-        for (rank, entry) in entries.iter().enumerate() {
-            let Ok(rank) = u32::try_from(rank) else { break };
-            for key in entry.matcher.keys() {
-                let bucket = match &key.host {
-                    HostKey::Any => &mut table.any,
-                    HostKey::Exact(host) => table.exact.entry_ref(&**host).or_default(),
-                    HostKey::Below(domain) => table.below.entry_ref(&**domain).or_default(),
-                };
-                bucket.add(rank, &key.path);
-            }
-        }
-        table.any.index();
-        table.exact.values_mut().chain(table.below.values_mut()).for_each(Bucket::index);
-        table.entries = entries;
-        table
+        let index = Index::new(&entries, before.map(|before| &before.index));
+        Self { entries, index }
     }
 
     /// The first rule that matches.
     #[must_use]
     pub fn find(&self, facts: &Facts<'_>) -> Option<&T> {
-        let host = facts.host.strip_suffix('.').unwrap_or(facts.host);
-        let mut best = None;
-        let matches = |rank: u32| {
-            self.entries.get(rank as usize).is_some_and(|entry| entry.matcher.matches(facts))
-        };
-        if let Some(bucket) = self.exact.get(host) {
-            bucket.find(facts.path, &mut best, &matches);
-        }
-        if !self.below.is_empty()
-            && let Some((_, domain)) = host.split_once('.')
-            && let Some(bucket) = self.below.get(domain)
-        {
-            bucket.find(facts.path, &mut best, &matches);
-        }
-        self.any.find(facts.path, &mut best, &matches);
-        let rank: u32 = best?;
-        self.entries.get(rank as usize).map(|entry| &entry.target)
+        let mut search = Search { facts, entries: &self.entries, best: u32::MAX };
+        self.index.find(&mut search);
+        self.entries.get(search.best as usize).map(|entry| &entry.target)
     }
 
     /// All rules that match, in their order, tried one by one.
@@ -102,4 +92,59 @@ impl<T> Table<T> {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+impl Index {
+    fn new<T>(entries: &[Entry<T>], before: Option<&Self>) -> Self {
+        let items: Vec<Item<'_>> = (0..RULES_MAX)
+            .zip(entries)
+            .flat_map(|(rank, entry)| {
+                entry.matcher.keys().iter().map(move |key| Item::new(rank, key))
+            })
+            .collect();
+        let exact = grouped(&items, |key| match &key.host {
+            HostKey::Exact(host) => Some(host),
+            _ => None,
+        });
+        let below = grouped(&items, |key| match &key.host {
+            HostKey::Below(domain) => Some(domain),
+            _ => None,
+        });
+        let regexps = grouped(&items, |key| match &key.host {
+            HostKey::Regexp(regexp) => Some(regexp),
+            _ => None,
+        });
+        let regexps = Regexps::new(&regexps, before.and_then(|b| b.regexps.as_ref()));
+        let any = items.iter().filter_map(|item| match &item.key.host {
+            HostKey::Any => Some(*item),
+            HostKey::Regexp(_) if regexps.is_none() => Some(item.to_be_tried()),
+            _ => None,
+        });
+        let any = Bucket::new(&any.collect::<Vec<_>>());
+        Self { exact: buckets(exact), below: buckets(below), regexps, any }
+    }
+
+    /// Exact hosts come first: their rules most often do, and spare the others.
+    fn find<T>(&self, search: &mut Search<'_, '_, T>) {
+        let host = search.facts.host;
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if let Some(bucket) = self.exact.get(host) {
+            bucket.find(search);
+        }
+        if !self.below.is_empty()
+            && let Some((label, domain)) = host.split_once('.')
+            && !label.is_empty()
+            && let Some(bucket) = self.below.get(domain)
+        {
+            bucket.find(search);
+        }
+        if let Some(regexps) = &self.regexps {
+            regexps.find(search);
+        }
+        self.any.find(search);
+    }
+}
+
+fn buckets(groups: HashMap<&Arc<str>, Vec<Item<'_>>>) -> HashMap<Arc<str>, Bucket> {
+    groups.into_iter().map(|(host, items)| (Arc::clone(host), Bucket::new(&items))).collect()
 }

@@ -10,7 +10,7 @@ mod parse;
 mod tree;
 
 pub use error::{Position, RuleError};
-pub use key::{HostKey, Key, PathKey};
+pub use key::{HeadKey, HostKey, Key, PathKey};
 pub use matcher::{Facts, Kind, Matcher};
 pub use parse::parse;
 pub use tree::{Call, Tree};

@@ -1,9 +1,12 @@
 //! `Header`, `HeaderRegexp`: one of a request header's values.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use regex::Regex;
 
 use super::{Facts, Kind, Test, first, pattern, second};
+use crate::rule::key::{HeadKey, Key};
 
 pub(super) const EXACT: Kind = Kind {
     name: "Header",
@@ -24,7 +27,7 @@ pub(super) const REGEXP: Kind = Kind {
 };
 
 #[derive(Debug)]
-struct Header(HeaderName, String);
+struct Header(Arc<(HeaderName, Box<[u8]>)>);
 
 #[derive(Debug)]
 struct HeaderRegexp(HeaderName, Regex);
@@ -35,7 +38,7 @@ fn name(args: &[String]) -> Result<HeaderName, String> {
 }
 
 fn exact(args: &[String]) -> Result<Box<dyn Test>, String> {
-    Ok(Box::new(Header(name(args)?, second(args).to_owned())))
+    Ok(Box::new(Header(Arc::new((name(args)?, second(args).as_bytes().into())))))
 }
 
 fn regexp(args: &[String]) -> Result<Box<dyn Test>, String> {
@@ -44,7 +47,12 @@ fn regexp(args: &[String]) -> Result<Box<dyn Test>, String> {
 
 impl Test for Header {
     fn matches(&self, facts: &Facts<'_>) -> bool {
-        facts.headers.get_all(&self.0).iter().any(|value| value.as_bytes() == self.1.as_bytes())
+        let (name, wanted) = &*self.0;
+        facts.headers.get_all(name).iter().any(|value| value.as_bytes() == &**wanted)
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::of_head(HeadKey::Header(Arc::clone(&self.0)))]
     }
 }
 

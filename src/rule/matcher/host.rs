@@ -1,7 +1,7 @@
 //! `Host`: the request's host, exactly, one label below a domain, or any.
 
 use super::{Facts, Kind, Test, first};
-use crate::rule::key::{HostKey, Key, PathKey};
+use crate::rule::key::{HostKey, Key};
 
 pub(super) const KIND: Kind = Kind {
     name: "Host",
@@ -29,6 +29,9 @@ fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
     }
     let host = host.to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
+    if host.is_empty() {
+        return Err("the host is a dot alone".to_owned());
+    }
     Ok(Box::new(Host(match host.strip_prefix("*.") {
         _ if host == "*" => HostKey::Any,
         Some(domain) => HostKey::Below(domain.into()),
@@ -40,7 +43,7 @@ impl Test for Host {
     fn matches(&self, facts: &Facts<'_>) -> bool {
         let host = facts.host.strip_suffix('.').unwrap_or(facts.host);
         match &self.0 {
-            HostKey::Any => true,
+            HostKey::Any | HostKey::Regexp(_) => true,
             HostKey::Exact(wanted) => host == &**wanted,
             HostKey::Below(domain) => {
                 let below = host.split_once('.');
@@ -50,6 +53,6 @@ impl Test for Host {
     }
 
     fn keys(&self) -> Vec<Key> {
-        vec![Key { host: self.0.clone(), path: PathKey::Any }]
+        vec![Key::of_host(self.0.clone())]
     }
 }

@@ -3,6 +3,7 @@
 use regex::Regex;
 
 use super::{Facts, Kind, Test, first, pattern};
+use crate::rule::key::{HostKey, Key};
 
 pub(super) const KIND: Kind = Kind {
     name: "HostRegexp",
@@ -26,5 +27,9 @@ fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
 impl Test for HostRegexp {
     fn matches(&self, facts: &Facts<'_>) -> bool {
         self.0.is_match(facts.host)
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::of_host(HostKey::Regexp(self.0.as_str().into()))]
     }
 }

@@ -1,6 +1,7 @@
 //! `Method`: the request's method.
 
 use super::{Facts, Kind, Test, first};
+use crate::rule::key::{HeadKey, Key};
 
 pub(super) const KIND: Kind = Kind {
     name: "Method",
@@ -12,18 +13,22 @@ pub(super) const KIND: Kind = Kind {
 };
 
 #[derive(Debug)]
-struct Method(String);
+struct Method(http::Method);
 
 fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
     let method = first(args).to_ascii_uppercase();
-    if http::Method::from_bytes(method.as_bytes()).is_err() {
-        return Err(format!("{method:?} is no method"));
+    match http::Method::from_bytes(method.as_bytes()) {
+        Ok(method) => Ok(Box::new(Method(method))),
+        Err(_) => Err(format!("{method:?} is no method")),
     }
-    Ok(Box::new(Method(method)))
 }
 
 impl Test for Method {
     fn matches(&self, facts: &Facts<'_>) -> bool {
-        facts.method.as_str() == self.0
+        *facts.method == self.0
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::of_head(HeadKey::Method(self.0.clone()))]
     }
 }

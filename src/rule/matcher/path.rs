@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::{Facts, Kind, Test, first, pattern};
-use crate::rule::key::{HostKey, Key, PathKey};
+use crate::rule::key::{Key, PathKey};
 
 pub(super) const EXACT: Kind = Kind {
     name: "Path",
@@ -68,7 +68,7 @@ impl Test for Path {
     }
 
     fn keys(&self) -> Vec<Key> {
-        vec![Key { host: HostKey::Any, path: self.0.clone() }]
+        vec![Key::of_path(self.0.clone())]
     }
 }
 
