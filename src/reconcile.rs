@@ -93,7 +93,7 @@ impl Reconciler {
                         continue;
                     }
                 }
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = told(&mut stop) => return,
             }
             last = Some(Instant::now());
             if let Err(error) = self.publish().await {
@@ -170,6 +170,12 @@ impl Reconciler {
         }
         Ok(failed)
     }
+}
+
+/// Resolves at the word to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left to say it.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn log_all(provider: &str, findings: &[Diagnostic]) {

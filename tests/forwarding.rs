@@ -113,8 +113,15 @@ fn answers_pass_as_they_are() {
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200, "hi");
     check("HTTP/1.0 200 OK\r\n\r\nuntil the end", 200, "until the end");
     check("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, "");
-    let reply = check("HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n", 200, "");
-    assert_eq!(reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("set-cookie")).count(), 2);
+    let reply = check(
+        "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
+        200,
+        "",
+    );
+    assert_eq!(
+        reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("set-cookie")).count(),
+        2
+    );
 }
 
 #[test]
@@ -124,7 +131,9 @@ fn websockets_become_tunnels() {
     let backend = Backend::start("a", Answer::Raw(answer.to_vec()));
     let moongate = Moongate::start(&to(&backend));
     let mut client = moongate.client();
-    client.write(b"GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    client.write(
+        b"GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
     let reply = client.reply(false);
     assert_eq!((reply.status, reply.header("upgrade")), (101, Some("websocket")));
     let mut early = [0; 5];

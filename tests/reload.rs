@@ -48,10 +48,13 @@ fn fifty_changes_under_load_lose_no_request() {
 fn a_bad_configuration_keeps_the_last_good_one_and_says_so() {
     let (a, b) = (Backend::echo("a"), Backend::echo("b"));
     let moongate = Moongate::start(&to(&a));
-    for bad in ["http: [", "http: {routers: {x: {rulle: y}}}", "http: {routers: 5}", "http: {rooters: {}}"] {
+    for bad in
+        ["http: [", "http: {routers: {x: {rulle: y}}}", "http: {routers: 5}", "http: {rooters: {}}"]
+    {
         moongate.configure(bad);
         // A good file after the bad one shows that the bad one has been seen and passed over.
-        let extra = to(&a).replace("all: {rule", "seen: {rule: 'Path(`/seen`)', service: all}\n    all: {rule");
+        let extra = to(&a)
+            .replace("all: {rule", "seen: {rule: 'Path(`/seen`)', service: all}\n    all: {rule");
         assert_eq!(moongate.get("h", "/").header("x-backend"), Some("a"), "{bad}");
         moongate.configure(&extra);
         until("the good file is served", || {

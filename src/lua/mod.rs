@@ -14,3 +14,8 @@ pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
 pub use vm::{Vm, inspect};
+
+/// All built-in scripts.
+pub fn builtins() -> impl Iterator<Item = ScriptSource> {
+    std::iter::empty()
+}

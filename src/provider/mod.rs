@@ -38,6 +38,14 @@ pub struct Update {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+impl Update {
+    /// A configuration without findings.
+    #[must_use]
+    pub fn new(provider: &str, dynamic: Arc<Dynamic>) -> Self {
+        Self { provider: provider.into(), dynamic, diagnostics: Vec::new() }
+    }
+}
+
 impl Message {
     /// The provider's name.
     #[must_use]

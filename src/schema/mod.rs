@@ -34,9 +34,20 @@ pub struct Reference {
     pub name: String,
 }
 
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// An option that does not exist, or a value of a wrong type.
+    Structure,
+    /// A value of the right type that is wrong in itself.
+    Value,
+}
+
 /// A finding about one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// What kind of thing is wrong.
+    pub kind: ProblemKind,
     /// The option's path, such as `forwardAuth.tls.ca`.
     pub path: String,
     /// One sentence.
