@@ -4,12 +4,9 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
-
 use super::activity::{Activity, InFlight};
-use super::body::ToClient;
+use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
-use super::http::{self, Admission};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
 use crate::message::{
@@ -30,26 +27,26 @@ pub(super) struct Connection {
     pub(super) activity: Arc<Activity>,
 }
 
-/// Answers one request.
+/// Answers one request; what comes with the answer is to be dropped at its end.
 pub(super) async fn handle(
-    connection: Rc<Connection>,
-    request: hyper::Request<Incoming>,
-) -> hyper::Response<ToClient> {
+    connection: &Rc<Connection>,
+    head: Head,
+    rest: Rest,
+) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
     let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
-    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&request)));
-    let response = match http::admit(request, Rc::clone(&exchange)) {
+    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
+    let response = match admit(head, rest, Rc::clone(&exchange)) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
-        Ok(Admission::Route(request, speech)) => route(&connection, *request, speech).await,
+        Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
     };
     if let Some(failure) = &response.failure {
         tracing::debug!(%failure, client = %connection.client.peer, "request failed");
     }
     let status = response.status.as_u16();
     let worker = Rc::clone(&connection.worker);
-    let finish = Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight };
-    http::answer(response, finish)
+    (response, Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight })
 }
 
 async fn route(connection: &Connection, mut request: Request, speech: Speech) -> Response {
@@ -144,18 +141,15 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn of(request: &hyper::Request<Incoming>) -> Self {
-        let target = match request.uri().path_and_query() {
-            Some(target) => target.as_str().to_owned(),
-            None => request.uri().to_string(),
-        };
-        let protocol = match request.version() {
+    fn of(head: &Head) -> Self {
+        let protocol = match head.version {
             ::http::Version::HTTP_10 => "HTTP/1.0",
             ::http::Version::HTTP_2 => "HTTP/2.0",
             ::http::Version::HTTP_3 => "HTTP/3.0",
             _ => "HTTP/1.1",
         };
-        Self { method: request.method().clone(), target, protocol }
+        let target = String::from_utf8_lossy(&head.target).into_owned();
+        Self { method: head.method.clone(), target, protocol }
     }
 }
 

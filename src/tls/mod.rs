@@ -46,11 +46,23 @@ pub fn server_config(
     let _ = certificates;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     struct N;
-    impl std::fmt::Debug for N { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("N") } }
-    impl rustls::server::ResolvesServerCert for N {
-        fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> { None }
+    impl std::fmt::Debug for N {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("N")
+        }
     }
-    let c = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_no_client_auth().with_cert_resolver(Arc::new(N));
+    impl rustls::server::ResolvesServerCert for N {
+        fn resolve(
+            &self,
+            _: rustls::server::ClientHello<'_>,
+        ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+            None
+        }
+    }
+    let c = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(N));
     Ok(Arc::new(c))
 }
 

@@ -120,7 +120,8 @@ impl Pools {
     }
 
     /// A buffer to read a head into.
-    pub(super) fn buffer(&self) -> BytesMut {
+    #[must_use]
+    pub fn buffer(&self) -> BytesMut {
         let mut buffers = self.buffers.borrow_mut();
         let reused = if buffers.len() > 8 { buffers.pop_front() } else { None };
         drop(buffers);
@@ -130,7 +131,7 @@ impl Pools {
     }
 
     /// Gives a buffer back; what it holds is dropped.
-    pub(super) fn give_back(&self, mut buffer: BytesMut) {
+    pub fn give_back(&self, mut buffer: BytesMut) {
         let mut buffers = self.buffers.borrow_mut();
         if buffers.len() < BUFFERS_MAX {
             buffer.clear();
@@ -139,14 +140,15 @@ impl Pools {
     }
 
     /// The worker's buffer to write heads into.
-    pub(super) fn scratch(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn scratch(&self) -> Vec<u8> {
         let mut scratch = self.scratch.take();
         scratch.clear();
         scratch
     }
 
     /// Gives the buffer back.
-    pub(super) fn give_back_scratch(&self, scratch: Vec<u8>) {
+    pub fn give_back_scratch(&self, scratch: Vec<u8>) {
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             self.scratch.replace(scratch);
         }

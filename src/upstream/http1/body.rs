@@ -11,9 +11,9 @@ use std::future::Future;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::chunked::{Decoder, Step};
 use super::pump::{Pump, PumpEnd};
 use crate::message::BodyError;
+use crate::message::chunked::{Decoder, Step};
 use crate::upstream::{Endpoint, Pools};
 
 /// How the end of an answer's body is found.

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Version};
 use http_body::Body as _;
 
 use super::super::Endpoint;
-use crate::message::{Body, Request};
+use crate::message::{Body, Request, write_name};
 
 /// What of the request a service changes for its servers.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +64,13 @@ pub(super) fn write(
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
-        if !ends_here(name, value) && !named.contains(name) {
-            field(out, name.as_str(), value.as_bytes());
+        if !ends_here(name) && !named.contains(name) {
+            write_name(out, name);
+            rest(out, value.as_bytes());
         }
+    }
+    if wants_trailers(&request.headers) {
+        field(out, "Te", b"trailers");
     }
     if request.upgrade.is_some() {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
@@ -107,6 +111,11 @@ fn write_framing(out: &mut Vec<u8>, request: &Request) -> BodyFraming {
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
+    rest(out, value);
+}
+
+/// What follows a field's name.
+fn rest(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
@@ -114,19 +123,27 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Headers that end at this hop (RFC 9110, section 7.6.1, and what Go's reverse proxy drops), and
 /// those that are written anew.
-fn ends_here(name: &HeaderName, value: &HeaderValue) -> bool {
+fn ends_here(name: &HeaderName) -> bool {
     match *name {
         header::CONNECTION
         | header::CONTENT_LENGTH
         | header::TRANSFER_ENCODING
         | header::UPGRADE
+        | header::TE
         | header::TRAILER
         | header::PROXY_AUTHENTICATE
         | header::PROXY_AUTHORIZATION
         | header::HOST => true,
-        header::TE => value.as_bytes() != b"trailers",
         _ => matches!(name.as_str(), "keep-alive" | "proxy-connection"),
     }
+}
+
+/// Whether the client takes trailers: the one thing of `TE` that is handed on.
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(header::TE).iter().any(|value| {
+        let mut codings = value.as_bytes().split(|&b| b == b',');
+        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
 }
 
 /// Headers that `Connection` names, which end at this hop too; but not those that tell servers

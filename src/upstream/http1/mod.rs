@@ -1,7 +1,6 @@
 //! One HTTP/1.1 request to a server and its answer, driven in the request's own task.
 
 mod body;
-mod chunked;
 mod head;
 mod parse;
 mod pump;
@@ -189,7 +188,6 @@ impl Call<'_> {
     fn respond(&self, request: Request, answer: Answer) -> Result<Response, Failure> {
         let Answer { head, stream, rest, pump } = answer;
         let mut response = Response::new(head.status);
-        response.reason = head.reason;
         response.headers = head.headers;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let Some(upgrade) = request.upgrade else {
