@@ -56,7 +56,7 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let value = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(value).unwrap() % limit.max(1)
+        usize::try_from(value).unwrap_or_default() % limit.max(1)
     }
 }
 
@@ -79,7 +79,8 @@ fn mutate(random: &mut Random, seed: &str) -> String {
                 text.splice(at..at, part.take(20));
             }
             4 => {
-                let c = char::from_u32(u32::try_from(random.below(0x250)).unwrap());
+                let code = u32::try_from(random.below(0x250)).unwrap_or_default();
+                let c = char::from_u32(code);
                 text.splice(at..at, c);
             }
             _ => {

@@ -56,7 +56,6 @@ fn too_deep(text: &str) -> Option<Position> {
                 continue;
             }
             (Some(mark), c) if c == mark && !escaped => quote = None,
-            (Some(_), _) => {}
             (None, '`' | '"') => quote = Some(c),
             (None, '!') => depth += 1,
             (None, '(') => {
@@ -65,7 +64,7 @@ fn too_deep(text: &str) -> Option<Position> {
             }
             (None, ')') => depth = open.pop().unwrap_or_default(),
             (None, '&' | '|') => depth = open.last().map_or(0, |outside| outside + 1),
-            (None, _) => {}
+            _ => {}
         }
         escaped = false;
         if c == '\n' {
@@ -88,7 +87,7 @@ fn tree(pair: Pair<'_, Rule>) -> Option<Tree> {
             let (line, column) = pair.line_col();
             let mut inner = pair.into_inner();
             let name = inner.next()?.as_str().to_owned();
-            let args = inner.filter_map(|arg| arg.into_inner().next()).map(argument);
+            let args = inner.filter_map(|arg| arg.into_inner().next()).map(|arg| argument(&arg));
             Some(Tree::Call(Call { name, args: args.collect(), at: Position { line, column } }))
         }
         _ => None,
@@ -101,7 +100,7 @@ fn join(pair: Pair<'_, Rule>, all: impl Fn(Vec<Tree>) -> Tree) -> Option<Tree> {
     if parts.len() == 1 { parts.pop() } else { Some(all(parts)) }
 }
 
-fn argument(pair: Pair<'_, Rule>) -> String {
+fn argument(pair: &Pair<'_, Rule>) -> String {
     let text = pair.as_str();
     let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     // Go drops carriage returns from raw strings.

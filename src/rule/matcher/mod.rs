@@ -50,8 +50,11 @@ pub struct Kind {
     /// How many arguments it takes.
     pub arity: RangeInclusive2,
     /// Makes a test of checked arguments; the reason why not otherwise.
-    pub build: fn(&[String]) -> Result<Box<dyn Test>, String>,
+    pub build: Build,
 }
+
+/// Makes a test of a matcher's arguments.
+pub type Build = fn(&[String]) -> Result<Box<dyn Test>, String>;
 
 /// The least and the greatest number of arguments.
 pub type RangeInclusive2 = (usize, usize);

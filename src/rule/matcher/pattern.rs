@@ -49,7 +49,7 @@ fn rewrite(pattern: &str) -> String {
             }
             (Within::Class, '[') => match after.split_once(":]") {
                 Some((name, after)) if is_class_name(name) => {
-                    out.push_str(&format!("[{name}:]"));
+                    out.extend(["[", name, ":]"]);
                     after
                 }
                 _ => {
