@@ -18,6 +18,8 @@ use crate::snapshot::{Route, Tables};
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     kept: HashMap<Arc<str>, Arc<Kept>>,
+    /// By entrypoint: for plain and for encrypted connections.
+    tables: Vec<[Arc<Table<Arc<Route>>>; 2]>,
 }
 
 /// A router with everything that was worth the work.
@@ -86,9 +88,15 @@ impl Routers {
             kept.insert(name, router);
         }
         memory.kept = kept;
-        let tables = entries.into_iter().map(|[plain, encrypted]| Tables {
-            plain: Arc::new(Table::build(plain)),
-            encrypted: Arc::new(Table::build(encrypted)),
+        let before = std::mem::take(&mut memory.tables);
+        let tables = entries.into_iter().enumerate().map(|(place, sides)| {
+            let mut before = before.get(place).into_iter().flatten();
+            sides.map(|side| Arc::new(Table::build_after(side, before.next().map(Arc::as_ref))))
+        });
+        memory.tables = tables.collect();
+        let tables = memory.tables.iter().map(|[plain, encrypted]| Tables {
+            plain: Arc::clone(plain),
+            encrypted: Arc::clone(encrypted),
         });
         Self { tables: tables.collect(), verdicts, instances: work.instances }
     }
