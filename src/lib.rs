@@ -5,7 +5,7 @@
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
 //! | 0 | [`value`] | durations, sizes, networks, names, and the decoder every configuration goes through |
-//! | 0 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
+//! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |

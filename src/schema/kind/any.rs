@@ -1,0 +1,46 @@
+//! `any`: whatever is given.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::super::declaration::Declaration;
+use super::super::place::Place;
+use super::super::{SchemaError, Source};
+use super::{Entry, Kind, free_openapi};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "any",
+    doc: "Whatever is given, unchecked and unchanged; for what only the script can judge.",
+    example: r#"{"type": "any"}"#,
+    build,
+};
+
+#[derive(Debug)]
+struct Any;
+
+fn build(_: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
+    Ok(Arc::new(Any))
+}
+
+impl Kind for Any {
+    fn title(&self) -> String {
+        "anything".to_owned()
+    }
+
+    fn fits(&self, _: &Value, _: Source) -> bool {
+        true
+    }
+
+    fn decode(&self, value: &Value, _: &mut Place) -> Option<Value> {
+        Some(value.clone())
+    }
+
+    fn openapi(&self) -> Map<String, Value> {
+        free_openapi()
+    }
+
+    fn editor(&self, _: &str, _: &mut Vec<String>) -> String {
+        "any".to_owned()
+    }
+}
