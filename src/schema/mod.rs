@@ -15,6 +15,10 @@
 //! | `deprecated` | what to do instead of using it; using it is a warning |
 //! | `crd` | `false`: not in Kubernetes objects; a table: its `name`, `type` and `doc` in them |
 //!
+//! A provider of Kubernetes objects decodes them as [`Source::Crd`], puts in what they refer to
+//! with [`Schema::visit`], and passes the result on as any other provider's options, which are
+//! decoded as [`Source::File`].
+//!
 //! `standalone = false` beside the options refuses a section without any, and `doc` as text says
 //! what the whole is for. An option that is not given and has no default is absent.
 

@@ -4,24 +4,19 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::super::declaration::Declaration;
+use super::super::Source;
 use super::super::place::Place;
-use super::super::{SchemaError, Source};
 use super::{Entry, Kind, free_openapi};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "any",
     doc: "Whatever is given, unchecked and unchanged; for what only the script can judge.",
     example: r#"{"type": "any"}"#,
-    build,
+    build: |_| Ok(Arc::new(Any)),
 };
 
 #[derive(Debug)]
 struct Any;
-
-fn build(_: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
-    Ok(Arc::new(Any))
-}
 
 impl Kind for Any {
     fn title(&self) -> String {

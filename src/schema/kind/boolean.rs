@@ -4,24 +4,19 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::super::declaration::Declaration;
+use super::super::Source;
 use super::super::place::Place;
-use super::super::{SchemaError, Source};
 use super::{Entry, Kind, openapi, plain, printed};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "boolean",
     doc: "true or false; so are the texts `true`, `t`, `1`, `false`, `f`, `0` in any case.",
     example: r#"{"type": "boolean", "default": false}"#,
-    build,
+    build: |_| Ok(Arc::new(Boolean)),
 };
 
 #[derive(Debug)]
 struct Boolean;
-
-fn build(_: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
-    Ok(Arc::new(Boolean))
-}
 
 impl Kind for Boolean {
     fn title(&self) -> String {

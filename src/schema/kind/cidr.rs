@@ -4,27 +4,22 @@ use std::net::IpAddr;
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 
-use super::super::declaration::Declaration;
+use super::super::Source;
 use super::super::place::Place;
-use super::super::{SchemaError, Source};
 use super::{Entry, Kind, openapi, printed};
-use ipnet::IpNet;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "cidr",
     doc: "An IPv4 or IPv6 address, or a network such as `10.0.0.0/8`. Scripts get the text.",
     example: r#"{"type": "list", "of": "cidr"}"#,
-    build,
+    build: |_| Ok(Arc::new(Cidr)),
 };
 
 #[derive(Debug)]
 struct Cidr;
-
-fn build(_: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
-    Ok(Arc::new(Cidr))
-}
 
 fn network(value: &Value) -> Option<&str> {
     let text = value.as_str()?.trim();

@@ -12,8 +12,8 @@ use super::{Entry, Kind, openapi, parse_element, shape};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "list",
-    doc: "Several values of the type in `of`: a list, text with commas, or a map of indices as \
-          labels write it (`users[0]`). `non_empty` wants at least one.",
+    doc: "Several values of the type in `of`: a list, text with commas or lines, or a map of indices \
+          as labels write it (`users[0]`). `non_empty` wants at least one.",
     example: r#"{"type": "list", "of": "string", "non_empty": true}"#,
     build,
 };
@@ -33,11 +33,21 @@ fn elements(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::Array(items) => Some(items.clone()),
         Value::String(text) if text.trim().is_empty() => Some(Vec::new()),
-        Value::String(text) => Some(text.split(',').map(|part| part.trim().into()).collect()),
+        Value::String(text) => Some(parts(text)),
         Value::Number(_) | Value::Bool(_) => Some(vec![value.clone()]),
         Value::Object(fields) => indexed(fields),
         Value::Null => None,
     }
+}
+
+/// What commas part, or lines where there are several, as in a Secret with users.
+fn parts(text: &str) -> Vec<Value> {
+    let text = text.trim();
+    if !text.contains('\n') {
+        return text.split(',').map(|part| part.trim().into()).collect();
+    }
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty()).map(Value::from).collect()
 }
 
 /// The values of a map whose keys are `0`, `1` or `[0]`, `[1]`, in the order of the indices.
@@ -131,6 +141,7 @@ mod tests {
         for (value, expect) in [
             (json!(["a", 1]), Some(json!(["a", 1]))),
             (json!("a, b"), Some(json!(["a", "b"]))),
+            (json!("a,x\n\n b \n"), Some(json!(["a,x", "b"]))),
             (json!(""), Some(json!([]))),
             (json!(500), Some(json!([500]))),
             (json!({"[10]": "k", "[2]": "c"}), Some(json!(["c", "k"]))),

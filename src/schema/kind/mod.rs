@@ -232,3 +232,21 @@ fn int_or_string_openapi() -> Map<String, Value> {
         ("x-kubernetes-int-or-string".to_owned(), Value::from(true)),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_an_example_that_parses() {
+        for entry in KINDS {
+            let example: Value = serde_json::from_str(entry.example).unwrap();
+            let mut fields = Map::new();
+            fields.insert("option".to_owned(), example);
+            let parsed = Fields::parse(&Value::Object(fields), &Declaration::root());
+            assert!(parsed.is_ok(), "{}: {parsed:?}", entry.name);
+            assert!(entry.example.contains(&format!("\"{}\"", entry.name)), "{}", entry.name);
+            assert!(entry.doc.ends_with('.'), "{}", entry.name);
+        }
+    }
+}

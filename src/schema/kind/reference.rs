@@ -99,16 +99,19 @@ impl Kind for Name {
     }
 
     fn decode(&self, value: &Value, place: &mut Place) -> Option<Value> {
-        match (value, &self.crd, place.source) {
-            (Value::Object(_), Some(crd), Source::Crd) => crd.decode(value, place),
-            (Value::String(name), _, _) if name.is_empty() => place.refuse("must not be empty"),
-            (Value::String(name), Some(_), Source::Crd) => Some(json!({ "name": name })),
-            (Value::String(_), _, _) => Some(value.clone()),
-            (Value::Number(number), _, _) => Some(Value::from(number.to_string())),
+        let name = match (value, &self.crd, place.source) {
+            (Value::Object(_), Some(crd), Source::Crd) => return crd.decode(value, place),
+            (Value::String(name), ..) => name.clone(),
+            (Value::Number(number), ..) => number.to_string(),
             _ => {
                 let (title, got) = (self.title, shape(value));
-                place.refuse(format!("expected the name of a {title}, got {got}"))
+                return place.refuse(format!("expected the name of a {title}, got {got}"));
             }
+        };
+        match (&self.crd, place.source) {
+            _ if name.is_empty() => place.refuse("must not be empty"),
+            (Some(_), Source::Crd) => Some(json!({ "name": name })),
+            _ => Some(Value::String(name)),
         }
     }
 

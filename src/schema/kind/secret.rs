@@ -35,7 +35,7 @@ fn build(own: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
 
 impl Secret {
     /// In files: the text, or where it is.
-    fn from_file(&self, value: &Value, place: &mut Place) -> Option<Value> {
+    fn in_file(&self, value: &Value, place: &mut Place) -> Option<Value> {
         let Value::Object(fields) = value else {
             return self.inline(value, place);
         };
@@ -51,7 +51,7 @@ impl Secret {
 
     /// In Kubernetes objects: the text, or a key of a Secret. Neither the environment nor the files
     /// of the router are theirs to read.
-    fn from_object(&self, value: &Value, place: &mut Place) -> Option<Value> {
+    fn in_object(&self, value: &Value, place: &mut Place) -> Option<Value> {
         if !self.keys.is_empty() {
             return match value.as_str().filter(|name| !name.is_empty()) {
                 Some(name) => Some(json!({"secret": name, "keys": self.keys})),
@@ -104,8 +104,8 @@ impl Kind for Secret {
 
     fn decode(&self, value: &Value, place: &mut Place) -> Option<Value> {
         match place.source {
-            Source::File => self.from_file(value, place),
-            Source::Crd => self.from_object(value, place),
+            Source::File => self.in_file(value, place),
+            Source::Crd => self.in_object(value, place),
         }
     }
 

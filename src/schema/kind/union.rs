@@ -100,7 +100,14 @@ impl Kind for Union {
     }
 
     fn walk(&self, value: &mut Value, source: Source, visit: &mut dyn FnMut(Held, &mut Value)) {
-        if let Some(kind) = self.of.iter().find(|kind| kind.fits(value, source)) {
+        let secret = |kind: &&Arc<dyn Kind>| kind.held() == Some(Held::Secret);
+        let fits = |kind: &&Arc<dyn Kind>| kind.fits(value, source);
+        // Text that may be a secret is treated as one; what fits no type is a decoded secret.
+        let kind = match self.of.iter().find(fits) {
+            Some(fitting) if !value.is_string() => Some(fitting),
+            fitting => self.of.iter().find(secret).or(fitting),
+        };
+        if let Some(kind) = kind {
             kind.walk(value, source, visit);
         }
     }

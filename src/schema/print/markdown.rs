@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::fields::{Field, Fields, Form};
-use super::super::kind::KINDS;
+use super::super::kind::{KINDS, Kind};
 use super::super::{Schema, Source};
 
 /// A table of the options, those of inner sections with their path.
@@ -75,7 +75,7 @@ fn describe(field: &Field) -> String {
         Form::Same => {}
         Form::Absent => sentences.push("Not in Kubernetes objects.".to_owned()),
         Form::Other(other) => {
-            let title = field.kind(Source::Crd).map(|kind| kind.title());
+            let title = field.kind(Source::Crd).map(Kind::title);
             let title = title.unwrap_or_default();
             sentences.push(format!("In Kubernetes objects: `{}` ({title}).", other.name));
         }
