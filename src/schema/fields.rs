@@ -83,14 +83,20 @@ impl Fields {
         Ok(fields)
     }
 
+    /// Every name means one option, but for a name that several have only in Kubernetes objects.
     fn refuse_ambiguity(&self, at: &Declaration<'_>) -> Result<(), SchemaError> {
-        let mut seen: Vec<&str> = Vec::new();
-        let names = self.list.iter().flat_map(|field| field.names(Source::File));
-        for name in names {
-            if seen.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-                return Err(at.error(format!("two options are called `{name}`")));
+        for source in [Source::File, Source::Crd] {
+            let mut seen: Vec<(&str, bool)> = Vec::new();
+            for field in &self.list {
+                let shares = source == Source::Crd && matches!(field.crd, Form::Other(_));
+                for name in field.names(source) {
+                    let same = |other: &&(&str, bool)| other.0.eq_ignore_ascii_case(name);
+                    if seen.iter().find(same).is_some_and(|other| !(shares && other.1)) {
+                        return Err(at.error(format!("two options are called `{name}`")));
+                    }
+                    seen.push((name, shares));
+                }
             }
-            seen.push(name);
         }
         Ok(())
     }

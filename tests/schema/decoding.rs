@@ -193,6 +193,11 @@ fn bad_options_of_files() {
             "forwardBody: expected true or false, got \"maybe\"",
         ],
     );
+}
+
+#[test]
+fn bad_options_of_inner_sections() {
+    let file = Source::File;
     refuse(
         "rateLimit",
         file,

@@ -57,6 +57,10 @@ fn schemas_that_are_wrong() {
             json!({"ab": {"type": "any"}, "x": {"type": "any", "aliases": ["AB"]}}),
             ": two options are called `AB`",
         ),
+        (
+            json!({"a": {"type": "any", "crd": {"name": "b"}}, "b": {"type": "any"}}),
+            ": two options are called `b`",
+        ),
     ] {
         assert_eq!(Schema::parse(&declared).unwrap_err().to_string(), expect, "{declared}");
     }

@@ -9,19 +9,8 @@ use serde_json::{Value, json};
 use super::{SCHEMAS, declared, schema};
 
 fn any_value() -> impl Strategy<Value = Value> {
-    let words = prop_oneof![
-        Just("5m"),
-        Just("0.3s"),
-        Just("1MiB"),
-        Just("true"),
-        Just("false"),
-        Just("a,b"),
-        Just("http://a/"),
-        Just("10.0.0.0/8"),
-        Just("gzip, BR"),
-        Just("500-599"),
-        Just("7"),
-    ];
+    let words = "5m 0.3s 1MiB true false a,b http://a/ 10.0.0.0/8 gzip,BR 500-599 7";
+    let words = words.split(' ').collect::<Vec<_>>();
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -30,47 +19,10 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         (0.0..1e10).prop_map(Value::from),
         "[a-z0-9,:({.-]{0,6}".prop_map(Value::from),
-        words.prop_map(Value::from),
+        prop::sample::select(words).prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 32, 6, |inner| {
-        let keys = prop::sample::select(vec![
-            "users",
-            "realm",
-            "service",
-            "status",
-            "middlewares",
-            "address",
-            "tls",
-            "ca",
-            "key",
-            "name",
-            "average",
-            "period",
-            "sourceCriterion",
-            "ipStrategy",
-            "depth",
-            "redis",
-            "env",
-            "file",
-            "secret",
-            "encodings",
-            "text",
-            "words",
-            "share",
-            "port",
-            "mode",
-            "wait",
-            "limits",
-            "rules",
-            "match",
-            "to",
-            "token",
-            "free",
-            "size",
-            "0",
-            "[1]",
-            "unknown",
-        ]);
+        let keys = prop::sample::select(KEYS.split_whitespace().collect::<Vec<_>>());
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
             prop::collection::hash_map(keys.prop_map(String::from), inner, 0..4)
@@ -78,6 +30,11 @@ fn any_value() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+/// Names inside options.
+const KEYS: &str = "users realm service status middlewares address tls ca key name average period \
+    sourceCriterion ipStrategy depth redis env file secret encodings text words share port mode \
+    wait limits rules match to token free size 0 [1] unknown";
 
 /// Options of which one is likely to decode.
 fn any_options(name: &'static str) -> impl Strategy<Value = Value> {

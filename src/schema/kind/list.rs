@@ -69,6 +69,10 @@ impl Kind for List {
         format!("list of {}", self.of.title())
     }
 
+    fn title_in_objects(&self) -> String {
+        format!("list of {}", self.of.title_in_objects())
+    }
+
     fn rules(&self) -> Vec<String> {
         let own = self.non_empty.then(|| "Not empty.".to_owned());
         let of = self.of.rules().into_iter().map(|rule| format!("Each: {rule}"));

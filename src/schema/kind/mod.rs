@@ -38,6 +38,11 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
     /// The type in words.
     fn title(&self) -> String;
 
+    /// The type in words for Kubernetes objects, where it is written differently in them.
+    fn title_in_objects(&self) -> String {
+        self.title()
+    }
+
     /// Its checks, each a sentence.
     fn rules(&self) -> Vec<String> {
         Vec::new()

@@ -93,6 +93,13 @@ impl Kind for Name {
         format!("name of a {}", self.title)
     }
 
+    fn title_in_objects(&self) -> String {
+        if self.crd.is_none() {
+            return self.title();
+        }
+        format!("section with the `name` of a {}", self.title)
+    }
+
     fn fits(&self, value: &Value, source: Source) -> bool {
         let section = source == Source::Crd && self.crd.is_some() && value.is_object();
         section || value.as_str().is_some_and(|name| !name.is_empty())

@@ -32,8 +32,11 @@ fn build(own: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
 
 impl Kind for Union {
     fn title(&self) -> String {
-        let titles: Vec<String> = self.of.iter().map(|kind| kind.title()).collect();
-        titles.join(" or ")
+        self.of.iter().map(|kind| kind.title()).collect::<Vec<_>>().join(" or ")
+    }
+
+    fn title_in_objects(&self) -> String {
+        self.of.iter().map(|kind| kind.title_in_objects()).collect::<Vec<_>>().join(" or ")
     }
 
     fn rules(&self) -> Vec<String> {

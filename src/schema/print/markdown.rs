@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::fields::{Field, Fields, Form};
-use super::super::kind::{KINDS, Kind};
+use super::super::kind::KINDS;
 use super::super::{Schema, Source};
 
 /// A table of the options, those of inner sections with their path.
@@ -71,16 +71,21 @@ fn describe(field: &Field) -> String {
     if !field.aliases.is_empty() {
         sentences.push(format!("Was called `{}`.", field.aliases.join("`, `")));
     }
-    match &field.crd {
-        Form::Same => {}
-        Form::Absent => sentences.push("Not in Kubernetes objects.".to_owned()),
-        Form::Other(other) => {
-            let title = field.kind(Source::Crd).map(Kind::title);
-            let title = title.unwrap_or_default();
-            sentences.push(format!("In Kubernetes objects: `{}` ({title}).", other.name));
-        }
-    }
+    sentences.extend(in_objects(field));
     sentences.join(" ")
+}
+
+/// How Kubernetes objects write the option, where that differs.
+fn in_objects(field: &Field) -> Option<String> {
+    let Some(kind) = field.kind(Source::Crd) else {
+        return Some("Not in Kubernetes objects.".to_owned());
+    };
+    let title = kind.title_in_objects();
+    match &field.crd {
+        Form::Other(other) => Some(format!("In Kubernetes objects: `{}` ({title}).", other.name)),
+        _ if title != field.kind.title() => Some(format!("In Kubernetes objects: {title}.")),
+        _ => None,
+    }
 }
 
 /// Text that does not end its cell.
