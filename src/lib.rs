@@ -5,7 +5,7 @@
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
 //! | 0 | [`value`] | values of configuration, and the decoder all of it goes through |
-//! | 0 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
+//! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |

@@ -10,7 +10,7 @@ use super::services::Services;
 use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
 use crate::model::{self, Diagnostic, Dynamic, Verdict};
-use crate::schema::{ProblemKind, ReferenceKind, Source};
+use crate::schema::{Problem, ProblemKind, ReferenceKind, Source};
 
 /// Middlewares kept from the last generation.
 #[derive(Debug, Default)]
@@ -204,8 +204,10 @@ fn compile(
     {
         return Ok((kept.clone(), Vec::new()));
     }
-    let text =
-        |problem: &crate::schema::Problem| format!("{kind}.{}: {}", problem.path, problem.reason);
+    let text = |problem: &Problem| match problem.path.as_str() {
+        "" => format!("{kind}: {}", problem.reason),
+        path => format!("{kind}.{path}: {}", problem.reason),
+    };
     let decoded = info
         .schema
         .decode(&options, Source::File)
