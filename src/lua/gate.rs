@@ -1,0 +1,206 @@
+//! The limit on computing: what the VM's interrupt compares the clock with, and the future that
+//! arms it while a hook is polled.
+//!
+//! Must not know what a hook is for.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::future::Future;
+use std::pin::Pin;
+use std::ptr;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use mlua::{Lua, VmState};
+
+use super::memory::Category;
+
+/// A hook that computes longer lets the worker do other things in between.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Raised in a script that has computed for too long.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("computed longer than its limit")]
+pub(super) struct CpuSpent {
+    /// Where it was stopped.
+    pub(super) line: Option<usize>,
+}
+
+/// Whether what runs now may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Allowed,
+    /// Top-level code, which runs outside any coroutine.
+    Refused,
+}
+
+/// What runs now, and until when.
+#[derive(Debug, Clone)]
+struct Armed {
+    deadline: Instant,
+    slice_end: Option<Instant>,
+    /// The coroutine of the hook itself; null before its first step.
+    root: *const c_void,
+    category: Option<Rc<Category>>,
+    waiting: Waiting,
+    tripped: bool,
+    yielded: bool,
+}
+
+/// The limit of one VM; nothing is armed while no script runs.
+#[derive(Default)]
+pub(super) struct Gate {
+    armed: Cell<Option<Armed>>,
+}
+
+impl Gate {
+    /// What the VM calls at every call and every turn of a loop.
+    pub(super) fn interrupt(&self, lua: &Lua) -> mlua::Result<VmState> {
+        let Some(mut armed) = self.armed.take() else { return Ok(VmState::Continue) };
+        let verdict = armed.check(lua);
+        self.armed.set(Some(armed));
+        verdict
+    }
+
+    /// Refuses to wait where Luau cannot suspend the hook.
+    ///
+    /// # Errors
+    /// In top-level code, and inside coroutines that the script made itself.
+    pub(super) fn may_wait(&self, lua: &Lua) -> mlua::Result<()> {
+        let armed = self.armed.take();
+        let verdict = match &armed {
+            Some(armed) if armed.waiting == Waiting::Refused => {
+                Err(mlua::Error::runtime("nothing can be waited for while a script is loaded"))
+            }
+            Some(armed) if armed.root != lua.state().cast::<c_void>() => {
+                Err(mlua::Error::runtime("a script cannot wait inside a coroutine of its own"))
+            }
+            _ => Ok(()),
+        };
+        self.armed.set(armed);
+        verdict
+    }
+
+    /// Runs something that cannot wait within a limit.
+    pub(super) fn run<T>(
+        &self,
+        limit: Duration,
+        category: Option<&Rc<Category>>,
+        body: impl FnOnce() -> mlua::Result<T>,
+    ) -> mlua::Result<T> {
+        let armed = Armed {
+            deadline: Instant::now() + limit,
+            slice_end: None,
+            root: ptr::null(),
+            category: category.cloned(),
+            waiting: Waiting::Refused,
+            tripped: false,
+            yielded: false,
+        };
+        let outer = self.armed.replace(Some(armed));
+        let result = body();
+        let inner = self.armed.replace(outer);
+        match inner {
+            Some(inner) if inner.tripped => Err(spent(result.err())),
+            _ => result,
+        }
+    }
+}
+
+impl Armed {
+    fn check(&mut self, lua: &Lua) -> mlua::Result<VmState> {
+        if self.root.is_null() {
+            self.root = lua.state().cast();
+            if let Some(category) = &self.category {
+                category.apply(lua)?;
+            }
+        }
+        let now = Instant::now();
+        if now >= self.deadline {
+            self.tripped = true;
+            let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
+            return Err(mlua::Error::external(CpuSpent { line }));
+        }
+        if self.slice_end.is_some_and(|end| now >= end) && self.root == lua.state().cast() {
+            self.slice_end = None;
+            self.yielded = true;
+            return Ok(VmState::Yield);
+        }
+        Ok(VmState::Continue)
+    }
+}
+
+/// The error of a script that was stopped, also when it caught the error and went on.
+fn spent(error: Option<mlua::Error>) -> mlua::Error {
+    match error {
+        Some(error) if error.downcast_ref::<CpuSpent>().is_some() => error,
+        _ => mlua::Error::external(CpuSpent { line: None }),
+    }
+}
+
+/// A call of a hook whose computing time is limited; time between polls is free.
+pub(super) struct Metered<F> {
+    gate: Rc<Gate>,
+    call: F,
+    left: Duration,
+    root: *const c_void,
+    category: Option<Rc<Category>>,
+    pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl<F> Metered<F> {
+    /// Limits a call.
+    pub(super) fn new(
+        gate: Rc<Gate>,
+        limit: Duration,
+        category: Option<Rc<Category>>,
+        call: F,
+    ) -> Self {
+        Self { gate, call, left: limit, root: ptr::null(), category, pause: None }
+    }
+}
+
+impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
+    type Output = mlua::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Some(pause) = &mut this.pause {
+            ready!(pause.as_mut().poll(cx));
+            this.pause = None;
+        }
+        let started = Instant::now();
+        let armed = Armed {
+            deadline: started + this.left,
+            slice_end: Some(started + SLICE),
+            root: this.root,
+            category: this.category.clone(),
+            waiting: Waiting::Allowed,
+            tripped: false,
+            yielded: false,
+        };
+        let outer = this.gate.armed.replace(Some(armed));
+        let polled = Pin::new(&mut this.call).poll(cx);
+        let inner = this.gate.armed.replace(outer);
+        if let Some(inner) = inner {
+            this.root = inner.root;
+            if inner.tripped {
+                let error = match polled {
+                    Poll::Ready(result) => result.err(),
+                    Poll::Pending => None,
+                };
+                return Poll::Ready(Err(spent(error)));
+            }
+            if polled.is_pending() {
+                this.left = this.left.saturating_sub(started.elapsed());
+                if inner.yielded {
+                    // The runtime looks at its sockets before this comes round again. The call
+                    // has woken the task already, so the pause is polled from its next turn on.
+                    this.pause = Some(Box::pin(tokio::task::yield_now()));
+                }
+            }
+        }
+        polled
+    }
+}
