@@ -73,8 +73,9 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         Value::Table(_) => {
             let declared = json::from_lua(&declared)
                 .map_err(|error| shape(source, &format!("schema: {error}")))?;
-            Schema::parse(&declared)
-                .map_err(|error| shape(source, &format!("schema.{}: {}", error.path, error.reason)))?
+            Schema::parse(&declared).map_err(|error| {
+                shape(source, &format!("schema.{}: {}", error.path, error.reason))
+            })?
         }
         other => return Err(wrong(source, "schema", "a table", other)),
     };
@@ -115,8 +116,7 @@ fn evaluate(
         .into_function()
         .map_err(vm)?;
     Growth::allow(lua, limits.memory_bytes).map_err(vm)?;
-    let value: Value =
-        tools.gate.run(limits.cpu, Some(category), || chunk.call(())).map_err(vm)?;
+    let value: Value = tools.gate.run(limits.cpu, Some(category), || chunk.call(())).map_err(vm)?;
     // Loads run on the main coroutine, whose own objects belong to no script.
     lua.set_memory_category("main").map_err(vm)?;
     let Value::Table(table) = value else {
@@ -133,11 +133,7 @@ fn evaluate(
     Ok(table)
 }
 
-fn hook(
-    source: &ScriptSource,
-    table: &Table,
-    name: &str,
-) -> Result<Option<Function>, ScriptError> {
+fn hook(source: &ScriptSource, table: &Table, name: &str) -> Result<Option<Function>, ScriptError> {
     match table.raw_get(name) {
         Ok(Value::Nil) => Ok(None),
         Ok(Value::Function(function)) => Ok(Some(function)),

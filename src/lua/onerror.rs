@@ -18,7 +18,7 @@ pub(super) enum Kept {
     /// The head of a request.
     Request(Box<RequestHead>),
     /// The head of a response.
-    Response { status: StatusCode, reason: Option<bytes::Bytes>, headers: HeaderMap },
+    Response { status: StatusCode, headers: HeaderMap },
 }
 
 /// Everything of a request but its body.
@@ -46,11 +46,8 @@ impl Kept {
 
     /// Keeps what `skip` needs.
     pub(super) fn of_response(policy: &OnError, response: &Response) -> Option<Self> {
-        (*policy == OnError::Skip).then(|| Self::Response {
-            status: response.status,
-            reason: response.reason.clone(),
-            headers: response.headers.clone(),
-        })
+        (*policy == OnError::Skip)
+            .then(|| Self::Response { status: response.status, headers: response.headers.clone() })
     }
 }
 
@@ -106,8 +103,8 @@ impl<'a> Rescue<'a> {
         response: Option<Response>,
     ) -> Response {
         match (kept, response) {
-            (Some(Kept::Response { status, reason, headers }), Some(mut response)) => {
-                (response.status, response.reason, response.headers) = (status, reason, headers);
+            (Some(Kept::Response { status, headers }), Some(mut response)) => {
+                (response.status, response.headers) = (status, headers);
                 if let Some(body) = body {
                     response.body = body;
                 }

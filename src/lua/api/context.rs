@@ -73,7 +73,8 @@ pub(super) const OBJECT: Object<ContextObject> = Object {
             add: |registry| {
                 registry.add_field_method_get("router", |lua, ctx| {
                     let cx = ctx.0.cx.borrow();
-                    let router = cx.as_ref().and_then(|cx| cx.exchange.record.borrow().router.clone());
+                    let router =
+                        cx.as_ref().and_then(|cx| cx.exchange.record.borrow().router.clone());
                     router.map(|router| lua.create_string(&*router)).transpose()
                 });
             },

@@ -35,7 +35,6 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                     let status = status_of(status)?;
                     res.0.with_mut(|response| {
                         response.status = status;
-                        response.reason = None;
                         Ok(())
                     })
                 });

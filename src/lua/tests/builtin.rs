@@ -54,7 +54,9 @@ fn redirect_scheme() {
     check("GET [::1]:80/t", &[], none(), (302, "https://[::1]/t"));
     let https = [("X-Forwarded-Proto", "https")];
     check("GET e.com/", &https, json!({"port": "8443"}), (302, "https://e.com:8443/"));
-    for (line, proto) in [("GET e.com/", "https"), ("GET e.com:443/", "HTTPS"), ("GET e.com/", "wss")] {
+    for (line, proto) in
+        [("GET e.com/", "https"), ("GET e.com:443/", "HTTPS"), ("GET e.com/", "wss")]
+    {
         let request = request(line, &[("X-Forwarded-Proto", proto)]);
         passed(run("redirectScheme", scheme_options(none()), request));
     }

@@ -39,11 +39,11 @@ impl Range {
     /// Notes a problem and is false for a number outside.
     pub(super) fn admits(self, value: f64, place: &mut Place) -> bool {
         if let Some(min) = self.min.filter(|min| value < *min) {
-            place.refuse::<()>(format!("{} is less than {}", number(value), number(min)));
+            place.refuse_value::<()>(format!("{} is less than {}", number(value), number(min)));
             return false;
         }
         if let Some(max) = self.max.filter(|max| value > *max) {
-            place.refuse::<()>(format!("{} is more than {}", number(value), number(max)));
+            place.refuse_value::<()>(format!("{} is more than {}", number(value), number(max)));
             return false;
         }
         true

@@ -76,7 +76,9 @@ impl Secret {
 
     fn inline(&self, value: &Value, place: &mut Place) -> Option<Value> {
         match plain(value) {
-            Some(text) if text.is_empty() && self.non_empty => place.refuse_value("must not be empty"),
+            Some(text) if text.is_empty() && self.non_empty => {
+                place.refuse_value("must not be empty")
+            }
             Some(text) => Some(Value::String(text)),
             None => place.refuse(format!("expected text, got {}", shape(value))),
         }
