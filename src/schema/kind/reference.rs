@@ -90,14 +90,14 @@ fn service() -> Value {
 
 impl Kind for Name {
     fn title(&self) -> String {
-        format!("name of a {}", self.title)
+        format!("{} name", self.title)
     }
 
     fn title_in_objects(&self) -> String {
         if self.crd.is_none() {
             return self.title();
         }
-        format!("section with the `name` of a {}", self.title)
+        format!("{} object", self.title)
     }
 
     fn fits(&self, value: &Value, source: Source) -> bool {
