@@ -27,7 +27,10 @@ const ENDINGS: &[&str] =
     &["rs", "lua", "luau", "md", "toml", "yaml", "yml", "pest", "sh", "txt", "json"];
 
 /// Folders that hold nothing written by hand.
-const LEFT_OUT: &[&str] = &["target", ".git", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
+const LEFT_OUT: &[&str] = &["target", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
+
+/// The hidden folders that are the repository's; others are an editor's or git's.
+const HIDDEN: &[&str] = &[".ci", ".github"];
 
 #[test]
 fn the_house_is_tidy() {
@@ -123,7 +126,10 @@ fn sources() -> Vec<Source> {
             let path = entry.expect("an entry that can be read").path();
             let inside = path.strip_prefix(root).expect("a path below the root");
             let inside = inside.to_string_lossy().replace('\\', "/");
-            if LEFT_OUT.contains(&inside.as_str()) {
+            let hidden = inside.starts_with('.') && path.is_dir();
+            if LEFT_OUT.contains(&inside.as_str())
+                || hidden && !HIDDEN.contains(&inside.split('/').next().unwrap_or_default())
+            {
                 continue;
             }
             let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned());
