@@ -27,7 +27,10 @@ const ENDINGS: &[&str] =
     &["rs", "lua", "luau", "md", "toml", "yaml", "yml", "pest", "sh", "txt", "json"];
 
 /// Folders that hold nothing written by hand.
-const LEFT_OUT: &[&str] = &["target", ".git", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
+const LEFT_OUT: &[&str] = &["target", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
+
+/// What is hidden and the repository's all the same; the rest is an editor's or git's.
+const HIDDEN: &[&str] = &[".ci", ".editorconfig", ".github", ".gitignore"];
 
 #[test]
 fn the_house_is_tidy() {
@@ -123,7 +126,9 @@ fn sources() -> Vec<Source> {
             let path = entry.expect("an entry that can be read").path();
             let inside = path.strip_prefix(root).expect("a path below the root");
             let inside = inside.to_string_lossy().replace('\\', "/");
-            if LEFT_OUT.contains(&inside.as_str()) {
+            let top = inside.split('/').next().unwrap_or_default();
+            let foreign = top.starts_with('.') && !HIDDEN.contains(&top);
+            if foreign || LEFT_OUT.contains(&inside.as_str()) {
                 continue;
             }
             let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned());

@@ -4,7 +4,7 @@ return {
   schema = {
     keys = { type = "list", of = "string", required = true },
     header = { type = "string", default = "X-Key" },
-    secret = { type = "string", required = true },
+    secret = { type = "secret", required = true },
   },
 
   request = function(req, ctx)
