@@ -349,3 +349,27 @@ fn a_changed_certificate_is_a_change() {
     let said = file.end();
     assert_eq!(said.len(), 1, "{said:?}");
 }
+
+#[test]
+fn old_files_are_known_by_their_stamps() {
+    let folder = folder(&[("a.yaml", &router("a", "A")), ("b.yaml", &router("b", "B"))]);
+    let age = |name: &str| {
+        let file = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    };
+    let read_bytes = |provider: &FileProvider| -> Vec<usize> {
+        let content = read(&provider.place, &provider.files);
+        content.files.iter().map(|file| file.bytes.len()).collect()
+    };
+    let mut provider = provider(Place::Folder(folder.path().to_owned()));
+    age("a.yaml");
+    provider.load();
+    let b = router("b", "B").len();
+    // The young one could have changed again without a new time.
+    assert_eq!(read_bytes(&provider), [0, b]);
+    write(&folder, "a.yaml", &router("a", "C"));
+    age("a.yaml");
+    age("b.yaml");
+    assert_eq!(say(&provider.load(), &folder), ["a=C", "b=B"]);
+    assert_eq!(read_bytes(&provider), [0, 0]);
+}
