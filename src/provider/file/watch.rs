@@ -84,11 +84,12 @@ impl FileProvider {
         while !bell.is_stopped() {
             watching.renew(&self.place, bell);
             let began = Instant::now();
-            if let Some(message) = self.look(bell) {
-                sender.send(message);
-            }
+            let content = read(&self.place, &self.files);
             // Looking takes no more than a hundredth of a core, however many files there are.
             let pause = self.pace.look_every.max(began.elapsed() * 100).min(LOOK_AT_LEAST);
+            if let Some(message) = self.settle(content, bell) {
+                sender.send(message);
+            }
             // Events that come meanwhile are one.
             std::thread::sleep(self.pace.step);
             let _ = rung.recv_timeout(pause);
@@ -96,8 +97,7 @@ impl FileProvider {
     }
 
     /// What has changed since the last message, once it stays as it is.
-    fn look(&mut self, bell: &Bell) -> Option<Message> {
-        let mut content = read(&self.place, &self.files);
+    fn settle(&mut self, mut content: Content, bell: &Bell) -> Option<Message> {
         let (began, mut since) = (Instant::now(), Instant::now());
         let mut warned = false;
         while self.seen != Some(self.seen(&content)) {
