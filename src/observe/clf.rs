@@ -149,7 +149,8 @@ mod tests {
     fn lines_are_traefiks() {
         check(
             |_| {},
-            r#"127.0.0.1 - - [02/Jan/2006:15:04:05 +0000] "GET /a/x?y=1 HTTP/1.1" 200 17 "-" "-" 7 "a@file" "http://127.0.0.1:8080" 12ms"#,
+            "127.0.0.1 - - [02/Jan/2006:15:04:05 +0000] \"GET /a/x?y=1 HTTP/1.1\" 200 17 \
+             \"-\" \"-\" 7 \"a@file\" \"http://127.0.0.1:8080\" 12ms",
         );
         check(
             |record| {
@@ -157,7 +158,8 @@ mod tests {
                 (record.status, record.bytes) = (404, 19);
                 record.client = "2001:db8::1".parse().unwrap();
             },
-            r#"2001:db8::1 - joe [02/Jan/2006:15:04:05 +0000] "GET /a/x?y=1 HTTP/1.1" 404 19 "-" "-" 7 "-" "-" 12ms"#,
+            "2001:db8::1 - joe [02/Jan/2006:15:04:05 +0000] \"GET /a/x?y=1 HTTP/1.1\" 404 19 \
+             \"-\" \"-\" 7 \"-\" \"-\" 12ms",
         );
         check(
             |record| (record.user, record.target) = (Some("a\"b\nc"), "/\\\u{7f}é"),

@@ -89,7 +89,8 @@ fn broken_files_are_named_with_the_place() {
         &[("a.yaml", &good), ("b.yaml", "a: 1\nb: [broken"), ("c.toml", "x = \n")],
         &[
             "rejected b.yaml: line 3, column 1: did not find expected ',' or ']'",
-            "rejected c.toml: line 1, column 5: string values must be quoted, expected literal string",
+            "rejected c.toml: line 1, column 5: string values must be quoted, \
+             expected literal string",
             "rejected DIR: providers.file: files without errors that wait for the others: 1",
         ],
     );
