@@ -55,8 +55,7 @@ impl Memory {
 pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Snapshot {
     memory.number += 1;
     let mut findings = unsupported_sections(dynamic);
-    let (certificates, broken) =
-        CertStore::build(&dynamic.tls.certificates, memory.certificates.as_deref());
+    let (certificates, broken) = CertStore::of(&dynamic.tls, memory.certificates.as_deref());
     findings.extend(broken);
     let certificates = Arc::new(certificates);
     memory.certificates = Some(Arc::clone(&certificates));
@@ -99,10 +98,6 @@ fn unsupported_sections(dynamic: &Dynamic) -> Vec<Diagnostic> {
     for name in dynamic.tls.options.keys() {
         let reason = "TLS options are not supported yet";
         findings.push(Diagnostic::error(format!("tls.options.{name}"), reason));
-    }
-    for name in dynamic.tls.stores.keys() {
-        let reason = "TLS stores are not supported yet";
-        findings.push(Diagnostic::error(format!("tls.stores.{name}"), reason));
     }
     findings
 }
