@@ -36,7 +36,7 @@ const SIZES: [usize; 3] = [10, 1_000, 10_000];
 const ASKS: usize = 512;
 const MEASURING: Duration = Duration::from_millis(150);
 /// Tables that are held at once to weigh one.
-const COPIES: usize = 8;
+const COPIES: usize = 20;
 
 const SHAPES: &[Shape] = &[
     Shape { name: "hosts", rule: |i| host(i), ask: |i| ask(i, "/") },
@@ -92,6 +92,11 @@ const SHAPES: &[Shape] = &[
         name: "regexp && path",
         rule: |i| format!("HostRegexp(`^[a-z]+\\.site{}\\.example$`) && Path(`/{i}`)", i % 100),
         ask: |i| Ask { host: format!("shop.site{}.example", i % 100), ..ask(i, &format!("/{i}")) },
+    },
+    Shape {
+        name: "1,000 regexps",
+        rule: |i| format!("HostRegexp(`^[a-z]+\\.site{}\\.example$`)", i % 1000),
+        ask: |i| Ask { host: format!("shop.site{}.example", i % 1000), ..ask(i, "/") },
     },
     Shape {
         name: "method",
