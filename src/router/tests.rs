@@ -283,3 +283,23 @@ fn many_alternatives_are_all_found() {
     check(&routers, "GET h15.test/", "a");
     check(&routers, "GET h16.test/", "b");
 }
+
+#[test]
+fn hosts_by_many_expressions_are_all_found() {
+    let rules: Vec<_> =
+        (0..600).map(|i| (0, format!("HostRegexp(`^[a-z]+[.]site{i:03}$`)"))).collect();
+    let table = Table::build(entries(&rules));
+    for wanted in [0, 255, 256, 511, 599] {
+        let (method, headers) = (Method::GET, HeaderMap::new());
+        let host = format!("shop.site{wanted:03}");
+        let facts = Facts {
+            method: &method,
+            host: &host,
+            path: "/",
+            query: None,
+            headers: &headers,
+            client_ip: IpAddr::from([127, 0, 0, 1]),
+        };
+        assert_eq!(table.find(&facts), Some(&wanted));
+    }
+}
