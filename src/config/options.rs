@@ -314,13 +314,20 @@ pub struct Log {
     pub level: String,
     /// `common` or `json`.
     pub format: String,
+    /// Where it is written; empty means standard output.
+    pub file_path: String,
     /// No colours on a terminal.
     pub no_color: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "ERROR".to_owned(), format: "common".to_owned(), no_color: false }
+        Self {
+            level: "ERROR".to_owned(),
+            format: "common".to_owned(),
+            file_path: String::new(),
+            no_color: false,
+        }
     }
 }
 

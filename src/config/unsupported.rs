@@ -40,7 +40,6 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("experimental", Fate::Refused),
     ("hostresolver", Fate::Refused),
     ("log.compress", Fate::Refused),
-    ("log.filepath", Fate::Refused),
     ("log.maxage", Fate::Refused),
     ("log.maxbackups", Fate::Refused),
     ("log.maxsize", Fate::Refused),
