@@ -19,6 +19,10 @@ use super::memory::Category;
 /// A hook that computes longer lets the worker do other things in between.
 const SLICE: Duration = Duration::from_millis(1);
 
+/// A pause between two looks at the clock counts as a quarter of the limit at most: Luau looks
+/// often, so a longer one is not the script's, but the system's, which gave the core to others.
+const GAP_PART: u32 = 4;
+
 /// Raised in a script that has computed for too long.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("computed longer than its limit")]
@@ -38,7 +42,10 @@ enum Waiting {
 /// What runs now, and until when.
 #[derive(Debug, Clone)]
 struct Armed {
-    deadline: Instant,
+    /// The last look at the clock.
+    seen: Instant,
+    left: Duration,
+    gap_max: Duration,
     slice_end: Option<Instant>,
     /// The coroutine of the hook itself; null before its first step.
     root: *const c_void,
@@ -90,7 +97,9 @@ impl Gate {
         body: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
         let armed = Armed {
-            deadline: Instant::now() + limit,
+            seen: Instant::now(),
+            left: limit,
+            gap_max: limit / GAP_PART,
             slice_end: None,
             root: ptr::null(),
             category: category.cloned(),
@@ -109,6 +118,15 @@ impl Gate {
 }
 
 impl Armed {
+    /// Counts the time since the last look.
+    fn look(&mut self) -> Instant {
+        let now = Instant::now();
+        let gap = now.saturating_duration_since(self.seen).min(self.gap_max);
+        self.left = self.left.saturating_sub(gap);
+        self.seen = now;
+        now
+    }
+
     fn check(&mut self, lua: &Lua) -> mlua::Result<VmState> {
         if self.root.is_null() {
             self.root = lua.state().cast();
@@ -116,8 +134,8 @@ impl Armed {
                 category.apply(lua)?;
             }
         }
-        let now = Instant::now();
-        if now >= self.deadline {
+        let now = self.look();
+        if self.left.is_zero() {
             self.tripped = true;
             let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
             return Err(mlua::Error::external(CpuSpent { line }));
@@ -144,6 +162,7 @@ pub(super) struct Metered<F> {
     gate: Rc<Gate>,
     call: F,
     left: Duration,
+    gap_max: Duration,
     root: *const c_void,
     category: Option<Rc<Category>>,
     pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -157,7 +176,8 @@ impl<F> Metered<F> {
         category: Option<Rc<Category>>,
         call: F,
     ) -> Self {
-        Self { gate, call, left: limit, root: ptr::null(), category, pause: None }
+        let gap_max = limit / GAP_PART;
+        Self { gate, call, left: limit, gap_max, root: ptr::null(), category, pause: None }
     }
 }
 
@@ -172,7 +192,9 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
         }
         let started = Instant::now();
         let armed = Armed {
-            deadline: started + this.left,
+            seen: started,
+            left: this.left,
+            gap_max: this.gap_max,
             slice_end: Some(started + SLICE),
             root: this.root,
             category: this.category.clone(),
@@ -183,7 +205,7 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
         let outer = this.gate.armed.replace(Some(armed));
         let polled = Pin::new(&mut this.call).poll(cx);
         let inner = this.gate.armed.replace(outer);
-        if let Some(inner) = inner {
+        if let Some(mut inner) = inner {
             this.root = inner.root;
             if inner.tripped {
                 let error = match polled {
@@ -193,7 +215,8 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
                 return Poll::Ready(Err(spent(error)));
             }
             if polled.is_pending() {
-                this.left = this.left.saturating_sub(started.elapsed());
+                inner.look();
+                this.left = inner.left;
                 if inner.yielded {
                     // The runtime looks at its sockets before this comes round again. The call
                     // has woken the task already, so the pause is polled from its next turn on.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, Table, Value};
 
 use super::api::json;
-use super::error::blame;
+use super::error::{blame, words};
 use super::memory::{Categories, Category, Growth};
 use super::tools::{Mode, Tools};
 use super::{Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
@@ -72,7 +72,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         Value::Nil => Schema::default(),
         Value::Table(_) => {
             let declared = json::from_lua(&declared)
-                .map_err(|error| shape(source, &format!("schema: {error}")))?;
+                .map_err(|error| shape(source, &format!("schema: {}", words(&error))))?;
             Schema::parse(&declared)
                 .map_err(|error| shape(source, &format!("schema.{}: {}", error.path, error.reason)))?
         }

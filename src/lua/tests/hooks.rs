@@ -97,8 +97,7 @@ fn wrong_values_are_refused() {
 
 #[test]
 fn modules() {
-    check("crypto.hmac('sha256', 'k', 'm', 'hex')",
-        "d44d9f8a9a53cb9bd9e8cbd4ecd1fd9e6eb8fcbfd9ed9e1d3ae3d8bde8d3d0d5".len().to_string().as_str().replace("64", &hmac_hex()).as_str());
+    check("crypto.hmac('sha256', 'k', 'm', 'hex')", &hmac_hex());
     check("crypto.hmac_key('sha256', 'k'):sign('m', 'hex') == crypto.hmac('sha256','k','m','hex')", "true");
     check("crypto.sha256('', 'hex')",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
