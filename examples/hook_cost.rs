@@ -12,13 +12,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use moongate::lua::{
     Context, Flow, Host, InstanceId, InstanceSpec, Limits, OnError, ScriptSource, Vm, builtins,
 };
-use moongate::message::{
-    Body, Client, Exchange, LocalFuture, Request, Response, Target,
-};
+use moongate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target};
 use serde_json::{Value, json};
 
-const ROUNDS: u32 = 30;
-const RUNS: u32 = 5_000;
+const ROUNDS: u32 = 1_000;
+const RUNS: u32 = 100;
 
 const TWO_HEADERS: &str = "return { request = function(req, ctx) \
     req.headers['X-One'] = 'a' req.headers['X-Two'] = 'b' end }";

@@ -3,7 +3,7 @@
 //!
 //! Must not know what a hook is for.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
@@ -51,23 +51,23 @@ struct Armed {
     root: *const c_void,
     category: Option<Rc<Category>>,
     waiting: Waiting,
-    tripped: bool,
+    tripped: Option<CpuSpent>,
     yielded: bool,
 }
 
 /// The limit of one VM; nothing is armed while no script runs.
 #[derive(Default)]
 pub(super) struct Gate {
-    armed: Cell<Option<Armed>>,
+    armed: RefCell<Option<Armed>>,
 }
 
 impl Gate {
     /// What the VM calls at every call and every turn of a loop.
     pub(super) fn interrupt(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let Some(mut armed) = self.armed.take() else { return Ok(VmState::Continue) };
-        let verdict = armed.check(lua);
-        self.armed.set(Some(armed));
-        verdict
+        match &mut *self.armed.borrow_mut() {
+            Some(armed) => armed.check(lua),
+            None => Ok(VmState::Continue),
+        }
     }
 
     /// Refuses to wait where Luau cannot suspend the hook.
@@ -75,8 +75,7 @@ impl Gate {
     /// # Errors
     /// In top-level code, and inside coroutines that the script made itself.
     pub(super) fn may_wait(&self, lua: &Lua) -> mlua::Result<()> {
-        let armed = self.armed.take();
-        let verdict = match &armed {
+        match &*self.armed.borrow() {
             Some(armed) if armed.waiting == Waiting::Refused => {
                 Err(mlua::Error::runtime("nothing can be waited for while a script is loaded"))
             }
@@ -84,9 +83,7 @@ impl Gate {
                 Err(mlua::Error::runtime("a script cannot wait inside a coroutine of its own"))
             }
             _ => Ok(()),
-        };
-        self.armed.set(armed);
-        verdict
+        }
     }
 
     /// Runs something that cannot wait within a limit.
@@ -104,14 +101,14 @@ impl Gate {
             root: ptr::null(),
             category: category.cloned(),
             waiting: Waiting::Refused,
-            tripped: false,
+            tripped: None,
             yielded: false,
         };
         let outer = self.armed.replace(Some(armed));
         let result = body();
         let inner = self.armed.replace(outer);
         match inner {
-            Some(inner) if inner.tripped => Err(spent(result.err())),
+            Some(Armed { tripped: Some(spent), .. }) => Err(mlua::Error::external(spent)),
             _ => result,
         }
     }
@@ -136,9 +133,12 @@ impl Armed {
         }
         let now = self.look();
         if self.left.is_zero() {
-            self.tripped = true;
-            let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
-            return Err(mlua::Error::external(CpuSpent { line }));
+            // Raised again at every step of a script that goes on catching it.
+            let spent = *self.tripped.get_or_insert_with(|| {
+                let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
+                CpuSpent { line }
+            });
+            return Err(mlua::Error::external(spent));
         }
         if self.slice_end.is_some_and(|end| now >= end) && self.root == lua.state().cast() {
             self.slice_end = None;
@@ -146,14 +146,6 @@ impl Armed {
             return Ok(VmState::Yield);
         }
         Ok(VmState::Continue)
-    }
-}
-
-/// The error of a script that was stopped, also when it caught the error and went on.
-fn spent(error: Option<mlua::Error>) -> mlua::Error {
-    match error {
-        Some(error) if error.downcast_ref::<CpuSpent>().is_some() => error,
-        _ => mlua::Error::external(CpuSpent { line: None }),
     }
 }
 
@@ -199,7 +191,7 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
             root: this.root,
             category: this.category.clone(),
             waiting: Waiting::Allowed,
-            tripped: false,
+            tripped: None,
             yielded: false,
         };
         let outer = this.gate.armed.replace(Some(armed));
@@ -207,12 +199,9 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
         let inner = this.gate.armed.replace(outer);
         if let Some(mut inner) = inner {
             this.root = inner.root;
-            if inner.tripped {
-                let error = match polled {
-                    Poll::Ready(result) => result.err(),
-                    Poll::Pending => None,
-                };
-                return Poll::Ready(Err(spent(error)));
+            // Also when the script caught the error and went on.
+            if let Some(spent) = inner.tripped {
+                return Poll::Ready(Err(mlua::Error::external(spent)));
             }
             if polled.is_pending() {
                 inner.look();

@@ -15,16 +15,8 @@ const THREADS_KEPT: usize = 128;
 
 /// Global functions of Luau that scripts do not get: they load code, reach into other scripts'
 /// environments, or turn optimisations off.
-const REMOVED: [&str; 8] = [
-    "loadstring",
-    "require",
-    "getfenv",
-    "setfenv",
-    "newproxy",
-    "collectgarbage",
-    "gcinfo",
-    "_G",
-];
+const REMOVED: [&str; 8] =
+    ["loadstring", "require", "getfenv", "setfenv", "newproxy", "collectgarbage", "gcinfo", "_G"];
 
 /// A fresh VM with the API in it.
 ///

@@ -26,7 +26,8 @@ pub(super) const MODULE: Module = Module {
             },
             make: |lua, _| {
                 lua.create_function(
-                    |_, (name, key, message, encoding): (
+                    |_,
+                     (name, key, message, encoding): (
                         LuaString,
                         LuaString,
                         LuaString,
@@ -56,10 +57,7 @@ pub(super) const MODULE: Module = Module {
         Function { doc: DIGESTS[0], make: |lua, _| hash(lua, &digest::SHA256) },
         Function { doc: DIGESTS[1], make: |lua, _| hash(lua, &digest::SHA384) },
         Function { doc: DIGESTS[2], make: |lua, _| hash(lua, &digest::SHA512) },
-        Function {
-            doc: DIGESTS[3],
-            make: |lua, _| hash(lua, &digest::SHA1_FOR_LEGACY_USE_ONLY),
-        },
+        Function { doc: DIGESTS[3], make: |lua, _| hash(lua, &digest::SHA1_FOR_LEGACY_USE_ONLY) },
         Function {
             doc: Doc {
                 name: "equal",
@@ -71,9 +69,11 @@ pub(super) const MODULE: Module = Module {
                 lua.create_function(|_, (a, b): (LuaString, LuaString)| {
                     // Digests are of one length, so that the lengths of a secret stay hidden too.
                     let (a, b) = (fingerprint(&a), fingerprint(&b));
-                    let different = a.as_ref().iter().zip(b.as_ref()).fold(0, |d, (a, b)| {
-                        d | std::hint::black_box(a ^ b)
-                    });
+                    let different = a
+                        .as_ref()
+                        .iter()
+                        .zip(b.as_ref())
+                        .fold(0, |d, (a, b)| d | std::hint::black_box(a ^ b));
                     Ok(different == 0)
                 })
                 .map(Value::Function)

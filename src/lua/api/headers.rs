@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
-use mlua::{BString, Lua, LuaString, MetaMethod, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{
+    BString, Lua, LuaString, MetaMethod, UserData, UserDataMethods, UserDataRegistry, Value,
+};
 
 use super::{Doc, Member, Object};
 use crate::lua::run::{RequestSlot, ResponseSlot};
@@ -64,9 +66,13 @@ pub(super) const OBJECT: Object<Headers> = Object {
             add: |registry| {
                 registry.add_method("add", |_, headers, (name, value): (LuaString, Value)| {
                     let (name, value) = (headers.name(&name)?, value_of(&value)?);
-                    headers.change(name, |map, name| {
-                        map.append(name, value.clone());
-                    }, Some(&value))
+                    headers.change(
+                        name,
+                        |map, name| {
+                            map.append(name, value.clone());
+                        },
+                        Some(&value),
+                    )
                 });
             },
         },

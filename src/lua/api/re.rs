@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use mlua::{BString, Lua, LuaString, MultiValue, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{
+    BString, Lua, LuaString, MultiValue, UserData, UserDataMethods, UserDataRegistry, Value,
+};
 use regex::bytes::{Captures, Regex};
 
 use super::{Doc, Function, Member, Module, Object};

@@ -153,9 +153,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                     "set_path",
                     |_, req, (path, raw): (LuaString, Option<LuaString>)| {
                         let raw = raw.map(|raw| raw.to_string_lossy());
-                        req.0.with_mut(|request| {
-                            set_path(request, &path.as_bytes(), raw.as_deref())
-                        })
+                        req.0
+                            .with_mut(|request| set_path(request, &path.as_bytes(), raw.as_deref()))
                     },
                 );
             },

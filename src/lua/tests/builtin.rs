@@ -54,7 +54,9 @@ fn redirect_scheme() {
     check("GET [::1]:80/t", &[], none(), (302, "https://[::1]/t"));
     let https = [("X-Forwarded-Proto", "https")];
     check("GET e.com/", &https, json!({"port": "8443"}), (302, "https://e.com:8443/"));
-    for (line, proto) in [("GET e.com/", "https"), ("GET e.com:443/", "HTTPS"), ("GET e.com/", "wss")] {
+    for (line, proto) in
+        [("GET e.com/", "https"), ("GET e.com:443/", "HTTPS"), ("GET e.com/", "wss")]
+    {
         let request = request(line, &[("X-Forwarded-Proto", proto)]);
         passed(run("redirectScheme", scheme_options(none()), request));
     }
@@ -69,9 +71,7 @@ fn rewritten(kind: &str, options: &Value, path: &str) -> Request {
 
 #[test]
 fn redirect_regex() {
-    let options = |regex: &str, replacement: &str, permanent: bool| {
-        json!({"regex": regex, "replacement": replacement, "permanent": permanent})
-    };
+    let options = |regex: &str, replacement: &str, permanent: bool| json!({"regex": regex, "replacement": replacement, "permanent": permanent});
     let old = options("^http://old\\.test/(.*)", "http://new.test/${1}", false);
     let moved = options("^https?://([^/]+)/perm(.*)$", "https://$1/moved$2", true);
     let check = |line: &str, options: &Value, status: u16, location: &str| {
@@ -160,12 +160,9 @@ fn custom_headers() {
     let sent = request("GET h/", &[("X-Gone", "bye"), ("X-Stay", "1"), ("User-Agent", "it")]);
     let got = passed(run("headers", options.clone(), sent));
     assert_eq!(&got.host[..], b"o.test");
-    for (name, value) in [
-        ("x-add", Some("1")),
-        ("user-agent", Some("me")),
-        ("x-gone", None),
-        ("x-stay", Some("1")),
-    ] {
+    for (name, value) in
+        [("x-add", Some("1")), ("user-agent", Some("me")), ("x-gone", None), ("x-stay", Some("1"))]
+    {
         assert_eq!(header(&got.headers, name), value, "{name}");
     }
     let vm = crate::lua::Vm::new().unwrap();

@@ -11,9 +11,7 @@ use crate::message::Failure;
 
 /// The body of `request`, run once; what it returns as text is the answer's body.
 fn check_on(request: crate::message::Request, body: &str, expect: &str) {
-    let script = format!(
-        "return {{ request = function(req, ctx)\n{body}\nend }}"
-    );
+    let script = format!("return {{ request = function(req, ctx)\n{body}\nend }}");
     let got = match flow(spec(&script, json!({"a": 1, "l": [], "m": {"x": "y"}})), request) {
         Flow::Done(response) => {
             assert!(response.failure.is_none(), "{body}: {:?}", response.failure);
@@ -86,6 +84,7 @@ fn wrong_values_are_refused() {
         "req.raw_path = '/%zz'",
         "req.nope = 1",
         "ctx.options = {}",
+        "return ctx.option",
         "string.rep = nil",
         "math.huge = 1",
         "log.info = nil",
@@ -98,20 +97,30 @@ fn wrong_values_are_refused() {
 #[test]
 fn modules() {
     check("crypto.hmac('sha256', 'k', 'm', 'hex')", &hmac_hex());
-    check("crypto.hmac_key('sha256', 'k'):sign('m', 'hex') == crypto.hmac('sha256','k','m','hex')", "true");
-    check("crypto.sha256('', 'hex')",
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    check(
+        "crypto.hmac_key('sha256', 'k'):sign('m', 'hex') == crypto.hmac('sha256','k','m','hex')",
+        "true",
+    );
+    check(
+        "crypto.sha256('', 'hex')",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    );
     check("crypto.equal('a', 'a') and not crypto.equal('a', 'b')", "true");
     check("(function() local n = crypto.random(3, 5) return n >= 3 and n <= 5 end)()", "true");
     check("#crypto.random_bytes(7)", "7");
     check("base64.encode('a\\0?') .. base64.encode('a\\0?>', 'base64url')", "YQA/YQA_Pg");
     check("base64.decode('YQA_Pg==') == 'a\\0?>'", "true");
     check("hex.encode('\\1\\255') .. tostring(hex.decode('0'))", "01ffnil");
-    check("json.encode({ b = { 1, 2.5 }, a = json.list({}), c = 'x\"' })",
-        r#"{"a":[],"b":[1,2.5],"c":"x\""}"#);
+    check(
+        "json.encode({ b = { 1, 2.5 }, a = json.list({}), c = 'x\"' })",
+        r#"{"a":[],"b":[1,2.5],"c":"x\""}"#,
+    );
     check("json.encode(json.decode('{\"a\":[],\"b\":{}}'))", r#"{"a":[],"b":{}}"#);
     check("select(2, json.decode('{')) ~= nil", "true");
-    check("url.encode('a b&/') .. url.decode('%2F') .. tostring(url.decode('%2'))", "a%20b%26%2F/nil");
+    check(
+        "url.encode('a b&/') .. url.decode('%2F') .. tostring(url.decode('%2'))",
+        "a%20b%26%2F/nil",
+    );
     check("url.parse_query(req.query).x[2] .. url.parse_query(req.query).y[1]", "2a b");
     check("url.parse('HTTPS://u:p@h:81/p?q#f').port", "81");
     check("select(2, url.parse('http://h:x/'))", "the port is no number");
@@ -121,8 +130,10 @@ fn modules() {
     check("re.compile('x'):test('axa')", "true");
     check("pcall(re.compile, '(')", "false");
     check("type(os.time()) .. type(os.clock()) .. os.date('!%Y', 0)", "numbernumber1970");
-    check("tostring(os.execute) .. tostring(io) .. tostring(require) .. tostring(loadstring)",
-        "nilnilnilnil");
+    check(
+        "tostring(os.execute) .. tostring(io) .. tostring(require) .. tostring(loadstring)",
+        "nilnilnilnil",
+    );
 }
 
 fn hmac_hex() -> String {
