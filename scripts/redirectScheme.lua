@@ -1,6 +1,7 @@
 -- Redirects requests to another scheme or port of the same host, most often from HTTP to HTTPS.
 return {
   schema = {
+    standalone = false,
     scheme = {
       type = "string", required = true, non_empty = true,
       doc = "The scheme of the new URL, such as https.",

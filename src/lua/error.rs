@@ -27,7 +27,7 @@ pub(super) fn blame(script: &str, limits: &super::Limits, error: &mlua::Error) -
 }
 
 /// The innermost error's own words.
-fn words(error: &mlua::Error) -> String {
+pub(super) fn words(error: &mlua::Error) -> String {
     let text = match error {
         mlua::Error::CallbackError { cause, .. } => return words(cause),
         mlua::Error::WithContext { context, cause } => format!("{context}: {}", words(cause)),

@@ -3,7 +3,7 @@
 //!
 //! Must not know what a hook is for.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +18,10 @@ use super::memory::Category;
 
 /// A hook that computes longer lets the worker do other things in between.
 const SLICE: Duration = Duration::from_millis(1);
+
+/// A pause between two looks at the clock counts as a quarter of the limit at most: Luau looks
+/// often, so a longer one is not the script's, but the system's, which gave the core to others.
+const GAP_PART: u32 = 4;
 
 /// Raised in a script that has computed for too long.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -38,29 +42,32 @@ enum Waiting {
 /// What runs now, and until when.
 #[derive(Debug, Clone)]
 struct Armed {
-    deadline: Instant,
+    /// The last look at the clock.
+    seen: Instant,
+    left: Duration,
+    gap_max: Duration,
     slice_end: Option<Instant>,
     /// The coroutine of the hook itself; null before its first step.
     root: *const c_void,
     category: Option<Rc<Category>>,
     waiting: Waiting,
-    tripped: bool,
+    tripped: Option<CpuSpent>,
     yielded: bool,
 }
 
 /// The limit of one VM; nothing is armed while no script runs.
 #[derive(Default)]
 pub(super) struct Gate {
-    armed: Cell<Option<Armed>>,
+    armed: RefCell<Option<Armed>>,
 }
 
 impl Gate {
     /// What the VM calls at every call and every turn of a loop.
     pub(super) fn interrupt(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let Some(mut armed) = self.armed.take() else { return Ok(VmState::Continue) };
-        let verdict = armed.check(lua);
-        self.armed.set(Some(armed));
-        verdict
+        match &mut *self.armed.borrow_mut() {
+            Some(armed) => armed.check(lua),
+            None => Ok(VmState::Continue),
+        }
     }
 
     /// Refuses to wait where Luau cannot suspend the hook.
@@ -68,8 +75,7 @@ impl Gate {
     /// # Errors
     /// In top-level code, and inside coroutines that the script made itself.
     pub(super) fn may_wait(&self, lua: &Lua) -> mlua::Result<()> {
-        let armed = self.armed.take();
-        let verdict = match &armed {
+        match &*self.armed.borrow() {
             Some(armed) if armed.waiting == Waiting::Refused => {
                 Err(mlua::Error::runtime("nothing can be waited for while a script is loaded"))
             }
@@ -77,9 +83,7 @@ impl Gate {
                 Err(mlua::Error::runtime("a script cannot wait inside a coroutine of its own"))
             }
             _ => Ok(()),
-        };
-        self.armed.set(armed);
-        verdict
+        }
     }
 
     /// Runs something that cannot wait within a limit.
@@ -90,25 +94,36 @@ impl Gate {
         body: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
         let armed = Armed {
-            deadline: Instant::now() + limit,
+            seen: Instant::now(),
+            left: limit,
+            gap_max: limit / GAP_PART,
             slice_end: None,
             root: ptr::null(),
             category: category.cloned(),
             waiting: Waiting::Refused,
-            tripped: false,
+            tripped: None,
             yielded: false,
         };
         let outer = self.armed.replace(Some(armed));
         let result = body();
         let inner = self.armed.replace(outer);
         match inner {
-            Some(inner) if inner.tripped => Err(spent(result.err())),
+            Some(Armed { tripped: Some(spent), .. }) => Err(mlua::Error::external(spent)),
             _ => result,
         }
     }
 }
 
 impl Armed {
+    /// Counts the time since the last look.
+    fn look(&mut self) -> Instant {
+        let now = Instant::now();
+        let gap = now.saturating_duration_since(self.seen).min(self.gap_max);
+        self.left = self.left.saturating_sub(gap);
+        self.seen = now;
+        now
+    }
+
     fn check(&mut self, lua: &Lua) -> mlua::Result<VmState> {
         if self.root.is_null() {
             self.root = lua.state().cast();
@@ -116,11 +131,14 @@ impl Armed {
                 category.apply(lua)?;
             }
         }
-        let now = Instant::now();
-        if now >= self.deadline {
-            self.tripped = true;
-            let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
-            return Err(mlua::Error::external(CpuSpent { line }));
+        let now = self.look();
+        if self.left.is_zero() {
+            // Raised again at every step of a script that goes on catching it.
+            let spent = *self.tripped.get_or_insert_with(|| {
+                let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
+                CpuSpent { line }
+            });
+            return Err(mlua::Error::external(spent));
         }
         if self.slice_end.is_some_and(|end| now >= end) && self.root == lua.state().cast() {
             self.slice_end = None;
@@ -131,19 +149,12 @@ impl Armed {
     }
 }
 
-/// The error of a script that was stopped, also when it caught the error and went on.
-fn spent(error: Option<mlua::Error>) -> mlua::Error {
-    match error {
-        Some(error) if error.downcast_ref::<CpuSpent>().is_some() => error,
-        _ => mlua::Error::external(CpuSpent { line: None }),
-    }
-}
-
 /// A call of a hook whose computing time is limited; time between polls is free.
 pub(super) struct Metered<F> {
     gate: Rc<Gate>,
     call: F,
     left: Duration,
+    gap_max: Duration,
     root: *const c_void,
     category: Option<Rc<Category>>,
     pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -157,7 +168,8 @@ impl<F> Metered<F> {
         category: Option<Rc<Category>>,
         call: F,
     ) -> Self {
-        Self { gate, call, left: limit, root: ptr::null(), category, pause: None }
+        let gap_max = limit / GAP_PART;
+        Self { gate, call, left: limit, gap_max, root: ptr::null(), category, pause: None }
     }
 }
 
@@ -172,28 +184,28 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
         }
         let started = Instant::now();
         let armed = Armed {
-            deadline: started + this.left,
+            seen: started,
+            left: this.left,
+            gap_max: this.gap_max,
             slice_end: Some(started + SLICE),
             root: this.root,
             category: this.category.clone(),
             waiting: Waiting::Allowed,
-            tripped: false,
+            tripped: None,
             yielded: false,
         };
         let outer = this.gate.armed.replace(Some(armed));
         let polled = Pin::new(&mut this.call).poll(cx);
         let inner = this.gate.armed.replace(outer);
-        if let Some(inner) = inner {
+        if let Some(mut inner) = inner {
             this.root = inner.root;
-            if inner.tripped {
-                let error = match polled {
-                    Poll::Ready(result) => result.err(),
-                    Poll::Pending => None,
-                };
-                return Poll::Ready(Err(spent(error)));
+            // Also when the script caught the error and went on.
+            if let Some(spent) = inner.tripped {
+                return Poll::Ready(Err(mlua::Error::external(spent)));
             }
             if polled.is_pending() {
-                this.left = this.left.saturating_sub(started.elapsed());
+                inner.look();
+                this.left = inner.left;
                 if inner.yielded {
                     // The runtime looks at its sockets before this comes round again. The call
                     // has woken the task already, so the pause is polled from its next turn on.

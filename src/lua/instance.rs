@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mlua::{IntoLuaMulti, Value};
 
-use super::api::{ContextObject, RequestObject, ResponseObject};
+use super::api::{RequestObject, ResponseObject, context};
 use super::error::blame;
 use super::gate::Metered;
 use super::load::Loaded;
@@ -146,11 +146,13 @@ impl Instance {
         if let Some(setup) = &loaded.setup {
             let run = self.new_run(None, &loaded, None);
             let _ended = Ended(&run);
-            let arguments = (loaded.options.clone(), ContextObject(Rc::clone(&run)));
+            let arguments = (&loaded.options, &loaded.ctx);
             let call = self.call(&run, setup, arguments);
             let state = tokio::time::timeout(SETUP_LIMIT, call).await;
             let state = state.map_err(|_| self.limit("setup", SETUP_LIMIT))??;
-            loaded.state.replace(state);
+            let (script, limits) = (&self.spec.source.name, &self.spec.limits);
+            context::set_state(&loaded.ctx, &state)
+                .map_err(|error| blame(script, limits, &error))?;
         }
         let (request, response) = (loaded.request.is_some(), loaded.response.is_some());
         self.hooks.set(Hooks { request, response });
@@ -179,7 +181,7 @@ impl Instance {
         let Some(hook) = &loaded.request else { return Ok(None) };
         let run = self.new_run(Some(cx), &loaded, Some(position));
         run.request.replace(Some(Rc::clone(slot)));
-        let arguments = (RequestObject(Rc::clone(slot)), ContextObject(Rc::clone(&run)));
+        let arguments = (RequestObject(Rc::clone(slot)), &loaded.ctx);
         let _ended = Ended(&run);
         let answer = match self.call(&run, hook, arguments).await {
             Ok(value) => self.verdict("request", &value),
@@ -200,7 +202,7 @@ impl Instance {
         let loaded = self.loaded().await?;
         let Some(hook) = &loaded.response else { return Ok(None) };
         let run = self.new_run(Some(cx), &loaded, None);
-        let arguments = (ResponseObject(Rc::clone(slot)), ContextObject(Rc::clone(&run)));
+        let arguments = (ResponseObject(Rc::clone(slot)), &loaded.ctx);
         let _ended = Ended(&run);
         let value = self.call(&run, hook, arguments).await?;
         self.verdict("response", &value)

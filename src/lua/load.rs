@@ -2,16 +2,15 @@
 //!
 //! Must not know requests.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, Table, Value};
 
-use super::api::json;
-use super::error::blame;
+use super::api::{context, json};
+use super::error::{blame, words};
 use super::memory::{Categories, Category, Growth};
 use super::tools::{Mode, Tools};
-use super::{Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
+use super::{InstanceSpec, Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
 use crate::schema::Schema;
 
 /// A script in a VM, with the options of one use of it.
@@ -19,10 +18,9 @@ pub(super) struct Loaded {
     pub(super) request: Option<Function>,
     pub(super) response: Option<Function>,
     pub(super) setup: Option<Function>,
-    /// `ctx.options`, read-only.
     pub(super) options: Value,
-    /// `ctx.state`, what `setup` returned.
-    pub(super) state: RefCell<Value>,
+    /// `ctx`, which all runs of its hooks share.
+    pub(super) ctx: Table,
     pub(super) category: Rc<Category>,
     pub(super) growth: Growth,
 }
@@ -33,24 +31,24 @@ pub(super) struct Loaded {
 /// When it does not compile, fails, passes a limit or does not return what a script must.
 pub(super) fn load(
     lua: &Lua,
-    tools: &Tools,
+    tools: &Rc<Tools>,
     categories: &Rc<Categories>,
-    source: &ScriptSource,
-    limits: &Limits,
-    options: &serde_json::Value,
+    spec: &InstanceSpec,
 ) -> Result<Loaded, ScriptError> {
+    let (source, limits) = (&*spec.source, &spec.limits);
     let category = categories.take();
     let table = evaluate(lua, tools, source, limits, &category)?;
     let vm = |error: mlua::Error| blame(&source.name, limits, &error);
     let function = |name: &str| hook(source, &table, name);
-    let options = json::to_lua(lua, options).map_err(vm)?;
+    let options = json::to_lua(lua, &spec.options).map_err(vm)?;
     freeze(&options);
+    let ctx = context::table(lua, tools, &spec.name, &options).map_err(vm)?;
     Ok(Loaded {
         request: function("request")?,
         response: function("response")?,
         setup: function("setup")?,
         options,
-        state: RefCell::new(Value::Nil),
+        ctx,
         category,
         growth: Growth::default(),
     })
@@ -72,7 +70,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         Value::Nil => Schema::default(),
         Value::Table(_) => {
             let declared = json::from_lua(&declared)
-                .map_err(|error| shape(source, &format!("schema: {error}")))?;
+                .map_err(|error| shape(source, &format!("schema: {}", words(&error))))?;
             Schema::parse(&declared).map_err(|error| {
                 shape(source, &format!("schema.{}: {}", error.path, error.reason))
             })?

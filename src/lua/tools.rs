@@ -2,11 +2,12 @@
 //!
 //! Must not know instances or hooks.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use hashbrown::HashMap;
 use http::HeaderName;
+use mlua::Table;
 
 use super::gate::Gate;
 use super::run::Run;
@@ -34,8 +35,8 @@ pub(super) struct Tools {
     pub(super) current: RefCell<Option<Rc<Run>>>,
     header_names: RefCell<HashMap<Box<[u8]>, HeaderName, foldhash::fast::FixedState>>,
     pub(super) expressions: RefCell<HashMap<Box<[u8]>, Rc<regex::bytes::Regex>>>,
-    /// The function that `ctx.next` is, once a script has asked for it.
-    pub(super) next: std::cell::OnceCell<mlua::Function>,
+    /// What `ctx` of all scripts have in common, once one is loaded.
+    pub(super) ctx: OnceCell<Table>,
     ids: Cell<u64>,
 }
 
@@ -50,7 +51,7 @@ impl Tools {
             current: RefCell::default(),
             header_names: RefCell::default(),
             expressions: RefCell::default(),
-            next: std::cell::OnceCell::new(),
+            ctx: OnceCell::new(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
         })
     }

@@ -61,7 +61,6 @@ impl Vm {
 impl Engine {
     /// Loads a script with its options; `setup` is not run.
     pub(super) fn load(&self, spec: &InstanceSpec) -> Result<Loaded, ScriptError> {
-        let (source, limits) = (&spec.source, &spec.limits);
-        load::load(&self.lua, &self.tools, &self.categories, source, limits, &spec.options)
+        load::load(&self.lua, &self.tools, &self.categories, spec)
     }
 }

@@ -4,7 +4,7 @@
 //! An area is a file. Must not know any middleware.
 
 mod answer;
-mod context;
+pub(super) mod context;
 mod cookies;
 mod crypto;
 mod encoding;
@@ -25,7 +25,6 @@ use mlua::{Lua, Table, UserDataRegistry, Value};
 
 use super::tools::Tools;
 
-pub(super) use context::ContextObject;
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
@@ -103,7 +102,7 @@ pub fn sections() -> Vec<Section> {
         headers::OBJECT.section(),
         cookies::REQUEST_COOKIES.section(),
         cookies::RESPONSE_COOKIES.section(),
-        context::OBJECT.section(),
+        context::section(),
     ];
     sections.extend(MODULES.iter().map(|module| Section {
         name: module.name,

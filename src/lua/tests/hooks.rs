@@ -84,6 +84,7 @@ fn wrong_values_are_refused() {
         "req.raw_path = '/%zz'",
         "req.nope = 1",
         "ctx.options = {}",
+        "return ctx.option",
         "string.rep = nil",
         "math.huge = 1",
         "log.info = nil",
@@ -95,15 +96,7 @@ fn wrong_values_are_refused() {
 
 #[test]
 fn modules() {
-    check(
-        "crypto.hmac('sha256', 'k', 'm', 'hex')",
-        "d44d9f8a9a53cb9bd9e8cbd4ecd1fd9e6eb8fcbfd9ed9e1d3ae3d8bde8d3d0d5"
-            .len()
-            .to_string()
-            .as_str()
-            .replace("64", &hmac_hex())
-            .as_str(),
-    );
+    check("crypto.hmac('sha256', 'k', 'm', 'hex')", &hmac_hex());
     check(
         "crypto.hmac_key('sha256', 'k'):sign('m', 'hex') == crypto.hmac('sha256','k','m','hex')",
         "true",

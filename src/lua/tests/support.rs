@@ -17,6 +17,8 @@ use crate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Tar
 
 /// Runs a test on a worker's kind of runtime; its clock stands still unless something waits.
 pub(super) fn block_on<T>(test: impl Future<Output = T>) -> T {
+    // What a failing script says stands beside the test that fails. Only the first call counts.
+    let _ = tracing_subscriber::fmt().with_ansi(false).with_test_writer().try_init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, test)
 }
