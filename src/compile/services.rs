@@ -76,36 +76,31 @@ fn key_of(endpoint: &Arc<Endpoint>) -> (String, usize) {
     (endpoint.source().to_owned(), Arc::as_ptr(endpoint.transport()) as usize)
 }
 
-/// The runtime form of all transports; an unchanged one is the same allocation as before.
-fn transports(
-    dynamic: &Dynamic,
-    catalog: &Catalog,
-    memory: &mut Memory,
-) -> HashMap<String, Arc<Transport>> {
+type Transports = HashMap<String, Result<Arc<Transport>, String>>;
+
+/// The runtime form of all transports, or why there is none; one whose options and files are
+/// unchanged is the same allocation as before.
+fn transports(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Transports {
+    let mut all = Transports::new();
     let mut kept = HashMap::new();
     for (name, config) in &dynamic.http.servers_transports {
-        let before = memory.transports.get(name).filter(|(before, _)| before == config);
-        let transport = match before {
-            Some((_, transport)) => Arc::clone(transport),
-            None => Arc::new(transport(config)),
+        let unchanged = memory
+            .transports
+            .get(name)
+            .filter(|(before, transport)| same(before, config) && transport.is_current());
+        let built = match unchanged {
+            Some((_, transport)) => Ok(Arc::clone(transport)),
+            None => Transport::build(config).map(Arc::new),
         };
-        kept.insert(name.clone(), (Arc::clone(config), transport));
+        if let Ok(transport) = &built {
+            kept.insert(name.clone(), (Arc::clone(config), Arc::clone(transport)));
+        }
+        let built = built.map_err(|error| format!("http.serversTransports.{name}.{error}"));
+        all.insert(name.clone(), built);
     }
     memory.transports = kept;
-    let mut all: HashMap<_, _> =
-        memory.transports.iter().map(|(name, (_, t))| (name.clone(), Arc::clone(t))).collect();
-    all.insert("default@internal".to_owned(), Arc::clone(&catalog.transport));
+    all.insert("default@internal".to_owned(), Ok(Arc::clone(&catalog.transport)));
     all
-}
-
-fn transport(config: &model::ServersTransport) -> Transport {
-    let timeouts = &config.forwarding_timeouts;
-    Transport {
-        dial_timeout: timeouts.dial_timeout.limit(),
-        response_header_timeout: timeouts.response_header_timeout.limit(),
-        idle_timeout: timeouts.idle_conn_timeout.limit(),
-        idle_max: config.max_idle_conns_per_host,
-    }
 }
 
 type Outcome = Result<Arc<Service>, ()>;
@@ -114,7 +109,7 @@ struct Work<'a> {
     dynamic: &'a Dynamic,
     catalog: &'a Catalog,
     memory: &'a mut Memory,
-    transports: HashMap<String, Arc<Transport>>,
+    transports: Transports,
     done: HashMap<Arc<str>, Outcome>,
     /// Services that are being compiled, outermost first.
     path: Vec<String>,
@@ -166,7 +161,7 @@ impl Work<'_> {
                 let found = self.transports.get(&named);
                 found
                     .cloned()
-                    .ok_or_else(|| format!("the serversTransport {named:?} does not exist"))?
+                    .ok_or_else(|| format!("the serversTransport {named:?} does not exist"))??
             }
         };
         let kept = self.memory.services.get(name).filter(|kept| same(&kept.config, config));
