@@ -1,1 +1,0 @@
-//! Exchanges over real sockets.

@@ -1,0 +1,83 @@
+//! Exchanges over real sockets, with servers of all kinds.
+
+mod dial;
+mod encrypted;
+mod http2;
+mod servers;
+mod trust;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderValue, Method, Version};
+use bytes::Bytes;
+
+use super::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, Transport, send};
+use crate::message::{Body, Client, Exchange, Request, Response, Target};
+use crate::model::ServersTransport;
+
+/// Runs a test on a worker's kind of runtime, within a limit.
+fn run<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limited = async { tokio::time::timeout(Duration::from_secs(20), test).await };
+    tokio::task::LocalSet::new().block_on(&runtime, limited).expect("the test took too long")
+}
+
+/// Trusts anybody.
+fn lenient() -> ServersTransport {
+    ServersTransport { insecure_skip_verify: true, ..Default::default() }
+}
+
+fn endpoint(scheme: &str, address: SocketAddr, options: &ServersTransport) -> Arc<Endpoint> {
+    let transport = Arc::new(Transport::build(options).unwrap());
+    Arc::new(Endpoint::parse(&format!("{scheme}://{address}"), transport).unwrap())
+}
+
+fn request(method: Method, body: Body) -> Request {
+    let local = SocketAddr::from(([127, 0, 0, 1], 1));
+    let client = Client {
+        peer: local,
+        local,
+        ip: HeaderValue::from_static("127.0.0.1"),
+        entrypoint: "web".into(),
+        tls: None,
+        guard: Rc::new(()),
+    };
+    Request {
+        method,
+        target: Target::parse(Bytes::from_static(b"/x?y=1")).unwrap(),
+        version: Version::HTTP_11,
+        host: Bytes::from_static(b"client.test"),
+        headers: HeaderMap::new(),
+        body,
+        upgrade: None,
+        exchange: Rc::new(Exchange::new(Rc::new(client))),
+    }
+}
+
+const FORWARDING: Forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+
+async fn get(pools: &Rc<Pools>, endpoint: &Arc<Endpoint>) -> Response {
+    send(pools, endpoint, FORWARDING, request(Method::GET, Body::Empty)).await
+}
+
+async fn post(pools: &Rc<Pools>, endpoint: &Arc<Endpoint>, body: impl Into<Body>) -> Response {
+    send(pools, endpoint, FORWARDING, request(Method::POST, body.into())).await
+}
+
+/// The status and the body.
+async fn read(response: Response) -> (u16, String) {
+    let status = response.status.as_u16();
+    let body = response.body.collect(1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// Waits until something holds, for at most the test's limit.
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
