@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::transports::{self, Transports};
 use super::{Catalog, provider_of, qualify};
 use crate::model::{self, Dynamic, Verdict};
 use crate::service::{Kind, Server, Servers, Service, Turn, Weighted};
@@ -15,7 +16,7 @@ use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Transport};
 pub(super) struct Memory {
     services: HashMap<String, Kept>,
     endpoints: HashMap<(String, usize), Arc<Endpoint>>,
-    transports: HashMap<String, (Arc<model::ServersTransport>, Arc<Transport>)>,
+    transports: transports::Memory,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ const DEPTH_MAX: usize = 32;
 
 impl Services {
     pub(super) fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Self {
-        let transports = transports(dynamic, catalog, memory);
+        let transports = Transports::compile(dynamic, &catalog.transport, &mut memory.transports);
         let mut work = Work {
             dynamic,
             catalog,
@@ -74,33 +75,6 @@ impl Services {
 
 fn key_of(endpoint: &Arc<Endpoint>) -> (String, usize) {
     (endpoint.source().to_owned(), Arc::as_ptr(endpoint.transport()) as usize)
-}
-
-type Transports = HashMap<String, Result<Arc<Transport>, String>>;
-
-/// The runtime form of all transports, or why there is none; one whose options and files are
-/// unchanged is the same allocation as before.
-fn transports(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Transports {
-    let mut all = Transports::new();
-    let mut kept = HashMap::new();
-    for (name, config) in &dynamic.http.servers_transports {
-        let unchanged = memory
-            .transports
-            .get(name)
-            .filter(|(before, transport)| same(before, config) && transport.is_current());
-        let built = match unchanged {
-            Some((_, transport)) => Ok(Arc::clone(transport)),
-            None => Transport::build(config).map(Arc::new),
-        };
-        if let Ok(transport) = &built {
-            kept.insert(name.clone(), (Arc::clone(config), Arc::clone(transport)));
-        }
-        let built = built.map_err(|error| format!("http.serversTransports.{name}.{error}"));
-        all.insert(name.clone(), built);
-    }
-    memory.transports = kept;
-    all.insert("default@internal".to_owned(), Ok(Arc::clone(&catalog.transport)));
-    all
 }
 
 type Outcome = Result<Arc<Service>, ()>;
@@ -156,13 +130,7 @@ impl Work<'_> {
     ) -> Result<Arc<Service>, String> {
         let transport = match balancer.servers_transport.as_str() {
             "" => Arc::clone(&self.catalog.transport),
-            named => {
-                let named = qualify(named, provider_of(name));
-                let found = self.transports.get(&named);
-                found
-                    .cloned()
-                    .ok_or_else(|| format!("the serversTransport {named:?} does not exist"))??
-            }
+            named => self.transports.find(&qualify(named, provider_of(name)))?,
         };
         let kept = self.memory.services.get(name).filter(|kept| same(&kept.config, config));
         if let Some(kept) = kept

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+use super::stream::Encrypted;
 use super::{Endpoint, failures};
 use crate::message::Failure;
 
@@ -73,10 +73,7 @@ async fn dial(authority: &str, deadline: Option<Instant>) -> io::Result<TcpStrea
 }
 
 /// Opens an encrypted connection.
-pub(super) async fn tls(
-    endpoint: &Endpoint,
-    offer: Offer,
-) -> Result<TlsStream<TcpStream>, Failure> {
+pub(super) async fn tls(endpoint: &Endpoint, offer: Offer) -> Result<Encrypted, Failure> {
     let (Some(tls), Some(name)) = (&endpoint.transport.tls, &endpoint.tls_name) else {
         return Err(failures::bad_answer(endpoint, "TLS is not set up".to_owned()));
     };
@@ -89,7 +86,7 @@ pub(super) async fn tls(
     match timeout(HANDSHAKE_MAX, handshake).await {
         Err(_) => Err(failures::no_connection_within(endpoint, HANDSHAKE_MAX)),
         Ok(Err(error)) => Err(refused(endpoint, &error)),
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What of a request changes on its way to a server, whatever protocol carries it.
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Method, StatusCode};
 
 use super::Endpoint;
 use crate::message::Request;
@@ -50,19 +51,27 @@ impl Forwarding {
 
 /// Headers that end at this hop (RFC 9110, section 7.6.1, and what Go's reverse proxy drops), and
 /// those that are written anew.
-pub(super) fn ends_here(name: &HeaderName, value: &HeaderValue) -> bool {
+pub(super) fn ends_here(name: &HeaderName) -> bool {
     match *name {
         header::CONNECTION
         | header::CONTENT_LENGTH
         | header::TRANSFER_ENCODING
         | header::UPGRADE
+        | header::TE
         | header::TRAILER
         | header::PROXY_AUTHENTICATE
         | header::PROXY_AUTHORIZATION
         | header::HOST => true,
-        header::TE => value.as_bytes() != b"trailers",
         _ => matches!(name.as_str(), "keep-alive" | "proxy-connection"),
     }
+}
+
+/// Whether the client takes trailers: the one thing of `TE` that is handed on.
+pub(super) fn wants_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(header::TE).iter().any(|value| {
+        let mut codings = value.as_bytes().split(|&b| b == b',');
+        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
 }
 
 /// Headers that `Connection` names, which end at this hop too; but not those that tell servers
@@ -90,4 +99,10 @@ pub(super) fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 /// or the client says so.
 pub(super) fn is_replayable(request: &Request) -> bool {
     request.method.is_idempotent() || request.headers.contains_key("idempotency-key")
+}
+
+/// Whether an answer has no body whatever its head says (RFC 9110, section 6.4.1).
+pub(super) fn has_no_body(method: &Method, status: StatusCode) -> bool {
+    let without = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+    *method == Method::HEAD || without.contains(&status)
 }

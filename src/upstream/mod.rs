@@ -20,12 +20,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use self::endpoint::Scheme;
 use self::http2::{Acquired, Setback};
 use self::pool::Origin;
-use self::stream::{Probe, Stream};
+use self::stream::{Encrypted, Probe, Stream};
 use crate::message::{Failure, Request, Response, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
@@ -70,7 +69,7 @@ async fn negotiated(
     forwarding: Forwarding,
     mut request: Request,
 ) -> Result<Response, Failure> {
-    let encrypted = http1::send::<TlsStream<TcpStream>>;
+    let encrypted = http1::send::<Encrypted>;
     // An upgrade is HTTP/1's, so it is asked for on a connection that offers nothing else.
     let upgrades = request.upgrade.is_some() && endpoint.scheme == Scheme::Https;
     if upgrades || !endpoint.may_speak_http2() {
@@ -80,7 +79,7 @@ async fn negotiated(
     loop {
         if endpoint.speaks_http1() {
             let probe = Probe::before(&request);
-            if let Some(idle) = TlsStream::shelf(pools).reuse(endpoint, probe) {
+            if let Some(idle) = Encrypted::shelf(pools).reuse(endpoint, probe) {
                 let at_hand = Some((idle, Origin::Reused));
                 return encrypted(pools, endpoint, forwarding, request, at_hand).await;
             }

@@ -10,17 +10,16 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use hashbrown::HashMap;
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use super::Endpoint;
 use super::http2::Connections;
-use super::stream::{Probe, Stream};
+use super::stream::{Encrypted, Probe, Stream};
 
 /// One worker's connections to all servers.
 #[derive(Debug, Default)]
 pub struct Pools {
     pub(super) plain: Shelf<TcpStream>,
-    pub(super) encrypted: Shelf<TlsStream<TcpStream>>,
+    pub(super) encrypted: Shelf<Encrypted>,
     pub(super) http2: Connections,
     /// Buffers for heads. Their frozen slices live on in headers and bodies for a short while, so
     /// the oldest is taken first: by then it can be used again without an allocation.

@@ -60,7 +60,10 @@ impl Stream for TcpStream {
     }
 }
 
-impl Stream for TlsStream<TcpStream> {
+/// An encrypted connection; boxed, since TLS keeps a kilobyte of state beside the socket.
+pub(super) type Encrypted = Box<TlsStream<TcpStream>>;
+
+impl Stream for Encrypted {
     fn shelf(pools: &Pools) -> &Shelf<Self> {
         &pools.encrypted
     }

@@ -6,7 +6,7 @@ use http::{Method, Version, header};
 use http_body::Body as _;
 
 use super::super::Endpoint;
-use super::super::forwarding::{Forwarding, ends_here, named_in_connection};
+use super::super::forwarding::{Forwarding, ends_here, named_in_connection, wants_trailers};
 use crate::message::{Body, Request};
 
 /// How a request's body is framed.
@@ -34,9 +34,12 @@ pub(super) fn write(
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
-        if !ends_here(name, value) && !named.contains(name) {
+        if !ends_here(name) && !named.contains(name) {
             field(out, name.as_str(), value.as_bytes());
         }
+    }
+    if wants_trailers(&request.headers) {
+        field(out, "Te", b"trailers");
     }
     if request.upgrade.is_some() {
         out.extend_from_slice(b"Connection: Upgrade\r\n");

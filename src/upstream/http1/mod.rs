@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::body::{Framing, ServerBody};
 use self::parse::{Head, HeadError};
 use self::pump::{Pump, PumpEnd};
-use super::forwarding::{Forwarding, is_replayable};
+use super::forwarding::{Forwarding, has_no_body, is_replayable};
 use super::pool::{Origin, Pools};
 use super::stream::{Probe, Stream};
 use super::{Endpoint, STALE_RETRIES_MAX, failures, tunnel};
@@ -178,10 +178,9 @@ impl Call<'_> {
         poll_fn(|cx| {
             if let Some(sending) = pump {
                 match sending.poll(cx, stream) {
-                    Poll::Pending => {}
                     Poll::Ready(PumpEnd::Sent) => *pump = None,
                     // The server may have answered before it closed, so its answer is still read.
-                    Poll::Ready(PumpEnd::ServerClosed) => {}
+                    Poll::Ready(PumpEnd::ServerClosed) | Poll::Pending => {}
                     Poll::Ready(PumpEnd::ClientFailed(failure)) => {
                         return Poll::Ready(Err(Trouble::Failed(failure)));
                     }
@@ -205,9 +204,7 @@ impl Call<'_> {
             tunnel::start(upgrade, stream, rest, request.exchange);
             return Ok(response);
         }
-        let bodiless = request.method == Method::HEAD
-            || head.status == StatusCode::NO_CONTENT
-            || head.status == StatusCode::NOT_MODIFIED;
+        let bodiless = has_no_body(&request.method, head.status);
         let framing = if bodiless { Framing::Length(0) } else { head.framing };
         let mut body = ServerBody::new(
             Rc::clone(self.pools),

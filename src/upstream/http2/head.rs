@@ -1,11 +1,11 @@
 //! The head of a request as hyper takes it, without the headers that end at this hop.
 
 use bytes::Bytes;
-use http::header;
+use http::header::{self, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 
 use super::super::endpoint::Scheme;
-use super::super::forwarding::{ends_here, named_in_connection};
+use super::super::forwarding::{ends_here, named_in_connection, wants_trailers};
 use super::super::{Endpoint, Forwarding};
 use crate::message::{Body, Failure, Request};
 
@@ -22,9 +22,12 @@ pub(super) fn build(
     headers.reserve(request.headers.len());
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
-        if !ends_here(name, value) && !named.contains(name) {
+        if !ends_here(name) && !named.contains(name) {
             headers.append(name.clone(), value.clone());
         }
+    }
+    if wants_trailers(&request.headers) {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     if matches!(request.body, Body::Stream(_)) {
         for value in request.headers.get_all(header::TRAILER) {

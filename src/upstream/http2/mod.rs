@@ -5,6 +5,8 @@
 mod body;
 mod connection;
 mod head;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as _;
 use std::io;
@@ -14,14 +16,13 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use self::body::{FromServer, ToServer, Upload};
 use self::connection::Slot;
 use super::dial::{self, Offer};
 use super::endpoint::Scheme;
-use super::forwarding::is_replayable;
+use super::forwarding::{has_no_body, is_replayable};
+use super::stream::Encrypted;
 use super::{Endpoint, Forwarding, Pools, failures, tls};
 use crate::message::{Body, BodyError, Failure, Request, Response};
 
@@ -32,7 +33,7 @@ pub(super) enum Acquired {
     /// A stream of one that speaks HTTP/2.
     Http2(Lease),
     /// A fresh one, and the server chose HTTP/1.
-    Http1(TlsStream<TcpStream>),
+    Http1(Encrypted),
 }
 
 /// Why there is no answer.
@@ -110,7 +111,7 @@ pub(super) async fn send(
     let limit = endpoint.transport().response_header_timeout;
     let sent = lease.sender().try_send_request(message);
     match within(limit, &upload, sent).await {
-        Ok(Ok(answer)) => Ok(respond(answer, lease)),
+        Ok(Ok(answer)) => Ok(respond(answer, lease, request)),
         Ok(Err(error)) => Err(setback(error, &lease, endpoint, &upload, spare, request)),
         Err(limit) => Err(Setback::Failed(failures::too_late(endpoint, limit))),
     }
@@ -136,12 +137,13 @@ async fn within<T>(
     }
 }
 
-fn respond(answer: hyper::Response<Incoming>, lease: Lease) -> Response {
+fn respond(answer: hyper::Response<Incoming>, lease: Lease, request: &Request) -> Response {
     lease.note_served();
     let (head, incoming) = answer.into_parts();
     let mut response = Response::new(head.status);
     response.headers = head.headers;
-    if !hyper::body::Body::is_end_stream(&incoming) {
+    let bodiless = has_no_body(&request.method, response.status);
+    if !bodiless && !hyper::body::Body::is_end_stream(&incoming) {
         response.body = Body::stream(FromServer::new(incoming, lease));
     }
     response

@@ -100,7 +100,7 @@ fn large_bodies_go_both_ways() {
         })
         .await;
         let endpoint = endpoint("https", server.address, &lenient());
-        let body: Vec<u8> = (0..BYTES).map(|i| (i % 251) as u8).collect();
+        let body: Vec<u8> = (0..BYTES).map(|i| u8::try_from(i % 251).unwrap()).collect();
         let response = post(&Pools::new(), &endpoint, Bytes::from(body.clone())).await;
         assert_eq!(response.body.collect(BYTES).await.unwrap(), body);
     });

@@ -1,4 +1,4 @@
-//! Servers for the tests: certificates, TLS, HTTP/1 by hand, HTTP/2 by hyper.
+//! Servers for the tests: certificates, TLS, HTTP/1 by hand.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -6,10 +6,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
     string::Ia5String,
@@ -23,31 +19,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::message::{Body, Io};
+use crate::message::Io;
 
 /// A certificate with its key, as PEM.
 #[derive(Clone)]
-pub(super) struct Identity {
-    pub(super) cert: String,
-    pub(super) key: String,
+pub(in crate::upstream) struct Identity {
+    pub(in crate::upstream) cert: String,
+    pub(in crate::upstream) key: String,
 }
 
 /// An authority that signs certificates.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(in crate::upstream) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::upstream) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(in crate::upstream) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    pub(super) fn sign(&self, name: &str, uri: Option<&str>) -> Identity {
+    pub(in crate::upstream) fn sign(&self, name: &str, uri: Option<&str>) -> Identity {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let uri = uri.map(|uri| SanType::URI(Ia5String::try_from(uri).unwrap()));
         params.subject_alt_names.extend(uri);
@@ -58,7 +54,7 @@ impl Authority {
 }
 
 /// A certificate that vouches for itself, until the end of a year.
-pub(super) fn self_signed(name: &str, last_year: i32) -> Identity {
+pub(in crate::upstream) fn self_signed(name: &str, last_year: i32) -> Identity {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
@@ -67,11 +63,15 @@ pub(super) fn self_signed(name: &str, last_year: i32) -> Identity {
 }
 
 /// A server's settings.
-pub(super) fn tls(identity: &Identity, alpn: &[&str], clients: Option<&Authority>) -> TlsAcceptor {
+pub(in crate::upstream) fn tls(
+    identity: &Identity,
+    alpn: &[&str],
+    clients: Option<&Authority>,
+) -> TlsAcceptor {
     tls_of(identity, alpn, clients, rustls::ALL_VERSIONS)
 }
 
-pub(super) fn tls_of(
+pub(in crate::upstream) fn tls_of(
     identity: &Identity,
     alpn: &[&str],
     clients: Option<&Authority>,
@@ -98,13 +98,13 @@ pub(super) fn tls_of(
 }
 
 /// A listening server and how many connections it has had.
-pub(super) struct Listening {
-    pub(super) address: SocketAddr,
-    pub(super) connections: Rc<Cell<usize>>,
+pub(in crate::upstream) struct Listening {
+    pub(in crate::upstream) address: SocketAddr,
+    pub(in crate::upstream) connections: Rc<Cell<usize>>,
 }
 
 /// Serves every connection with its number in a task of its own.
-pub(super) async fn listen<F: Future<Output = ()> + 'static>(
+pub(in crate::upstream) async fn listen<F: Future<Output = ()> + 'static>(
     serve: impl Fn(TcpStream, usize) -> F + 'static,
 ) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -121,7 +121,7 @@ pub(super) async fn listen<F: Future<Output = ()> + 'static>(
 }
 
 /// Serves every connection after a TLS handshake.
-pub(super) async fn listen_tls<F: Future<Output = ()> + 'static>(
+pub(in crate::upstream) async fn listen_tls<F: Future<Output = ()> + 'static>(
     acceptor: TlsAcceptor,
     serve: impl Fn(TlsStream<TcpStream>, usize) -> F + 'static,
 ) -> Listening {
@@ -138,7 +138,7 @@ pub(super) async fn listen_tls<F: Future<Output = ()> + 'static>(
 }
 
 /// Reads the head of a request; `None` at the end of the connection.
-pub(super) async fn head(stream: &mut (impl Io + ?Sized)) -> Option<String> {
+pub(in crate::upstream) async fn head(stream: &mut (impl Io + ?Sized)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -147,7 +147,11 @@ pub(super) async fn head(stream: &mut (impl Io + ?Sized)) -> Option<String> {
 }
 
 /// Answers requests without bodies with the same bytes, up to a number of them.
-pub(super) async fn answer(mut stream: impl Io, times: usize, bytes: impl AsRef<[u8]>) {
+pub(in crate::upstream) async fn answer(
+    mut stream: impl Io,
+    times: usize,
+    bytes: impl AsRef<[u8]>,
+) {
     for _ in 0..times {
         if head(&mut stream).await.is_none() {
             return;
@@ -158,38 +162,4 @@ pub(super) async fn answer(mut stream: impl Io, times: usize, bytes: impl AsRef<
     let _ = stream.shutdown().await;
 }
 
-pub(super) const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// Serves HTTP/2 until the client goes away or the future that stops it is done.
-pub(super) async fn http2<F>(
-    stream: impl Io,
-    streams_max: u32,
-    service: impl Fn(hyper::Request<Incoming>) -> F,
-    stop: impl Future<Output = ()>,
-) where
-    F: Future<Output = hyper::Response<Body>> + 'static,
-{
-    let service = service_fn(move |request| {
-        let answer = service(request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
-    let mut builder = http2::Builder::new(Tasks);
-    builder.max_concurrent_streams(streams_max);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stop => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
-}
-
-#[derive(Clone, Copy)]
-struct Tasks;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for Tasks {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
+pub(in crate::upstream) const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

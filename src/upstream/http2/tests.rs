@@ -1,6 +1,7 @@
 //! HTTP/2: shared connections, streams, trailers, ends of all kinds.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,17 +9,54 @@ use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use bytes::Bytes;
 use http_body::Frame;
 use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
-use super::servers::{self, Authority, Listening, listen, listen_tls, tls};
-use super::{FORWARDING, endpoint, get, lenient, post, read, request, run, until};
 use crate::message::{Body, BodyError, Io};
 use crate::model::ServersTransport;
+use crate::upstream::tests::servers::{Authority, Listening, listen, listen_tls, tls};
+use crate::upstream::tests::{FORWARDING, endpoint, get, lenient, post, read, request, run, until};
 use crate::upstream::{Pools, send};
 use crate::value::GoDuration;
 
 const STREAMS: u32 = 200;
+
+/// Serves HTTP/2 until the client goes away or the future that stops it is done.
+async fn serve<F>(
+    stream: impl Io,
+    streams_max: u32,
+    service: impl Fn(hyper::Request<Incoming>) -> F,
+    stop: impl Future<Output = ()>,
+) where
+    F: Future<Output = hyper::Response<Body>> + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = service(request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    let mut builder = http2::Builder::new(Tasks);
+    builder.max_concurrent_streams(streams_max);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+#[derive(Clone, Copy)]
+struct Tasks;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
 
 /// Says what came.
 async fn describe(request: hyper::Request<Incoming>) -> hyper::Response<Body> {
@@ -29,7 +67,7 @@ async fn describe(request: hyper::Request<Incoming>) -> hyper::Response<Body> {
 }
 
 async fn describing() -> Listening {
-    listen(|stream, _| servers::http2(stream, STREAMS, describe, std::future::pending())).await
+    listen(|stream, _| serve(stream, STREAMS, describe, std::future::pending())).await
 }
 
 #[test]
@@ -58,7 +96,7 @@ fn http2_is_chosen_in_tls() {
     run(async {
         let identity = Authority::new("main").sign("backend.test", None);
         let server = listen_tls(tls(&identity, &["h2"], None), |stream, _| {
-            servers::http2(stream, STREAMS, describe, std::future::pending())
+            serve(stream, STREAMS, describe, std::future::pending())
         })
         .await;
         let (pools, endpoint) = (Pools::new(), endpoint("https", server.address, &lenient()));
@@ -111,8 +149,7 @@ impl http_body::Body for Fed {
 #[test]
 fn frames_and_trailers_go_both_ways_at_once() {
     run(async {
-        let server =
-            listen(|stream, _| servers::http2(stream, STREAMS, echo, std::future::pending())).await;
+        let server = listen(|stream, _| serve(stream, STREAMS, echo, std::future::pending())).await;
         let endpoint = endpoint("h2c", server.address, &lenient());
         let (feed, fed) = mpsc::channel(1);
         let mut call = request(Method::POST, Body::stream(Fed(fed)));
@@ -144,7 +181,7 @@ fn a_broken_upload_is_the_clients_failure() {
                 *response.status_mut() = status;
                 response
             };
-            servers::http2(stream, STREAMS, swallow, std::future::pending())
+            serve(stream, STREAMS, swallow, std::future::pending())
         })
         .await;
         let (pools, endpoint) = (Pools::new(), endpoint("h2c", server.address, &lenient()));
@@ -178,7 +215,7 @@ fn a_second_connection_is_opened_when_streams_are_used_up() {
                     hyper::Response::new(Body::from("ok"))
                 }
             };
-            servers::http2(stream, 1, service, std::future::pending())
+            serve(stream, 1, service, std::future::pending())
         })
         .await;
         let (pools, endpoint) = (Pools::new(), endpoint("h2c", server.address, &lenient()));
@@ -205,7 +242,7 @@ fn a_server_that_says_goodbye_is_called_anew() {
         let word = Rc::clone(&stop);
         let server = listen(move |stream, _| {
             let stop = Rc::clone(&word);
-            servers::http2(stream, STREAMS, describe, async move { stop.notified().await })
+            serve(stream, STREAMS, describe, async move { stop.notified().await })
         })
         .await;
         let (pools, endpoint) = (Pools::new(), endpoint("h2c", server.address, &lenient()));
@@ -228,7 +265,7 @@ fn a_dead_connection_is_replaced() {
             async move {
                 tokio::select! {
                     () = kill.notified() => {}
-                    () = servers::http2(stream, STREAMS, describe, std::future::pending()) => {}
+                    () = serve(stream, STREAMS, describe, std::future::pending()) => {}
                 }
             }
         })
@@ -365,5 +402,23 @@ fn idle_connections_are_closed() {
             assert_eq!(server.connections.get(), round);
             pools.sweep();
         }
+    });
+}
+
+#[test]
+fn interim_answers_are_passed_over() {
+    run(async {
+        let server = listen(|mut stream, _| async move {
+            first_request(&mut stream).await;
+            // `:status: 103`, then `:status: 200` and the end.
+            let early = frame(HEADERS, 4, 1, &[8, 3, b'1', b'0', b'3']);
+            stream.write_all(&early).await.unwrap();
+            stream.write_all(&frame(HEADERS, 5, 1, &[0x88])).await.unwrap();
+            let mut some = [0; 256];
+            while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+        let endpoint = endpoint("h2c", server.address, &lenient());
+        assert_eq!(get(&Pools::new(), &endpoint).await.status, StatusCode::OK);
     });
 }
