@@ -180,7 +180,7 @@ impl Call<'_> {
                 match sending.poll(cx, stream) {
                     Poll::Ready(PumpEnd::Sent) => *pump = None,
                     // The server may have answered before it closed, so its answer is still read.
-                    Poll::Ready(PumpEnd::ServerClosed) | Poll::Pending => {}
+                    Poll::Pending | Poll::Ready(PumpEnd::ServerClosed) => {}
                     Poll::Ready(PumpEnd::ClientFailed(failure)) => {
                         return Poll::Ready(Err(Trouble::Failed(failure)));
                     }
