@@ -13,7 +13,7 @@
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
 //! | 2 | [`observe`] | the leveled log, the access log |
 //! | 3 | [`tls`] | certificates, chosen by server name |
-//! | 3 | [`upstream`] | connections to servers and the HTTP/1 exchange over them |
+//! | 3 | [`upstream`] | connections to servers and the exchanges over them |
 //! | 3 | [`provider`] | sources of dynamic configuration |
 //! | 3 | [`router`] | the index of rules |
 //! | 4 | [`middleware`] | the chain of script instances |

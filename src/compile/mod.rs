@@ -8,6 +8,7 @@ mod limits;
 mod middlewares;
 mod routers;
 mod services;
+mod transports;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::transports::{self, Transports};
 use super::{Catalog, provider_of, qualify};
 use crate::model::{self, Dynamic, Verdict};
 use crate::service::{Kind, Server, Servers, Service, Turn, Weighted};
@@ -15,7 +16,7 @@ use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Transport};
 pub(super) struct Memory {
     services: HashMap<String, Kept>,
     endpoints: HashMap<(String, usize), Arc<Endpoint>>,
-    transports: HashMap<String, (Arc<model::ServersTransport>, Arc<Transport>)>,
+    transports: transports::Memory,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ const DEPTH_MAX: usize = 32;
 
 impl Services {
     pub(super) fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Self {
-        let transports = transports(dynamic, catalog, memory);
+        let transports = Transports::compile(dynamic, &catalog.transport, &mut memory.transports);
         let mut work = Work {
             dynamic,
             catalog,
@@ -76,45 +77,13 @@ fn key_of(endpoint: &Arc<Endpoint>) -> (String, usize) {
     (endpoint.source().to_owned(), Arc::as_ptr(endpoint.transport()) as usize)
 }
 
-/// The runtime form of all transports; an unchanged one is the same allocation as before.
-fn transports(
-    dynamic: &Dynamic,
-    catalog: &Catalog,
-    memory: &mut Memory,
-) -> HashMap<String, Arc<Transport>> {
-    let mut kept = HashMap::new();
-    for (name, config) in &dynamic.http.servers_transports {
-        let before = memory.transports.get(name).filter(|(before, _)| before == config);
-        let transport = match before {
-            Some((_, transport)) => Arc::clone(transport),
-            None => Arc::new(transport(config)),
-        };
-        kept.insert(name.clone(), (Arc::clone(config), transport));
-    }
-    memory.transports = kept;
-    let mut all: HashMap<_, _> =
-        memory.transports.iter().map(|(name, (_, t))| (name.clone(), Arc::clone(t))).collect();
-    all.insert("default@internal".to_owned(), Arc::clone(&catalog.transport));
-    all
-}
-
-fn transport(config: &model::ServersTransport) -> Transport {
-    let timeouts = &config.forwarding_timeouts;
-    Transport {
-        dial_timeout: timeouts.dial_timeout.limit(),
-        response_header_timeout: timeouts.response_header_timeout.limit(),
-        idle_timeout: timeouts.idle_conn_timeout.limit(),
-        idle_max: config.max_idle_conns_per_host,
-    }
-}
-
 type Outcome = Result<Arc<Service>, ()>;
 
 struct Work<'a> {
     dynamic: &'a Dynamic,
     catalog: &'a Catalog,
     memory: &'a mut Memory,
-    transports: HashMap<String, Arc<Transport>>,
+    transports: Transports,
     done: HashMap<Arc<str>, Outcome>,
     /// Services that are being compiled, outermost first.
     path: Vec<String>,
@@ -161,13 +130,7 @@ impl Work<'_> {
     ) -> Result<Arc<Service>, String> {
         let transport = match balancer.servers_transport.as_str() {
             "" => Arc::clone(&self.catalog.transport),
-            named => {
-                let named = qualify(named, provider_of(name));
-                let found = self.transports.get(&named);
-                found
-                    .cloned()
-                    .ok_or_else(|| format!("the serversTransport {named:?} does not exist"))?
-            }
+            named => self.transports.find(&qualify(named, provider_of(name)))?,
         };
         let kept = self.memory.services.get(name).filter(|kept| same(&kept.config, config));
         if let Some(kept) = kept

@@ -67,8 +67,6 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.rest", Fate::Refused),
     ("providers.swarm", Fate::Refused),
     ("providers.zookeeper", Fate::Refused),
-    ("serverstransport.insecureskipverify", Fate::Refused),
-    ("serverstransport.rootcas", Fate::Refused),
     ("serverstransport.spiffe", Fate::Refused),
     ("spiffe", Fate::Refused),
     ("tcpserverstransport", Fate::Refused),
