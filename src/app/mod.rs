@@ -166,6 +166,7 @@ impl App {
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
         let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
+        // All are told before the first is waited for.
         let drains: Vec<_> = self.workers.iter().map(|worker| worker.drain(grace)).collect();
         for drain in drains {
             if let Err(error) = drain.await {

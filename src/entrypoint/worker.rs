@@ -134,14 +134,18 @@ impl Worker {
         answered.await.map_err(|_| WorkerError::Gone)
     }
 
-    /// Lets open connections finish, for at most that long, and ends the worker.
+    /// Tells the worker to let open connections finish, for at most that long, and to end; the
+    /// future waits for it.
     ///
     /// # Errors
     /// When the worker has ended already.
-    pub async fn drain(&self, limit: Duration) -> Result<(), WorkerError> {
+    pub fn drain(&self, limit: Duration) -> impl Future<Output = Result<(), WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Drain(limit, answer))?;
-        answered.await.map_err(|_| WorkerError::Gone)
+        let told = self.send(Command::Drain(limit, answer));
+        async move {
+            told?;
+            answered.await.map_err(|_| WorkerError::Gone)
+        }
     }
 
     fn send(&self, command: Command) -> Result<(), WorkerError> {
