@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Elements;
+use super::{Elements, FlushInterval};
 use crate::value::GoDuration;
 
 /// The `http` section.
@@ -168,8 +168,8 @@ impl Default for LoadBalancer {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResponseForwarding {
-    /// Traefik's flush interval. Moongate hands every byte on at once, which satisfies any value.
-    pub flush_interval: GoDuration,
+    /// How often Traefik flushes.
+    pub flush_interval: FlushInterval,
 }
 
 /// One server.

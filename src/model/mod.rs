@@ -5,6 +5,7 @@
 //! runtime.
 
 mod diagnostic;
+mod flush;
 mod http;
 mod merge;
 mod outcome;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use flush::FlushInterval;
 pub use http::{
     ForwardingTimeouts, Http, LoadBalancer, Middleware, Observability, ResponseForwarding, Router,
     RouterTls, Server, ServersTransport, Service, TlsDomain, Weighted, WeightedChild,
