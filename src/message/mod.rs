@@ -7,7 +7,6 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
-mod name;
 mod rescue;
 mod target;
 
@@ -22,7 +21,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use body::{Body, BodyError, BodyStream};
 pub use exchange::{Client, Exchange, Record, TlsFacts};
 pub use failure::{Failure, Side};
-pub use name::write_name;
 pub use rescue::{plain, rescue};
 pub use target::{Target, TargetError};
 

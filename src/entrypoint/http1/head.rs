@@ -109,9 +109,16 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
     let mut headers = HeaderMap::with_capacity(parsed.fields.len() + FORWARDING_HEADERS);
     let mut body = BodyHeaders::default();
     let mut connection = Tokens::default();
-    for (name, value) in parsed.fields {
+    let (mut host, mut may_upgrade, mut may_expect) = (None, false, false);
+    for (name, place) in parsed.fields {
         let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| bad("malformed header"))?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(value))
+        if name == header::HOST {
+            if host.replace(bytes.slice(place)).is_some() {
+                return Err(bad("more than one Host"));
+            }
+            continue;
+        }
+        let value = HeaderValue::from_maybe_shared(bytes.slice(place))
             .map_err(|_| bad("malformed header"))?;
         match name {
             header::CONNECTION => connection.read(&value),
@@ -122,6 +129,8 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
                 }
             }
             header::TRANSFER_ENCODING => body.coding(&value)?,
+            header::UPGRADE => may_upgrade = true,
+            header::EXPECT => may_expect = true,
             _ => {}
         }
         headers.append(name, value);
@@ -132,12 +141,11 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
         _ => connection.keep_alive && !connection.close,
     };
     let (target, authority) = target(bytes.slice(parsed.target), &parsed.method)?;
-    let upgrades = parsed.version == Version::HTTP_11 && asks_upgrade(&headers);
-    let expects = parsed.version == Version::HTTP_11
-        && framing != Framing::None
-        && headers.contains_key(header::EXPECT);
+    let is_11 = parsed.version == Version::HTTP_11;
+    let upgrades = may_upgrade && is_11 && asks_upgrade(&headers);
+    let expects = may_expect && is_11 && framing != Framing::None;
     let (method, version) = (parsed.method, parsed.version);
-    let head = Head { method, version, target, authority, headers };
+    let head = Head { method, version, target, authority, host, headers };
     Ok(Heading { head, framing, keeps, expects, upgrades })
 }
 

@@ -56,8 +56,10 @@ struct Parsed {
     len: usize,
     status: u16,
     version: Version,
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    fields: Fields,
 }
+
+type Fields = smallvec::SmallVec<[(Range<usize>, Range<usize>); 16]>;
 
 fn parse<'b>(
     buffer: &'b [u8],
@@ -99,6 +101,7 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
             HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Syntax)?;
         match name {
             header::CONNECTION => connection.read(&value),
+            header::PROXY_AUTHENTICATE => continue,
             header::TRANSFER_ENCODING => {
                 coded = coded.read(&value);
                 continue;
@@ -111,7 +114,11 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
                     Some(_) => return Err(HeadError::Framing),
                 }
             }
+            _ if matches!(name.as_str(), "keep-alive" | "proxy-connection") => continue,
             _ => {}
+        }
+        if status != StatusCode::SWITCHING_PROTOCOLS && is_of_switching(&name) {
+            continue;
         }
         headers.append(name, value);
     }
@@ -177,8 +184,7 @@ impl Connection {
         }
     }
 
-    /// Removes what ends at this hop (RFC 9110, section 7.6.1); `Upgrade` and `Connection` stay on
-    /// a 101.
+    /// Removes what `Connection` names (RFC 9110, section 7.6.1), but from a 101.
     fn strip(self, headers: &mut HeaderMap, status: StatusCode) {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return;
@@ -186,12 +192,12 @@ impl Connection {
         for name in self.named {
             headers.remove(name);
         }
-        headers.remove(header::CONNECTION);
-        headers.remove(header::UPGRADE);
-        headers.remove(header::PROXY_AUTHENTICATE);
-        headers.remove("keep-alive");
-        headers.remove("proxy-connection");
     }
+}
+
+/// Headers that only a 101 hands on.
+fn is_of_switching(name: &HeaderName) -> bool {
+    matches!(*name, header::CONNECTION | header::UPGRADE)
 }
 
 #[cfg(test)]
