@@ -135,6 +135,10 @@ impl Armed {
         if self.left.is_zero() {
             // Raised again at every step of a script that goes on catching it.
             let spent = *self.tripped.get_or_insert_with(|| {
+                #[allow(
+                    clippy::redundant_closure_for_method_calls,
+                    reason = "the method is not general over the lifetime"
+                )]
                 let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
                 CpuSpent { line }
             });
