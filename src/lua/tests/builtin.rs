@@ -71,9 +71,7 @@ fn rewritten(kind: &str, options: &Value, path: &str) -> Request {
 
 #[test]
 fn redirect_regex() {
-    let options = |regex: &str, new: &str, permanent: bool| {
-        json!({ "regex": regex, "replacement": new, "permanent": permanent })
-    };
+    let options = |regex: &str, new: &str, permanent: bool| json!({ "regex": regex, "replacement": new, "permanent": permanent });
     let old = options("^http://old\\.test/(.*)", "http://new.test/${1}", false);
     let moved = options("^https?://([^/]+)/perm(.*)$", "https://$1/moved$2", true);
     let check = |line: &str, options: &Value, status: u16, location: &str| {
