@@ -83,7 +83,7 @@ impl UserData for RequestCookies {
             },
             set: Others::NONE.set,
         };
-        REQUEST_COOKIES.register(registry, others);
+        REQUEST_COOKIES.register(registry, &others);
     }
 }
 
@@ -101,7 +101,7 @@ impl RequestCookies {
 
 impl UserData for ResponseCookies {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        RESPONSE_COOKIES.register(registry, Others::NONE);
+        RESPONSE_COOKIES.register(registry, &Others::NONE);
     }
 }
 

@@ -150,7 +150,7 @@ pub(super) const KEY: Object<Key> = Object {
 
 impl UserData for Key {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        KEY.register(registry, Others::NONE);
+        KEY.register(registry, &Others::NONE);
     }
 }
 

@@ -129,7 +129,7 @@ impl UserData for Headers {
             },
             set: |_, headers, name, value| headers.assign(name, value),
         };
-        OBJECT.register(registry, others);
+        OBJECT.register(registry, &others);
     }
 }
 

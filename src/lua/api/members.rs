@@ -69,8 +69,9 @@ impl<T: 'static> Members<T> {
     }
 
     /// Puts the two functions into the type's registry.
-    pub(super) fn install(self, registry: &mut UserDataRegistry<T>, others: Others<T>) {
+    pub(super) fn install(self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
         let Self { getters, setters, methods } = self;
+        let (get_other, set_other) = (others.get, others.set);
         let made = RefCell::new(Names::<Function>::default());
         registry.add_meta_method(MetaMethod::Index, move |lua, this, name: LuaString| {
             let bytes = name.as_bytes();
@@ -78,7 +79,7 @@ impl<T: 'static> Members<T> {
                 return get(lua, this);
             }
             let Some((&key, make)) = methods.get_key_value(&*bytes) else {
-                return (others.get)(lua, this, &name);
+                return get_other(lua, this, &name);
             };
             let mut made = made.borrow_mut();
             if let Some(method) = made.get(key) {
@@ -93,7 +94,7 @@ impl<T: 'static> Members<T> {
             move |lua, this, (name, value): (LuaString, Value)| match setters.get(&*name.as_bytes())
             {
                 Some(set) => set(lua, this, value),
-                None => (others.set)(lua, this, &name, &value),
+                None => set_other(lua, this, &name, &value),
             },
         );
     }

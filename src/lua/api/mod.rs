@@ -118,7 +118,7 @@ pub fn sections() -> Vec<Section> {
 
 impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
-    fn register(&self, registry: &mut UserDataRegistry<T>, others: Others<T>) {
+    fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
         let mut members = Members::new();
         for member in self.members {
             (member.add)(&mut members);

@@ -137,7 +137,7 @@ pub(super) const EXPRESSION: Object<Expression> = Object {
 
 impl UserData for Expression {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        EXPRESSION.register(registry, Others::NONE);
+        EXPRESSION.register(registry, &Others::NONE);
     }
 }
 

@@ -299,7 +299,7 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
 
 impl UserData for RequestObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry, Others::NONE);
+        OBJECT.register(registry, &Others::NONE);
     }
 }
 

@@ -105,6 +105,6 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
 
 impl UserData for ResponseObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry, Others::NONE);
+        OBJECT.register(registry, &Others::NONE);
     }
 }
