@@ -93,8 +93,8 @@ fn runaway_programs_are_stopped() {
         if took > Duration::from_millis(60) {
             println!("{took:>10.1?}  {body}");
         }
-        // The limit is 10 ms; the rest is for other tests on the same cores.
-        assert!(took < Duration::from_millis(400), "{body}: {took:?}");
+        // The limit is 10 ms of computing; the rest is for whatever else runs on the same cores.
+        assert!(took < Duration::from_millis(1500), "{body}: {took:?}");
         let next = passed(block_on(good.request(&context(), 0, request("GET a/", &[]))));
         assert_eq!(header(&next.headers, "a"), Some("x"), "after {body}");
     }
