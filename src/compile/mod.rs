@@ -70,6 +70,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         routers: routers.verdicts,
         services: dynamic.http.services.clone(),
         service_verdicts: services.verdicts,
+        service_health: services.health,
         internals,
         middlewares: dynamic.http.middlewares.clone(),
         middleware_verdicts: middlewares.verdicts,
