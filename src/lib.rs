@@ -5,7 +5,7 @@
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
 //! | 0 | [`value`] | values of configuration, and the decoder all of it goes through |
-//! | 0 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
+//! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
@@ -13,7 +13,7 @@
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
 //! | 2 | [`observe`] | the leveled log, the access log |
 //! | 3 | [`tls`] | certificates, chosen by server name |
-//! | 3 | [`upstream`] | connections to servers and the HTTP/1 exchange over them |
+//! | 3 | [`upstream`] | connections to servers and the exchanges over them |
 //! | 3 | [`provider`] | sources of dynamic configuration |
 //! | 3 | [`router`] | the index of rules |
 //! | 4 | [`middleware`] | the chain of script instances |

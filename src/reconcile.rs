@@ -109,9 +109,7 @@ impl Reconciler {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Rejected { provider, diagnostics } => {
-                for finding in &diagnostics {
-                    tracing::error!(provider = &*provider, "{finding}");
-                }
+                log_all(&provider, &diagnostics);
                 self.live.note_rejected(&provider, diagnostics);
                 false
             }

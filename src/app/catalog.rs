@@ -12,7 +12,7 @@ use crate::config::{EntryPointPlan, Static};
 use crate::lua;
 use crate::reconcile::script;
 use crate::service::Internal;
-use crate::upstream::Transport;
+use crate::upstream::{Transport, TransportError};
 
 /// Internal services that the static configuration switches on.
 #[derive(Debug, Clone, Default)]
@@ -21,26 +21,28 @@ pub(super) struct Internals {
     pub(super) ping: Option<Arc<Ping>>,
 }
 
-/// A folder of scripts that cannot be read.
+/// Why there is no catalogue.
 #[derive(Debug, thiserror::Error)]
-#[error("scripts.directory: {}: {cause}", path.display())]
-pub struct ScriptsError {
-    path: PathBuf,
-    cause: std::io::Error,
+pub enum CatalogError {
+    /// A folder of user scripts, or a file in it, cannot be read.
+    #[error("scripts.directory: {}: {cause}", path.display())]
+    Scripts {
+        /// The folder or the file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The transport of services that name none is refused.
+    #[error("serversTransport.{0}")]
+    Transport(#[from] TransportError),
 }
 
 /// Puts the catalogue together.
 ///
 /// # Errors
-/// When the folder of user scripts cannot be read.
-pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, ScriptsError> {
-    let timeouts = &plan.root.servers_transport.forwarding_timeouts;
-    let transport = Transport {
-        dial_timeout: timeouts.dial_timeout.limit(),
-        response_header_timeout: timeouts.response_header_timeout.limit(),
-        idle_timeout: timeouts.idle_conn_timeout.limit(),
-        idle_max: plan.root.servers_transport.max_idle_conns_per_host,
-    };
+/// When user scripts cannot be read, or the default transport is refused.
+pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, CatalogError> {
+    let transport = Transport::build(&plan.root.servers_transport.as_dynamic())?;
     Ok(Catalog {
         scripts: scripts(&plan.root.scripts.directory)?,
         internals: services(plan, internals),
@@ -74,7 +76,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
 }
 
 /// Built-in scripts, and those of the user's folder, which replace built-ins of the same name.
-fn scripts(directory: &str) -> Result<Scripts, ScriptsError> {
+fn scripts(directory: &str) -> Result<Scripts, CatalogError> {
     let mut scripts = Scripts::default();
     for source in lua::builtins() {
         let kind = source.kind().to_ascii_lowercase();
@@ -85,7 +87,7 @@ fn scripts(directory: &str) -> Result<Scripts, ScriptsError> {
     }
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |cause| ScriptsError { path, cause }
+        move |cause| CatalogError::Scripts { path, cause }
     };
     let folder = Path::new(directory);
     for entry in fs::read_dir(folder).map_err(failed(folder))? {

@@ -34,7 +34,7 @@ use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 use crate::tls::{self, TlsError};
 
-pub use catalog::ScriptsError;
+pub use catalog::CatalogError;
 pub use internal::InternalError;
 
 use catalog::Internals;
@@ -45,9 +45,9 @@ pub enum StartError {
     /// An entrypoint's address is refused.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// User scripts cannot be read.
+    /// User scripts cannot be read, or the default transport is refused.
     #[error(transparent)]
-    Scripts(#[from] ScriptsError),
+    Catalog(#[from] CatalogError),
     /// A worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),

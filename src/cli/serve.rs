@@ -1,14 +1,15 @@
 //! `moongate run`: serves until it is told to stop.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::plan;
 use crate::app::App;
-use crate::config::Static;
+use crate::config::{Log, Static};
 use crate::model::Diagnostic;
-use crate::observe;
+use crate::observe::{self, LogError, LogFile};
 use crate::provider::Update;
 
 /// Serves what the static configuration says.
@@ -30,11 +31,13 @@ pub(super) fn serve(
     extra: Option<Update>,
     ready: impl FnOnce(&App),
 ) -> ExitCode {
-    let log = &plan.root.log;
-    if let Err(error) = observe::init(&log.level, &log.format, log.no_color) {
-        eprintln!("moongate: {error}");
-        return ExitCode::FAILURE;
-    }
+    let log = match init_log(&plan.root.log) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("moongate: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -49,7 +52,7 @@ pub(super) fn serve(
         match App::start(plan, extra).await {
             Ok(app) => {
                 ready(&app);
-                until_stopped(app).await
+                until_stopped(app, log.as_ref()).await
             }
             Err(error) => {
                 eprintln!("moongate: {error}");
@@ -62,8 +65,16 @@ pub(super) fn serve(
     code
 }
 
+/// Sets the leveled log up; the file, when it goes to one.
+fn init_log(log: &Log) -> Result<Option<LogFile>, LogError> {
+    if log.file_path.is_empty() {
+        return observe::init(&log.level, &log.format, log.no_color).map(|()| None);
+    }
+    observe::init_file(&log.level, &log.format, Path::new(&log.file_path)).map(Some)
+}
+
 /// Waits for SIGTERM or SIGINT and stops gracefully; a second one ends the process at once.
-async fn until_stopped(app: App) -> ExitCode {
+async fn until_stopped(app: App, log: Option<&LogFile>) -> ExitCode {
     let listen = || {
         Ok::<_, std::io::Error>((
             signal(SignalKind::terminate())?,
@@ -82,7 +93,12 @@ async fn until_stopped(app: App) -> ExitCode {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = reopen.recv() => app.reopen_logs(),
+            _ = reopen.recv() => {
+                app.reopen_logs();
+                if let Some(Err(error)) = log.map(LogFile::reopen) {
+                    eprintln!("moongate: the log cannot be opened anew: {error}");
+                }
+            }
         }
     }
     tracing::info!("stopping: open requests may finish");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::lua::{Limits, OnError};
-use crate::value::GoDuration;
+use crate::value::{GoDuration, parse_size};
 
 /// Reads `limits: {cpu, wait, memory, body, fetches}`.
 pub(super) fn limits(value: Option<&Value>) -> Result<Limits, String> {
@@ -57,13 +57,8 @@ fn duration(key: &str, value: &Value) -> Result<GoDuration, String> {
 
 fn bytes(key: &str, value: &Value) -> Result<usize, String> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let units =
-        [("GiB", 30), ("MiB", 20), ("KiB", 10), ("GB", 30), ("MB", 20), ("KB", 10), ("", 0)];
-    let (unit, shift) = units.into_iter().find(|(unit, _)| text.ends_with(unit)).unwrap_or(("", 0));
-    let number = text.strip_suffix(unit).unwrap_or(&text).trim().parse::<usize>().ok();
-    number
-        .and_then(|number| number.checked_mul(1 << shift))
-        .ok_or_else(|| format!("limits.{key}: {text:?} is no size, write it as 64MiB"))
+    let bytes = parse_size(&text).map_err(|error| format!("limits.{key}: {error}"))?;
+    usize::try_from(bytes).map_err(|_| format!("limits.{key}: {text:?} is too large"))
 }
 
 #[cfg(test)]

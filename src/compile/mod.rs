@@ -8,6 +8,7 @@ mod limits;
 mod middlewares;
 mod routers;
 mod services;
+mod transports;
 
 use std::sync::Arc;
 
@@ -55,14 +56,14 @@ impl Memory {
 pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Snapshot {
     memory.number += 1;
     let mut findings = unsupported_sections(dynamic);
-    let (certificates, broken) =
-        CertStore::build(&dynamic.tls.certificates, memory.certificates.as_deref());
+    let (certificates, broken) = CertStore::of(&dynamic.tls, memory.certificates.as_deref());
     findings.extend(broken);
     let certificates = Arc::new(certificates);
     memory.certificates = Some(Arc::clone(&certificates));
 
-    let services = Services::compile(dynamic, catalog, &mut memory.services);
-    let middlewares = Middlewares::compile(dynamic, catalog, &services, &mut memory.middlewares);
+    let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
+    let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
+    middlewares.judge(&services);
     let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
@@ -100,10 +101,6 @@ fn unsupported_sections(dynamic: &Dynamic) -> Vec<Diagnostic> {
     for name in dynamic.tls.options.keys() {
         let reason = "TLS options are not supported yet";
         findings.push(Diagnostic::error(format!("tls.options.{name}"), reason));
-    }
-    for name in dynamic.tls.stores.keys() {
-        let reason = "TLS stores are not supported yet";
-        findings.push(Diagnostic::error(format!("tls.stores.{name}"), reason));
     }
     findings
 }

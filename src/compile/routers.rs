@@ -18,6 +18,8 @@ use crate::snapshot::{Route, Tables};
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     kept: HashMap<Arc<str>, Arc<Kept>>,
+    /// By entrypoint: for plain and for encrypted connections.
+    tables: Vec<[Arc<Table<Arc<Route>>>; 2]>,
 }
 
 /// A router with everything that was worth the work.
@@ -52,6 +54,9 @@ impl Routers {
     ) -> Self {
         let mut work =
             Work { catalog, services, middlewares, instances: Vec::new(), seen: HashSet::new() };
+        for spec in &services.instances {
+            work.note(spec);
+        }
         let mut kept = HashMap::with_capacity(dynamic.http.routers.len());
         let mut verdicts = BTreeMap::new();
         let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
@@ -86,9 +91,15 @@ impl Routers {
             kept.insert(name, router);
         }
         memory.kept = kept;
-        let tables = entries.into_iter().map(|[plain, encrypted]| Tables {
-            plain: Arc::new(Table::build(plain)),
-            encrypted: Arc::new(Table::build(encrypted)),
+        let before = std::mem::take(&mut memory.tables);
+        let tables = entries.into_iter().enumerate().map(|(place, sides)| {
+            let mut before = before.get(place).into_iter().flatten();
+            sides.map(|side| Arc::new(Table::build_after(side, before.next().map(Arc::as_ref))))
+        });
+        memory.tables = tables.collect();
+        let tables = memory.tables.iter().map(|[plain, encrypted]| Tables {
+            plain: Arc::clone(plain),
+            encrypted: Arc::clone(encrypted),
         });
         Self { tables: tables.collect(), verdicts, instances: work.instances }
     }
@@ -232,6 +243,13 @@ impl Work<'_> {
         found
     }
 
+    /// Notes a script that is used.
+    fn note(&mut self, spec: &Arc<InstanceSpec>) {
+        if self.seen.insert(spec.id) {
+            self.instances.push(Arc::clone(spec));
+        }
+    }
+
     fn steps(&mut self, middleware: &str, steps: &mut Vec<InstanceId>, resolved: &mut Resolved) {
         match self.middlewares.get(middleware) {
             Err(error) => {
@@ -239,12 +257,10 @@ impl Work<'_> {
                     resolved.errors.push(error);
                 }
             }
-            Ok(specs) => {
-                for spec in specs {
+            Ok(resolved) => {
+                for spec in &resolved.scripts {
                     steps.push(spec.id);
-                    if self.seen.insert(spec.id) {
-                        self.instances.push(Arc::clone(spec));
-                    }
+                    self.note(spec);
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ForwardingTimeouts, RouterTls};
+use crate::model::{self, ForwardingTimeouts, RouterTls};
 use crate::value::{GoDuration, section};
 
 /// The whole static configuration.
@@ -64,6 +64,11 @@ impl Default for Global {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServersTransport {
+    /// Whether any certificate is trusted.
+    pub insecure_skip_verify: bool,
+    /// Roots to trust: paths or PEM text; none means the system's.
+    #[serde(rename = "rootCAs")]
+    pub root_cas: Vec<String>,
     /// Idle connections kept to one server, over all workers.
     pub max_idle_conns_per_host: usize,
     /// Limits of waiting.
@@ -72,7 +77,26 @@ pub struct ServersTransport {
 
 impl Default for ServersTransport {
     fn default() -> Self {
-        Self { max_idle_conns_per_host: 200, forwarding_timeouts: ForwardingTimeouts::default() }
+        Self {
+            insecure_skip_verify: false,
+            root_cas: Vec::new(),
+            max_idle_conns_per_host: 200,
+            forwarding_timeouts: ForwardingTimeouts::default(),
+        }
+    }
+}
+
+impl ServersTransport {
+    /// The same as a transport of the dynamic configuration, which has more options.
+    #[must_use]
+    pub fn as_dynamic(&self) -> model::ServersTransport {
+        model::ServersTransport {
+            insecure_skip_verify: self.insecure_skip_verify,
+            root_cas: self.root_cas.clone(),
+            max_idle_conns_per_host: self.max_idle_conns_per_host,
+            forwarding_timeouts: self.forwarding_timeouts.clone(),
+            ..model::ServersTransport::default()
+        }
     }
 }
 
@@ -314,13 +338,20 @@ pub struct Log {
     pub level: String,
     /// `common` or `json`.
     pub format: String,
+    /// Where it is written; empty means standard output.
+    pub file_path: String,
     /// No colours on a terminal.
     pub no_color: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "ERROR".to_owned(), format: "common".to_owned(), no_color: false }
+        Self {
+            level: "ERROR".to_owned(),
+            format: "common".to_owned(),
+            file_path: String::new(),
+            no_color: false,
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Activity {
     idle_since_ms: AtomicU64,
     /// Milliseconds from `opened` to the first byte after that, plus one; 0 before it.
     head_since_ms: AtomicU64,
+    /// Bodies that clients still owe us.
+    reading: AtomicU32,
 }
 
 impl Activity {
@@ -37,6 +39,7 @@ impl Activity {
             idle_since_ms: AtomicU64::new(0),
             // A client that connects owes us a head at once.
             head_since_ms: AtomicU64::new(1),
+            reading: AtomicU32::new(0),
         })
     }
 
@@ -46,8 +49,16 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
+    /// The client owes us a body; noted while the value lives.
+    pub(super) fn reading(self: &Arc<Self>, owes: bool) -> Option<Reading> {
+        owes.then(|| {
+            self.reading.fetch_add(1, Ordering::Relaxed);
+            Reading(Arc::clone(self))
+        })
+    }
+
     /// Bytes have arrived.
-    fn received(&self) {
+    pub(super) fn received(&self) {
         if self.in_flight.load(Ordering::Relaxed) == 0
             && self.head_since_ms.load(Ordering::Relaxed) == 0
         {
@@ -58,7 +69,8 @@ impl Activity {
     /// When the connection is to be closed if nothing happens; `None` while it is busy or has no
     /// limit.
     pub(super) fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
-        if self.in_flight.load(Ordering::Relaxed) > 0 {
+        let is_busy = self.in_flight.load(Ordering::Relaxed) > 0;
+        if is_busy && self.reading.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let (since_ms, limit) = match self.head_since_ms.load(Ordering::Relaxed) {
@@ -84,6 +96,16 @@ impl Drop for InFlight {
             activity.idle_since_ms.store(activity.now_ms(), Ordering::Relaxed);
             activity.head_since_ms.store(0, Ordering::Relaxed);
         }
+    }
+}
+
+/// A body that the client still owes us: the read timeout holds for it as for the head.
+#[derive(Debug)]
+pub(super) struct Reading(Arc<Activity>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.reading.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! One client connection: its first bytes, TLS, HTTP, its timers, its end.
 
-use std::convert::Infallible;
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -10,9 +10,6 @@ use std::task::Poll;
 
 use ::http::HeaderValue;
 use bytes::{Bytes, BytesMut};
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -20,8 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Entrypoint;
 use super::activity::{Activity, Watched};
 use super::drain::Permit;
-use super::handle::{Connection, handle};
+use super::handle::Connection;
 use super::worker::Shared;
+use super::{http1, http2};
 use crate::message::{Client, TlsFacts};
 use crate::tls;
 
@@ -99,35 +97,16 @@ where
         }
     }
     let activity = Activity::new();
-    let is_http2 = ahead.starts_with(PREFACE);
-    let limits = entrypoint.limits;
-    let io = TokioIo::new(Watched::new(stream, ahead.freeze(), Arc::clone(&activity)));
-    let timer = Timer::new(&worker, Arc::clone(&activity), limits);
+    let timer = Timer::new(&worker, Arc::clone(&activity), entrypoint.limits);
     let client = Rc::new(client);
     let connection = Rc::new(Connection { worker, entrypoint, place, client, activity });
-    let service = service_fn(move |request| {
-        let connection = Rc::clone(&connection);
-        async move { Ok::<_, Infallible>(handle(connection, request).await) }
-    });
-    if is_http2 {
-        let mut builder = http2::Builder::new(Local);
-        builder.timer(TokioTimer::new());
-        builder.max_concurrent_streams(limits.streams_max);
-        builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
-        let serving = pin!(builder.serve_connection(io, service));
-        timer.drive(serving, http2::Connection::graceful_shutdown).await;
-    } else {
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(limits.head_bytes_max.clamp(8 * 1024, 400 * 1024));
-        builder.max_headers(HEADERS_MAX);
-        builder.header_read_timeout(None);
-        let serving = pin!(builder.serve_connection(io, service).with_upgrades());
-        timer.drive(serving, http1::UpgradeableConnection::graceful_shutdown).await;
+    if ahead.starts_with(PREFACE) {
+        return http2::serve(stream, ahead.freeze(), connection, timer).await;
     }
+    let stop = Rc::new(Cell::new(false));
+    let serving = pin!(http1::serve(stream, ahead, connection, Rc::clone(&stop)));
+    timer.drive(serving, |_| stop.set(true)).await;
 }
-
-/// Headers of one request; more are answered with 431.
-const HEADERS_MAX: usize = 200;
 
 /// The first bytes a client sends.
 async fn read_first(stream: &mut (impl AsyncRead + Unpin)) -> Option<BytesMut> {
@@ -176,13 +155,13 @@ fn ip_text(peer: SocketAddr) -> HeaderValue {
 }
 
 /// The timers of a connection, and the word to end it.
-struct Timer {
+pub(super) struct Timer {
     worker: Rc<Shared>,
     activity: Arc<Activity>,
     limits: super::ConnectionLimits,
 }
 
-/// How long a busy connection is left alone before its timer looks again.
+/// How long a busy connection is left alone at most before its timer looks again.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a connection may take to say goodbye.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -193,7 +172,7 @@ impl Timer {
     }
 
     /// Polls the connection until it ends, is idle for too long, or the worker drains.
-    async fn drive<C, E>(
+    pub(super) async fn drive<C, E>(
         self,
         mut connection: std::pin::Pin<&mut C>,
         shutdown: impl Fn(std::pin::Pin<&mut C>),
@@ -241,22 +220,8 @@ impl Timer {
     /// When to look again: a busy connection sets no timer of its own, so that a request costs
     /// none.
     fn next(&self, now: Instant) -> Instant {
-        let look_again = now + LOOK_AGAIN;
+        let limits = [self.limits.idle, self.limits.read].into_iter().flatten();
+        let look_again = now + limits.fold(LOOK_AGAIN, std::time::Duration::min);
         self.activity.deadline(&self.limits).map_or(look_again, |d| d.clamp(now, look_again))
-    }
-}
-
-/// Runs HTTP/2's streams on the worker's thread.
-#[derive(Clone, Copy)]
-struct Local;
-
-impl<F> hyper::rt::Executor<F> for Local
-where
-    F: Future + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
     }
 }

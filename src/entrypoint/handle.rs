@@ -4,12 +4,9 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
-
 use super::activity::{Activity, InFlight};
-use super::body::ToClient;
+use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
-use super::http::{self, Admission};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
 use crate::lua::InstanceId;
@@ -33,26 +30,26 @@ pub(super) struct Connection {
     pub(super) activity: Arc<Activity>,
 }
 
-/// Answers one request.
+/// Answers one request; what comes with the answer is to be dropped at its end.
 pub(super) async fn handle(
-    connection: Rc<Connection>,
-    request: hyper::Request<Incoming>,
-) -> hyper::Response<ToClient> {
+    connection: &Rc<Connection>,
+    head: Head,
+    rest: Rest,
+) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
     let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
-    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&request)));
-    let response = match http::admit(request, Rc::clone(&exchange)) {
+    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
+    let response = match admit(head, rest, Rc::clone(&exchange)) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
-        Ok(Admission::Route(request, speech)) => route(&connection, *request, speech).await,
+        Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
     };
     if let Some(failure) = &response.failure {
         tracing::debug!(%failure, client = %connection.client.peer, "request failed");
     }
     let status = response.status.as_u16();
     let worker = Rc::clone(&connection.worker);
-    let finish = Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight };
-    http::answer(response, finish)
+    (response, Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight })
 }
 
 async fn route(connection: &Connection, mut request: Request, speech: Speech) -> Response {
@@ -101,19 +98,28 @@ fn find(connection: &Connection, generation: &Generation, request: &Request) -> 
         .cloned()
 }
 
-/// The host as rules see it: lower case, without port and brackets.
+/// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
+/// `HostRegexp` sees it, and so does the zone of an IPv6 address, which Traefik keeps as well.
 fn routing_host(host: &[u8]) -> Cow<'_, str> {
     // The host has been checked to be ASCII.
     let text = std::str::from_utf8(host).unwrap_or_default();
-    let name = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(text, |(address, _)| address),
-        None => text.split_once(':').map_or(text, |(name, _)| name),
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let name = match (bracketed, text.split_once(':')) {
+        (Some((address, after)), _) if after.is_empty() || is_port(after) => address,
+        // More colons than one are an address without brackets, and no port.
+        (None, Some((name, port))) if !port.contains(':') && !name.starts_with('[') => name,
+        _ => text,
     };
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// Whether what follows a closing bracket is a port, of whatever bytes, as Go reads it.
+fn is_port(after: &str) -> bool {
+    after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
 }
 
 /// What a request's services and scripts are lent by the worker.
@@ -171,18 +177,15 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn of(request: &hyper::Request<Incoming>) -> Self {
-        let target = match request.uri().path_and_query() {
-            Some(target) => target.as_str().to_owned(),
-            None => request.uri().to_string(),
-        };
-        let protocol = match request.version() {
+    fn of(head: &Head) -> Self {
+        let protocol = match head.version {
             ::http::Version::HTTP_10 => "HTTP/1.0",
             ::http::Version::HTTP_2 => "HTTP/2.0",
             ::http::Version::HTTP_3 => "HTTP/3.0",
             _ => "HTTP/1.1",
         };
-        Self { method: request.method().clone(), target, protocol }
+        let target = String::from_utf8_lossy(&head.target).into_owned();
+        Self { method: head.method.clone(), target, protocol }
     }
 }
 
@@ -226,5 +229,35 @@ impl Drop for Finish {
             server: record.server.as_deref(),
             duration: self.exchange.started.elapsed(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::routing_host;
+
+    #[test]
+    fn rules_see_the_host_without_port_and_brackets() {
+        for (host, expect) in [
+            ("", ""),
+            ("Example.COM", "example.com"),
+            ("example.com:8080", "example.com"),
+            ("example.com.", "example.com."),
+            ("example.com.:8080", "example.com."),
+            ("example.com..", "example.com.."),
+            ("h.test:notaport", "h.test"),
+            ("h.test:", "h.test"),
+            (":80", ""),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]", "::1"),
+            ("[::1]:8080", "::1"),
+            ("::1", "::1"),
+            ("[FE80::1%25eth0]:80", "fe80::1%25eth0"),
+            ("[::1", "[::1"),
+            ("[::1]x", "[::1]x"),
+            ("[::1]:80:90", "[::1]:80:90"),
+        ] {
+            assert_eq!(routing_host(host.as_bytes()), expect, "{host}");
+        }
     }
 }

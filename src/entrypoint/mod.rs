@@ -1,14 +1,16 @@
 //! Entrypoints: listening sockets, workers, connections, and the HTTP server half.
 //!
-//! hyper is known here and nowhere else. Must not know providers or how a snapshot is made.
+//! hyper serves HTTP/2 (`http2`), and is known to that file alone. Must not know providers or how a snapshot is made.
 
 mod activity;
-mod body;
+mod admit;
 mod connection;
+mod date;
 mod drain;
 mod forwarded;
 mod handle;
-mod http;
+mod http1;
+mod http2;
 mod listen;
 mod worker;
 

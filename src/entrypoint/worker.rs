@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Entrypoint;
 use super::connection::{self, Accepted};
+use super::date::DateLine;
 use super::drain::Drain;
 use crate::lua::{InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
@@ -168,6 +169,7 @@ pub(super) struct Shared {
     pub(super) access_log: Option<Arc<AccessLog>>,
     pub(super) server_name: HeaderValue,
     pub(super) drain: Rc<Drain>,
+    pub(super) date: DateLine,
     entrypoints: Vec<Arc<Entrypoint>>,
     generation: RefCell<Rc<Generation>>,
     prepared: RefCell<Option<Rc<Generation>>>,
@@ -189,6 +191,7 @@ impl Shared {
             access_log: settings.access_log,
             server_name: settings.server_name,
             drain: Drain::new(open),
+            date: DateLine::default(),
             entrypoints: settings.entrypoints,
             generation: RefCell::new(first),
             prepared: RefCell::new(None),

@@ -1,9 +1,28 @@
 //! An instance of a script on one worker, and the run of its hooks.
 
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
 
-use super::{Host, InstanceSpec};
+use mlua::{IntoLuaMulti, Value};
+
+use super::api::{RequestObject, ResponseObject, context};
+use super::error::blame;
+use super::gate::Metered;
+use super::load::Loaded;
+use super::memory::Growth;
+use super::onerror::{Kept, Rescue};
+use super::run::{Next, RequestSlot, ResponseSlot, Run};
+use super::vm::Engine;
+use super::{Host, InstanceSpec, ScriptError};
 use crate::message::{Exchange, Request, Response};
+
+/// How long `setup` may take, waiting included.
+const SETUP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Which hooks an instance has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +39,16 @@ pub struct Context {
     pub exchange: Rc<Exchange>,
     /// The layers above.
     pub host: Rc<dyn Host>,
+    /// `ctx.vars`, once a script has asked for it.
+    pub(super) vars: OnceCell<mlua::Table>,
+}
+
+impl Context {
+    /// A fresh context.
+    #[must_use]
+    pub fn new(exchange: Rc<Exchange>, host: Rc<dyn Host>) -> Self {
+        Self { exchange, host, vars: OnceCell::new() }
+    }
 }
 
 impl std::fmt::Debug for Context {
@@ -38,9 +67,18 @@ pub enum Flow {
 }
 
 /// A script loaded on a worker with its options.
-#[derive(Debug)]
 pub struct Instance {
-    spec: std::sync::Arc<InstanceSpec>,
+    spec: Arc<InstanceSpec>,
+    engine: Rc<Engine>,
+    hooks: Cell<Hooks>,
+    /// Empty after the script was stopped for its memory; the next request loads it afresh.
+    loaded: RefCell<Option<Rc<Loaded>>>,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance").field("spec", &self.spec).finish_non_exhaustive()
+    }
 }
 
 impl Instance {
@@ -53,31 +91,275 @@ impl Instance {
     /// Its hooks.
     #[must_use]
     pub fn hooks(&self) -> Hooks {
-        Hooks::default()
+        self.hooks.get()
     }
 
     /// Runs the `request` hook. A failure becomes what `onError` says.
     pub async fn request(&self, cx: &Rc<Context>, position: usize, request: Request) -> Flow {
-        let _ = (cx, position);
-        Flow::Next(request)
+        let kept = Kept::of_request(&self.spec.on_error, &request);
+        let held = Requested(RequestSlot::new(request, Rc::clone(&self.engine.tools)));
+        let slot = &held.0;
+        let outcome = self.run_request(cx, position, slot).await;
+        match outcome {
+            Ok(Some(response)) => Flow::Done(response),
+            Ok(None) => match slot.take() {
+                Some(request) => Flow::Next(request),
+                None => Flow::Done(self.failed(cx, "request", &nothing_left(&self.spec))),
+            },
+            Err((error, answer)) => {
+                let rescue = Rescue::new(&self.spec, cx, &self.engine.tools, "request", &error);
+                rescue.request(kept, slot.take(), answer)
+            }
+        }
     }
 
     /// Runs the `response` hook. A failure becomes what `onError` says.
     pub async fn response(&self, cx: &Rc<Context>, response: Response) -> Response {
-        let _ = cx;
-        response
+        let kept = Kept::of_response(&self.spec.on_error, &response);
+        let held = Responded(ResponseSlot::new(response, Rc::clone(&self.engine.tools)));
+        let slot = &held.0;
+        let outcome = self.run_response(cx, slot).await;
+        match outcome {
+            Ok(Some(response)) => response,
+            Ok(None) => match slot.take() {
+                Some(response) => response,
+                None => self.failed(cx, "response", &nothing_left(&self.spec)),
+            },
+            Err(error) => {
+                let rescue = Rescue::new(&self.spec, cx, &self.engine.tools, "response", &error);
+                rescue.response(kept, slot.replaced.take(), slot.take())
+            }
+        }
     }
 
-    /// A fresh instance.
-    pub(super) fn new(spec: std::sync::Arc<InstanceSpec>) -> Self {
-        Self { spec }
+    /// A fresh instance, not loaded yet.
+    pub(super) fn new(engine: Rc<Engine>, spec: Arc<InstanceSpec>) -> Self {
+        Self { spec, engine, hooks: Cell::default(), loaded: RefCell::default() }
+    }
+
+    /// Loads the script and runs its `setup`.
+    ///
+    /// # Errors
+    /// When it does not compile, fails or passes a limit.
+    pub(super) async fn load(&self) -> Result<Rc<Loaded>, ScriptError> {
+        let loaded = Rc::new(self.engine.load(&self.spec)?);
+        if let Some(setup) = &loaded.setup {
+            let run = self.new_run(None, &loaded, None);
+            let _ended = Ended(&run);
+            let arguments = (&loaded.options, &loaded.ctx);
+            let call = self.call(&run, setup, arguments);
+            let state = tokio::time::timeout(SETUP_LIMIT, call).await;
+            let state = state.map_err(|_| self.limit("setup", SETUP_LIMIT))??;
+            let (script, limits) = (&self.spec.source.name, &self.spec.limits);
+            context::set_state(&loaded.ctx, &state)
+                .map_err(|error| blame(script, limits, &error))?;
+        }
+        let (request, response) = (loaded.request.is_some(), loaded.response.is_some());
+        self.hooks.set(Hooks { request, response });
+        self.loaded.replace(Some(Rc::clone(&loaded)));
+        Ok(loaded)
+    }
+
+    /// What is loaded; the script is loaded afresh after it was stopped.
+    async fn loaded(&self) -> Result<Rc<Loaded>, ScriptError> {
+        let loaded = self.loaded.borrow().clone();
+        match loaded {
+            Some(loaded) => Ok(loaded),
+            None => self.load().await,
+        }
+    }
+
+    /// The response with which the script ends the request, if it does. With an error comes the
+    /// answer that `ctx.next()` had brought.
+    async fn run_request(
+        &self,
+        cx: &Rc<Context>,
+        position: usize,
+        slot: &Rc<RequestSlot>,
+    ) -> Result<Option<Response>, (ScriptError, Option<Response>)> {
+        let loaded = self.loaded().await.map_err(|error| (error, None))?;
+        let Some(hook) = &loaded.request else { return Ok(None) };
+        let run = self.new_run(Some(cx), &loaded, Some(position));
+        run.request.replace(Some(Rc::clone(slot)));
+        let arguments = (RequestObject(Rc::clone(slot)), &loaded.ctx);
+        let _ended = Ended(&run);
+        let answer = match self.call(&run, hook, arguments).await {
+            Ok(value) => self.verdict("request", &value),
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(Some(response)) => Ok(Some(response)),
+            Ok(None) => Ok(run.unreturned()),
+            Err(error) => Err((error, run.unreturned())),
+        }
+    }
+
+    async fn run_response(
+        &self,
+        cx: &Rc<Context>,
+        slot: &Rc<ResponseSlot>,
+    ) -> Result<Option<Response>, ScriptError> {
+        let loaded = self.loaded().await?;
+        let Some(hook) = &loaded.response else { return Ok(None) };
+        let run = self.new_run(Some(cx), &loaded, None);
+        let arguments = (ResponseObject(Rc::clone(slot)), &loaded.ctx);
+        let _ended = Ended(&run);
+        let value = self.call(&run, hook, arguments).await?;
+        self.verdict("response", &value)
+    }
+
+    fn new_run(
+        &self,
+        cx: Option<&Rc<Context>>,
+        loaded: &Rc<Loaded>,
+        position: Option<usize>,
+    ) -> Rc<Run> {
+        Rc::new(Run {
+            cx: RefCell::new(cx.cloned()),
+            loaded: Rc::clone(loaded),
+            name: Arc::clone(&self.spec.name),
+            position,
+            request: RefCell::default(),
+            next: RefCell::default(),
+            tools: Rc::clone(&self.engine.tools),
+        })
+    }
+
+    /// Calls a hook within its limits.
+    async fn call(
+        &self,
+        run: &Rc<Run>,
+        hook: &mlua::Function,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Value, ScriptError> {
+        let (lua, limits, loaded) = (&self.engine.lua, &self.spec.limits, &run.loaded);
+        let blame = |error: mlua::Error| blame(&self.spec.source.name, limits, &error);
+        let used = Growth::allow(lua, limits.memory_bytes).map_err(blame)?;
+        let call = hook.call_async::<Value>(arguments);
+        let gate = Rc::clone(&self.engine.tools.gate);
+        let metered = Metered::new(gate, limits.cpu, Some(Rc::clone(&loaded.category)), call);
+        let mut driven = Driven { run, metered };
+        let driven = poll_fn(|cx| driven.poll(cx));
+        let result = match limits.wait {
+            None => driven.await,
+            Some(wait) => match tokio::time::timeout(wait, driven).await {
+                Ok(result) => result,
+                Err(_) => return Err(self.limit("a hook", wait)),
+            },
+        };
+        self.settle(loaded, used, result.map_err(blame))
+    }
+
+    /// Looks at the memory that a run has left behind.
+    fn settle(
+        &self,
+        loaded: &Rc<Loaded>,
+        used_before: usize,
+        result: Result<Value, ScriptError>,
+    ) -> Result<Value, ScriptError> {
+        let (lua, share) = (&self.engine.lua, self.spec.limits.memory_bytes);
+        let passed = matches!(&result, Err(ScriptError::Limit { .. }));
+        if !loaded.growth.note(lua, used_before, share) && !passed {
+            return result;
+        }
+        let excess = loaded.growth.excess(lua, &loaded.category, share);
+        let Ok(Some(held)) = excess else { return result };
+        // The run that passed the share fails; the next one finds the script loaded afresh.
+        self.loaded.replace(None);
+        let limit = format!("it held {held} bytes, its share is {share}; it is loaded afresh");
+        Err(ScriptError::Limit { script: self.spec.source.name.to_string(), limit })
+    }
+
+    /// What a hook's return value means.
+    fn verdict(&self, hook: &str, value: &Value) -> Result<Option<Response>, ScriptError> {
+        let wrong = |reason: String| ScriptError::Shape {
+            script: self.spec.source.name.to_string(),
+            reason: format!("{hook} {reason}"),
+        };
+        match value {
+            Value::Nil => Ok(None),
+            Value::UserData(object) => match object.borrow::<ResponseObject>() {
+                Ok(response) => match response.0.take() {
+                    Some(response) => Ok(Some(response)),
+                    None => Err(wrong("returned a response that was returned before".to_owned())),
+                },
+                Err(_) => Err(wrong("must return nil or a response, not req or ctx".to_owned())),
+            },
+            other => {
+                let got = other.type_name();
+                Err(wrong(format!("must return nil or a response such as respond(200), got {got}")))
+            }
+        }
+    }
+
+    fn failed(&self, cx: &Rc<Context>, hook: &'static str, error: &ScriptError) -> Response {
+        Rescue::new(&self.spec, cx, &self.engine.tools, hook, error).answer()
+    }
+
+    fn limit(&self, what: &str, limit: Duration) -> ScriptError {
+        let limit = format!("{what} waited longer than {limit:?}");
+        ScriptError::Limit { script: self.spec.source.name.to_string(), limit }
     }
 }
 
-impl Context {
-    /// A fresh context.
-    #[must_use]
-    pub fn new(exchange: Rc<Exchange>, host: Rc<dyn Host>) -> Self {
-        Self { exchange, host }
+fn nothing_left(spec: &InstanceSpec) -> ScriptError {
+    let reason = "the hook left no request and returned no response".to_owned();
+    ScriptError::Shape { script: spec.source.name.to_string(), reason }
+}
+
+/// A call of a hook beside what follows it in the chain, which runs outside of Lua.
+struct Driven<'a, F> {
+    run: &'a Rc<Run>,
+    metered: Metered<F>,
+}
+
+impl<F: Future<Output = mlua::Result<Value>> + Unpin> Driven<'_, F> {
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<mlua::Result<Value>> {
+        loop {
+            let next = self.run.next.take();
+            if let Next::Running(mut future) = next {
+                let Poll::Ready(response) = future.as_mut().poll(cx) else {
+                    self.run.next.replace(Next::Running(future));
+                    return Poll::Pending;
+                };
+                self.run.next.replace(Next::Answered(response));
+            } else {
+                self.run.next.replace(next);
+            }
+            let tools = &self.run.tools;
+            let outer = tools.current.replace(Some(Rc::clone(self.run)));
+            let polled = Pin::new(&mut self.metered).poll(cx);
+            tools.current.replace(outer);
+            if polled.is_ready() || !matches!(*self.run.next.borrow(), Next::Running(_)) {
+                return polled;
+            }
+        }
+    }
+}
+
+/// Ends the objects of a run, also when its future is dropped in the middle.
+struct Ended<'a>(&'a Run);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Ends the objects of a request, also when its future is dropped in the middle.
+struct Requested(Rc<RequestSlot>);
+
+impl Drop for Requested {
+    fn drop(&mut self) {
+        self.0.take();
+    }
+}
+
+/// Ends the objects of a response, also when its future is dropped in the middle.
+struct Responded(Rc<ResponseSlot>);
+
+impl Drop for Responded {
+    fn drop(&mut self) {
+        self.0.take();
     }
 }

@@ -3,19 +3,29 @@
 //! Knows our messages and option schemas; must not know any middleware's name or options, nor
 //! services and routers: what a script needs of them comes through [`Host`].
 
+pub mod api;
+mod builtin;
+mod error;
+mod gate;
 mod host;
 mod instance;
+mod load;
+mod memory;
+mod onerror;
+mod run;
+mod sandbox;
 mod script;
+mod tools;
 mod vm;
 
+#[cfg(test)]
+mod tests;
+
+pub use builtin::builtins;
 pub use host::Host;
 pub use instance::{Context, Flow, Hooks, Instance};
+pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
-pub use vm::{Vm, inspect};
-
-/// All built-in scripts.
-pub fn builtins() -> impl Iterator<Item = ScriptSource> {
-    std::iter::empty()
-}
+pub use vm::Vm;

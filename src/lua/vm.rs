@@ -3,11 +3,31 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Instance, InstanceSpec, ScriptError, ScriptInfo, ScriptSource};
+use mlua::Lua;
+
+use super::error::blame;
+use super::load::{self, Loaded};
+use super::memory::Categories;
+use super::tools::{Mode, Tools};
+use super::{Instance, InstanceSpec, Limits, ScriptError, sandbox};
 
 /// One worker's VM with its limits.
-#[derive(Debug, Default)]
-pub struct Vm {}
+pub struct Vm {
+    engine: Rc<Engine>,
+}
+
+/// What the instances of a worker share.
+pub(super) struct Engine {
+    pub(super) lua: Lua,
+    pub(super) tools: Rc<Tools>,
+    categories: Rc<Categories>,
+}
+
+impl std::fmt::Debug for Vm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vm").field("used_bytes", &self.used_bytes()).finish_non_exhaustive()
+    }
+}
 
 impl Vm {
     /// A fresh VM.
@@ -15,7 +35,10 @@ impl Vm {
     /// # Errors
     /// When the VM cannot be set up.
     pub fn new() -> Result<Self, ScriptError> {
-        Ok(Self {})
+        let tools = Tools::new(Mode::Live);
+        let lua = sandbox::vm(&tools)
+            .map_err(|error| blame("the scripts' VM", &Limits::default(), &error))?;
+        Ok(Self { engine: Rc::new(Engine { lua, tools, categories: Rc::default() }) })
     }
 
     /// Loads a script and runs its `setup`.
@@ -23,15 +46,21 @@ impl Vm {
     /// # Errors
     /// When the script does not compile, fails or passes a limit.
     pub async fn instance(&self, spec: &Arc<InstanceSpec>) -> Result<Rc<Instance>, ScriptError> {
-        Ok(Rc::new(Instance::new(Arc::clone(spec))))
+        let instance = Instance::new(Rc::clone(&self.engine), Arc::clone(spec));
+        instance.load().await?;
+        Ok(Rc::new(instance))
+    }
+
+    /// Bytes that the VM holds now, garbage included.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.engine.lua.used_memory()
     }
 }
 
-/// Reads what a script declares, in a scratch VM whose host functions are inert.
-///
-/// # Errors
-/// When the script does not compile or declares something wrong.
-pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
-    let _ = source;
-    Ok(ScriptInfo { schema: Arc::default(), hooks: Vec::new(), expand: None })
+impl Engine {
+    /// Loads a script with its options; `setup` is not run.
+    pub(super) fn load(&self, spec: &InstanceSpec) -> Result<Loaded, ScriptError> {
+        load::load(&self.lua, &self.tools, &self.categories, spec)
+    }
 }

@@ -23,6 +23,12 @@ pub enum Failure {
     /// The client asked for something no server of HTTP offers here.
     #[error("not implemented: {0}")]
     NotImplemented(&'static str),
+    /// The request's head is over a limit.
+    #[error("the head of the request is over its limit")]
+    HeadTooLarge,
+    /// A version of HTTP that is not spoken here.
+    #[error("a version of HTTP that is not spoken here")]
+    Version,
     /// The `Expect` header asks for something unknown.
     #[error("unknown expectation")]
     ExpectationFailed,
@@ -91,6 +97,8 @@ impl Failure {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::NoRouter => StatusCode::NOT_FOUND,
             Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
@@ -108,6 +116,8 @@ impl Failure {
         match self {
             Self::BadRequest(_)
             | Self::NotImplemented(_)
+            | Self::HeadTooLarge
+            | Self::Version
             | Self::ExpectationFailed
             | Self::NoRouter
             | Self::BodyTooLarge

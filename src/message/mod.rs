@@ -4,8 +4,10 @@
 //! the server half of HTTP/1 can be exchanged. Must not know services, scripts or sockets.
 
 mod body;
+pub mod chunked;
 mod exchange;
 mod failure;
+mod name;
 mod rescue;
 mod target;
 
@@ -20,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use body::{Body, BodyError, BodyStream};
 pub use exchange::{Client, Exchange, Record, TlsFacts};
 pub use failure::{Failure, Side};
+pub use name::write_name;
 pub use rescue::{plain, rescue};
 pub use target::{Target, TargetError};
 
@@ -89,8 +92,6 @@ impl std::fmt::Debug for Request {
 pub struct Response {
     /// The status; servers may send any number from 100 to 999.
     pub status: StatusCode,
-    /// The reason phrase, where the server sent another one than the standard text.
-    pub reason: Option<Bytes>,
     /// The headers, without hop-by-hop ones (but `Upgrade` and `Connection` of a 101).
     pub headers: HeaderMap,
     /// The body.
@@ -103,6 +104,6 @@ impl Response {
     /// A response with that status and an empty body.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self { status, reason: None, headers: HeaderMap::new(), body: Body::Empty, failure: None }
+        Self { status, headers: HeaderMap::new(), body: Body::Empty, failure: None }
     }
 }

@@ -5,6 +5,7 @@
 //! supported. The time is that of the request's start, in UTC as Traefik writes it.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
@@ -14,8 +15,8 @@ use super::AccessRecord;
 /// The line with its end.
 pub(super) fn line(record: &AccessRecord<'_>, started: SystemTime, count: u64) -> Vec<u8> {
     let mut line = Vec::with_capacity(LINE_BYTES + record.target.len());
-    // Writing to memory cannot fail.
-    let _ = write!(line, "{} - ", record.client);
+    address(&mut line, record.client);
+    line.extend_from_slice(b" - ");
     text(&mut line, record.user);
     line.extend_from_slice(b" [");
     time(&mut line, started.duration_since(UNIX_EPOCH).unwrap_or_default());
@@ -23,17 +24,55 @@ pub(super) fn line(record: &AccessRecord<'_>, started: SystemTime, count: u64) -
     escaped(&mut line, record.method);
     line.push(b' ');
     escaped(&mut line, record.target);
-    let (protocol, status, bytes) = (record.protocol, record.status, record.bytes);
-    let _ = write!(line, " {protocol}\" {status} {bytes} \"-\" \"-\" {count} \"");
+    line.push(b' ');
+    line.extend_from_slice(record.protocol.as_bytes());
+    line.extend_from_slice(b"\" ");
+    number(&mut line, record.status.into());
+    line.push(b' ');
+    number(&mut line, record.bytes);
+    line.extend_from_slice(b" \"-\" \"-\" ");
+    number(&mut line, count);
+    line.extend_from_slice(b" \"");
     text(&mut line, record.router);
     line.extend_from_slice(b"\" \"");
     text(&mut line, record.server);
-    let _ = writeln!(line, "\" {}ms", record.duration.as_millis());
+    line.extend_from_slice(b"\" ");
+    number(&mut line, u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX));
+    line.extend_from_slice(b"ms\n");
     line
 }
 
 /// What a line takes without its target, mostly.
 const LINE_BYTES: usize = 192;
+
+fn address(line: &mut Vec<u8>, address: IpAddr) {
+    let IpAddr::V4(v4) = address else {
+        // Writing to memory cannot fail.
+        let _ = write!(line, "{address}");
+        return;
+    };
+    for (index, octet) in v4.octets().into_iter().enumerate() {
+        if index > 0 {
+            line.push(b'.');
+        }
+        number(line, octet.into());
+    }
+}
+
+/// Several times as fast as the formatting machinery, which is most of a line otherwise.
+fn number(line: &mut Vec<u8>, mut number: u64) {
+    let start = line.len();
+    loop {
+        line.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = line.get_mut(start..) {
+        digits.reverse();
+    }
+}
 
 fn text(line: &mut Vec<u8>, text: Option<&str>) {
     escaped(line, text.filter(|text| !text.is_empty()).unwrap_or("-"));
@@ -85,8 +124,6 @@ fn two(line: &mut Vec<u8>, number: u8) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     fn check(change: impl FnOnce(&mut AccessRecord<'static>), expect: &str) {
@@ -112,7 +149,8 @@ mod tests {
     fn lines_are_traefiks() {
         check(
             |_| {},
-            r#"127.0.0.1 - - [02/Jan/2006:15:04:05 +0000] "GET /a/x?y=1 HTTP/1.1" 200 17 "-" "-" 7 "a@file" "http://127.0.0.1:8080" 12ms"#,
+            "127.0.0.1 - - [02/Jan/2006:15:04:05 +0000] \"GET /a/x?y=1 HTTP/1.1\" 200 17 \
+             \"-\" \"-\" 7 \"a@file\" \"http://127.0.0.1:8080\" 12ms",
         );
         check(
             |record| {
@@ -120,13 +158,23 @@ mod tests {
                 (record.status, record.bytes) = (404, 19);
                 record.client = "2001:db8::1".parse().unwrap();
             },
-            r#"2001:db8::1 - joe [02/Jan/2006:15:04:05 +0000] "GET /a/x?y=1 HTTP/1.1" 404 19 "-" "-" 7 "-" "-" 12ms"#,
+            "2001:db8::1 - joe [02/Jan/2006:15:04:05 +0000] \"GET /a/x?y=1 HTTP/1.1\" 404 19 \
+             \"-\" \"-\" 7 \"-\" \"-\" 12ms",
         );
         check(
             |record| (record.user, record.target) = (Some("a\"b\nc"), "/\\\u{7f}é"),
             "127.0.0.1 - a\\\"b\\x0ac [02/Jan/2006:15:04:05 +0000] \"GET /\\\\\\x7fé HTTP/1.1\" \
              200 17 \"-\" \"-\" 7 \"a@file\" \"http://127.0.0.1:8080\" 12ms",
         );
+    }
+
+    #[test]
+    fn numbers() {
+        for value in [0, 9, 10, 100, 1_234_567, u64::MAX] {
+            let mut line = b"x".to_vec();
+            number(&mut line, value);
+            assert_eq!(String::from_utf8(line).unwrap(), format!("x{value}"));
+        }
     }
 
     #[test]

@@ -45,9 +45,8 @@ impl<'a> Item<'a> {
 }
 
 impl Slot {
-    /// A rule whose whole key has been looked at, or only a part of it.
-    pub(super) fn new(item: &Item<'_>, whole: bool) -> Self {
-        Self(item.rank << 1 | u32::from(item.must_be_tried || !whole))
+    fn new(item: Item<'_>) -> Self {
+        Self(item.rank << 1 | u32::from(item.must_be_tried))
     }
 
     fn rank(self) -> u32 {
@@ -69,9 +68,11 @@ pub(super) enum Line {
 impl Line {
     /// `whole` tells of which keys nothing is left to look at.
     pub(super) fn new(items: &[Item<'_>], whole: impl Fn(&Key) -> bool) -> Self {
+        let slot =
+            |item: &Item<'_>| Slot::new(if whole(item.key) { *item } else { item.to_be_tried() });
         match items {
-            [item] => Self::One(Slot::new(item, whole(item.key))),
-            _ => Self::Many(items.iter().map(|item| Slot::new(item, whole(item.key))).collect()),
+            [item] => Self::One(slot(item)),
+            _ => Self::Many(items.iter().map(slot).collect()),
         }
     }
 

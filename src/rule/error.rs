@@ -27,8 +27,10 @@ pub enum RuleError {
         max_bytes: usize,
     },
     /// Parentheses and negations nested too deep.
-    #[error("the rule is nested deeper than {max}")]
+    #[error("rule error at {at}: nested deeper than {max}")]
     TooDeep {
+        /// Where it begins to be too deep.
+        at: Position,
         /// The limit.
         max: usize,
     },
@@ -51,7 +53,7 @@ pub enum RuleError {
         nearest: Option<&'static str>,
     },
     /// A matcher with too few or too many arguments.
-    #[error("rule error at {at}: {signature} does not take {given} arguments")]
+    #[error("rule error at {at}: {signature} does not take {}", arguments(*given))]
     Arguments {
         /// Where it stands.
         at: Position,
@@ -70,6 +72,10 @@ pub enum RuleError {
         /// What is wrong with the argument.
         reason: String,
     },
+}
+
+fn arguments(count: usize) -> String {
+    if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") }
 }
 
 fn hint(nearest: Option<&str>) -> String {

@@ -100,9 +100,17 @@ impl HostKey {
         match (self, other) {
             (Self::Any, host) | (host, Self::Any) => (host, true),
             (a, b) if a == b => (a, true),
-            (host @ Self::Exact(_), _) | (_, host @ Self::Exact(_)) => (host, false),
-            (host @ Self::Below(_), _) | (_, host @ Self::Below(_)) => (host, false),
-            (host @ Self::Regexp(_), Self::Regexp(_)) => (host, false),
+            (a, b) if b.sharpness() > a.sharpness() => (b, false),
+            (a, _) => (a, false),
+        }
+    }
+
+    fn sharpness(&self) -> u8 {
+        match self {
+            Self::Any => 0,
+            Self::Regexp(_) => 1,
+            Self::Below(_) => 2,
+            Self::Exact(_) => 3,
         }
     }
 }
@@ -142,7 +150,9 @@ pub(super) fn all(parts: impl IntoIterator<Item = Vec<Key>>) -> Vec<Key> {
     for part in parts {
         // Leaving a condition out only makes the index less sharp.
         if keys.len() > 1 && part.len() > 1 && keys.len() * part.len() > COMBINATIONS_MAX {
-            keys.iter_mut().for_each(|key| key.suffices = false);
+            for key in &mut keys {
+                key.suffices = false;
+            }
             continue;
         }
         keys = keys.iter().flat_map(|key| part.iter().map(|other| key.and(other))).collect();

@@ -7,12 +7,14 @@ mod error;
 mod key;
 pub mod matcher;
 mod parse;
+mod reference;
 mod tree;
 
 pub use error::{Position, RuleError};
 pub use key::{HeadKey, HostKey, Key, PathKey};
 pub use matcher::{Facts, Kind, Matcher};
 pub use parse::parse;
+pub use reference::reference;
 pub use tree::{Call, Tree};
 
 /// Checks a tree's matchers and makes it ready to match requests.

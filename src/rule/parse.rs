@@ -30,8 +30,8 @@ pub fn parse(text: &str) -> Result<Tree, RuleError> {
     if text.len() > RULE_BYTES_MAX {
         return Err(RuleError::TooLong { max_bytes: RULE_BYTES_MAX });
     }
-    if depth(text) > DEPTH_MAX {
-        return Err(RuleError::TooDeep { max: DEPTH_MAX });
+    if let Some(at) = too_deep(text) {
+        return Err(RuleError::TooDeep { at, max: DEPTH_MAX });
     }
     let mut pairs = Grammar::parse(Rule::rule, text).map_err(|error| syntax(text, &error))?;
     let tree = pairs.next().and_then(|rule| rule.into_inner().next()).and_then(tree);
@@ -41,30 +41,40 @@ pub fn parse(text: &str) -> Result<Tree, RuleError> {
     })
 }
 
-/// How deep parentheses and negations are nested, strings left out.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut negations, mut most) = (0usize, 0usize, 0usize);
-    let mut quote = None;
-    let mut escaped = false;
+/// Where parentheses and negations are nested too deep, strings left out: reading a rule takes
+/// stack by its depth.
+fn too_deep(text: &str) -> Option<Position> {
+    let mut at = Position { line: 1, column: 0 };
+    // The depth outside each open parenthesis, and where we are.
+    let (mut open, mut depth) = (Vec::new(), 0);
+    let (mut quote, mut escaped) = (None, false);
     for c in text.chars() {
+        at.column += 1;
         match (quote, c) {
             (Some('"'), '\\') if !escaped => {
                 escaped = true;
                 continue;
             }
-            (Some(open), c) if c == open && !escaped => quote = None,
-            (Some(_), _) => {}
+            (Some(mark), c) if c == mark && !escaped => quote = None,
             (None, '`' | '"') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') => depth = depth.saturating_sub(1),
-            (None, '!') => negations += 1,
-            (None, c) if c.is_whitespace() => {}
-            (None, _) => negations = 0,
+            (None, '!') => depth += 1,
+            (None, '(') => {
+                open.push(depth);
+                depth += 1;
+            }
+            (None, ')') => depth = open.pop().unwrap_or_default(),
+            (None, '&' | '|') => depth = open.last().map_or(0, |outside| outside + 1),
+            _ => {}
         }
         escaped = false;
-        most = most.max(depth + negations);
+        if c == '\n' {
+            at = Position { line: at.line + 1, column: 0 };
+        }
+        if depth > DEPTH_MAX {
+            return Some(at);
+        }
     }
-    most
+    None
 }
 
 fn tree(pair: Pair<'_, Rule>) -> Option<Tree> {
@@ -72,12 +82,12 @@ fn tree(pair: Pair<'_, Rule>) -> Option<Tree> {
         Rule::or => join(pair, Tree::Or),
         Rule::and => join(pair, Tree::And),
         Rule::not => Some(Tree::Not(Box::new(tree(pair.into_inner().next()?)?))),
-        Rule::unary | Rule::group => tree(pair.into_inner().next()?),
+        Rule::unary | Rule::group => pair.into_inner().find_map(tree),
         Rule::call => {
             let (line, column) = pair.line_col();
             let mut inner = pair.into_inner();
             let name = inner.next()?.as_str().to_owned();
-            let args = inner.filter_map(|arg| arg.into_inner().next()).map(argument);
+            let args = inner.filter_map(|arg| arg.into_inner().next()).map(|arg| argument(&arg));
             Some(Tree::Call(Call { name, args: args.collect(), at: Position { line, column } }))
         }
         _ => None,
@@ -90,7 +100,7 @@ fn join(pair: Pair<'_, Rule>, all: impl Fn(Vec<Tree>) -> Tree) -> Option<Tree> {
     if parts.len() == 1 { parts.pop() } else { Some(all(parts)) }
 }
 
-fn argument(pair: Pair<'_, Rule>) -> String {
+fn argument(pair: &Pair<'_, Rule>) -> String {
     let text = pair.as_str();
     let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     // Go drops carriage returns from raw strings.
@@ -147,28 +157,51 @@ fn syntax(text: &str, error: &pest::error::Error<Rule>) -> RuleError {
     let at = Position { line, column };
     let here = text.lines().nth(line - 1).unwrap_or_default();
     let here = here.chars().nth(column.saturating_sub(1));
-    let expected = match &error.variant {
-        ErrorVariant::ParsingError { positives, .. } => expected(positives),
-        ErrorVariant::CustomError { message } => message.clone(),
+    let rules = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => &positives[..],
+        ErrorVariant::CustomError { .. } => &[],
     };
+    let expected = expected(rules);
     let reason = match here {
         Some('\'') => "strings are written in backticks or double quotes, not single quotes".into(),
+        Some(c @ ('&' | '|')) if starts_line(text, at) => {
+            format!(
+                "{expected}, found {c:?}; a rule goes on in the next line only after an operator"
+            )
+        }
+        Some('`') if rules.contains(&Rule::arg) => "the string that begins here has no end".into(),
+        Some('"') if rules.contains(&Rule::arg) => {
+            "the string that begins here has no end or an unknown escape".into()
+        }
         Some(c) => format!("{expected}, found {c:?}"),
         None => format!("{expected}, found the end"),
     };
     RuleError::Syntax { at, reason }
 }
 
+/// Whether nothing but space stands before the place in a line that is not the first.
+fn starts_line(text: &str, at: Position) -> bool {
+    let line = text.lines().nth(at.line - 1).unwrap_or_default();
+    at.line > 1 && line.chars().take(at.column - 1).all(char::is_whitespace)
+}
+
+/// What could have stood there, each named once.
 fn expected(rules: &[Rule]) -> String {
     let name = |expected: &Rule| match expected {
         Rule::arg | Rule::raw | Rule::text => "a string in backticks",
+        Rule::both => "&&",
+        Rule::either => "||",
+        Rule::open => "an opening parenthesis",
+        Rule::close => "a closing parenthesis",
+        Rule::comma => "a comma",
         Rule::EOI => "the end",
         _ => "a matcher such as Host(`a.example`)",
     };
-    let mut names: Vec<_> = rules.iter().map(name).collect();
-    names.dedup();
-    if names.is_empty() {
-        return "expected && or || or a closing parenthesis".to_owned();
+    let mut names: Vec<&str> = Vec::new();
+    for name in rules.iter().map(name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     format!("expected {}", names.join(" or "))
 }
@@ -192,15 +225,31 @@ mod tests {
         check("!(A(`1`) && B(`2`))", "!(A(`1`) && B(`2`))");
         check("  Host( `a` )   &&\n    Path(`/x`)\n", "Host(`a`) && Path(`/x`)");
         check("Q(`a`, `b`)&&Z()", "Q(`a`, `b`) && Z()");
+        check("Q(\n`a`,\n`b`,\n)", "Q(`a`, `b`)");
+        check("\n Host(`a`) \n", "Host(`a`)");
+        check("Host(\"b.test\") && Path(\"/y\")", "Host(`b.test`) && Path(`/y`)");
+        check("Host(\"a\\rb\")", "Host(\"a\\rb\")");
+        check("Host(`a\rb`)", "Host(`ab`)");
+        check("!!A(`1`)", "!!A(`1`)");
     }
 
     #[test]
     fn errors_have_a_place_and_a_hint() {
         for (text, at, part) in [
             ("Host('a')", (1, 6), "single quotes"),
-            ("Host(`a`", (1, 9), "found the end"),
+            ("Host(`a`", (1, 9), "expected a closing parenthesis or a comma, found the end"),
+            ("Host(`a` `b`)", (1, 10), "expected a closing parenthesis or a comma, found '`'"),
+            ("Host(a)", (1, 6), "expected a string in backticks or a closing parenthesis"),
+            ("Host(`a)", (1, 6), "has no end"),
+            ("Host", (1, 5), "expected an opening parenthesis, found the end"),
+            ("(Host(`a`)", (1, 11), "a closing parenthesis, found the end"),
+            ("Host(`a`) & Path(`/`)", (1, 11), "expected the end or || or &&, found '&'"),
+            ("Host(`a`\n)", (1, 9), "found"),
             ("Host(`a`) &&", (1, 13), "expected a matcher"),
-            ("Host(`a`)\n&& Path(`/`)", (2, 1), "found '&'"),
+            ("Host(`a`)\n&& Path(`/`)", (2, 1), "only after an operator"),
+            ("Path(`/t`) &&", (1, 14), "expected a matcher"),
+            ("Host(\"\\A\")", (1, 6), "unknown escape"),
+            ("Host(\"\\777\")", (1, 6), "unknown escape"),
             ("Host(`a`) Path(`/`)", (1, 11), "found 'P'"),
             ("", (1, 1), "expected a matcher"),
             ("Host(`a`))", (1, 10), "found ')'"),
@@ -218,15 +267,22 @@ mod tests {
     #[test]
     fn depth_and_length_are_limited() {
         let deep = format!("{}A(`1`){}", "(".repeat(100), ")".repeat(100));
-        assert_eq!(parse(&deep), Err(RuleError::TooDeep { max: DEPTH_MAX }));
+        let at = Position { line: 1, column: DEPTH_MAX + 1 };
+        assert_eq!(parse(&deep), Err(RuleError::TooDeep { at, max: DEPTH_MAX }));
         let negated = format!("{}A(`1`)", "!".repeat(100));
-        assert_eq!(parse(&negated), Err(RuleError::TooDeep { max: DEPTH_MAX }));
+        assert_eq!(parse(&negated), Err(RuleError::TooDeep { at, max: DEPTH_MAX }));
+        // Negations count together with the parentheses around them.
+        let both = "\n!!!!(A() && ".repeat(13);
+        let at = Position { line: 14, column: 5 };
+        assert_eq!(parse(&both), Err(RuleError::TooDeep { at, max: DEPTH_MAX }));
+        let wide = vec!["!(!A(`(((\"!!!!`) || B(\"\\\"((((\"))"; 200].join(" && ");
+        assert!(parse(&wide).is_ok());
         let long = format!("A(`{}`)", "x".repeat(RULE_BYTES_MAX));
         assert_eq!(parse(&long), Err(RuleError::TooLong { max_bytes: RULE_BYTES_MAX }));
     }
 
     fn any_tree() -> impl Strategy<Value = Tree> {
-        let arg = prop_oneof!["[a-z/.]{0,4}", Just("`".to_owned()), Just("a\"\\`\n".to_owned())];
+        let arg = prop_oneof!["[a-z/.]{0,4}", Just("`".to_owned()), Just("a\"\\`\n\r".to_owned())];
         let call = ("[A-Z][a-z]{0,3}", prop::collection::vec(arg, 0..3))
             .prop_map(|(name, args)| Tree::Call(Call { name, args, at: Position::default() }));
         call.prop_recursive(4, 24, 3, |inner| {

@@ -79,7 +79,8 @@ impl fmt::Display for Call {
             if i > 0 {
                 f.write_str(", ")?;
             }
-            if arg.contains('`') { write_quoted(f, arg)? } else { write!(f, "`{arg}`")? }
+            // Raw strings hold neither backticks nor carriage returns.
+            if arg.contains(['`', '\r']) { write_quoted(f, arg)? } else { write!(f, "`{arg}`")? }
         }
         f.write_str(")")
     }
@@ -92,6 +93,7 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '"' => f.write_str("\\\"")?,
             '\\' => f.write_str("\\\\")?,
             '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
             c => write!(f, "{c}")?,
         }
     }

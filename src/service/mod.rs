@@ -7,7 +7,7 @@
 
 mod children;
 mod failover;
-mod fnv;
+mod hash;
 mod hash_by;
 mod health;
 mod least_time;

@@ -1,10 +1,11 @@
 //! Highest random weight: every client has its own order of members, and takes the first that is
 //! up. When one goes, only its clients move; when it returns, they return.
 //!
-//! Scores are those of Traefik (FNV-1a over client and member, weighted by the logarithm of its
-//! inverse), so that a client keeps its server when Moongate takes Traefik's place.
+//! Scores are made as in Traefik (FNV-1a over client and member, weighted by the logarithm of its
+//! inverse), but the hash is mixed once more: by itself it gives members whose names differ at
+//! their end nearly equal scores, so that the heavier one would get every client.
 
-use super::fnv::fnv1a;
+use super::hash::{fnv1a, mix};
 
 /// Members with their weights.
 #[derive(Debug)]
@@ -37,8 +38,8 @@ impl Rendezvous {
 }
 
 fn score(client: &[u8], name: &str, weight: f64) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "the score is as coarse in Traefik")]
-    let part = fnv1a(&[client, name.as_bytes()]) as f64 / 2f64.powi(64);
+    #[allow(clippy::cast_precision_loss, reason = "scores need not be finer")]
+    let part = mix(fnv1a(&[client, name.as_bytes()])) as f64 / 2f64.powi(64);
     weight / -part.ln()
 }
 

@@ -11,7 +11,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use ring::digest;
 
-use super::fnv::fnv1;
+use super::hash::fnv1;
 use crate::model::Cookie;
 
 /// Members by the cookie that names them.

@@ -115,7 +115,8 @@ impl Backend {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                log.lock().unwrap().push(read(&mut stream));
+                let request = read(&mut stream);
+                log.lock().unwrap().push(request);
                 let text = text.lock().unwrap().clone();
                 let end = "Connection: close\r\nContent-Length: 0\r\n\r\n";
                 let _ = write!(stream, "HTTP/1.1 {text}\r\n{end}");

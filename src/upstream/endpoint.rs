@@ -1,32 +1,12 @@
 //! A server's address with the limits that hold for connections to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// How servers are connected to: the runtime form of a serversTransport.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transport {
-    /// Limit of opening a connection.
-    pub dial_timeout: Option<Duration>,
-    /// Limit of waiting for an answer's head, from the end of the request.
-    pub response_header_timeout: Option<Duration>,
-    /// How long an idle connection is kept.
-    pub idle_timeout: Option<Duration>,
-    /// Idle connections kept to one server, over all workers.
-    pub idle_max: usize,
-}
+use rustls::pki_types::ServerName;
 
-impl Default for Transport {
-    fn default() -> Self {
-        Self {
-            dial_timeout: Some(Duration::from_secs(30)),
-            response_header_timeout: None,
-            idle_timeout: Some(Duration::from_secs(90)),
-            idle_max: 200,
-        }
-    }
-}
+use super::tls;
+use super::transport::{Http2, Transport};
 
 /// One server: where it is and how to talk to it. Shared by all workers and kept across
 /// configurations while its URL and transport stay the same, so that pools stay too.
@@ -34,6 +14,8 @@ impl Default for Transport {
 pub struct Endpoint {
     /// Distinguishes pools; unique in the process.
     pub(super) id: u64,
+    /// What is spoken.
+    pub(super) scheme: Scheme,
     /// Host and port to dial.
     pub(super) authority: Arc<str>,
     /// Host and port as the URL writes them, for the `Host` header.
@@ -46,9 +28,28 @@ pub struct Endpoint {
     url: Arc<str>,
     /// Limits.
     pub(super) transport: Arc<Transport>,
+    /// The name asked for and verified in TLS; only with `https`.
+    pub(super) tls_name: Option<ServerName<'static>>,
+    /// Whether the server chose HTTP/1 when HTTP/2 was offered last.
+    chose_http1: AtomicBool,
     /// Idle connections over all workers.
     pub(super) idle: AtomicUsize,
 }
+
+/// What a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// HTTP/1.
+    Http,
+    /// HTTP/2 or HTTP/1 in TLS.
+    Https,
+    /// HTTP/2 without TLS, known beforehand.
+    H2c,
+}
+
+/// Schemes with the port that stands for them.
+const SCHEMES: &[(&str, Scheme, u16)] =
+    &[("http", Scheme::Http, 80), ("https", Scheme::Https, 443), ("h2c", Scheme::H2c, 80)];
 
 /// Why a server's URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,12 +61,18 @@ pub enum EndpointError {
         url: String,
     },
     /// A scheme that is not supported.
-    #[error("{url:?}: the scheme {scheme:?} is not supported, only http is so far")]
+    #[error("{url:?}: the scheme {scheme:?} is not supported; known are http, https, h2c")]
     Scheme {
         /// As written.
         url: String,
         /// Its scheme.
         scheme: String,
+    },
+    /// A host that cannot be asked for in TLS.
+    #[error("{url:?}: TLS cannot be spoken with a host of that name")]
+    TlsName {
+        /// As written.
+        url: String,
     },
 }
 
@@ -79,10 +86,11 @@ impl Endpoint {
     pub fn parse(url: &str, transport: Arc<Transport>) -> Result<Self, EndpointError> {
         let syntax = || EndpointError::Syntax { url: url.to_owned() };
         let (scheme, rest) = url.split_once("://").ok_or_else(syntax)?;
-        if !scheme.eq_ignore_ascii_case("http") {
+        let known = SCHEMES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(scheme));
+        let Some(&(name, scheme, port)) = known else {
             let (url, scheme) = (url.to_owned(), scheme.to_owned());
             return Err(EndpointError::Scheme { url, scheme });
-        }
+        };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
         let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -91,14 +99,24 @@ impl Endpoint {
         if host_part.is_empty() || !host_part.bytes().all(allowed) {
             return Err(syntax());
         }
+        let tls_name = match scheme {
+            Scheme::Http | Scheme::H2c => None,
+            Scheme::Https => Some(tls_name(host_part, &transport).ok_or_else(|| {
+                let url = url.to_owned();
+                EndpointError::TlsName { url }
+            })?),
+        };
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            authority: with_port(host_part).ok_or_else(syntax)?.into(),
+            scheme,
+            authority: with_port(host_part, port).ok_or_else(syntax)?.into(),
             host: host_part.into(),
             path: path.trim_end_matches('/').into(),
             source: url.into(),
-            url: format!("http://{host_part}").into(),
+            url: format!("{name}://{host_part}").into(),
             transport,
+            tls_name,
+            chose_http1: AtomicBool::new(false),
             idle: AtomicUsize::new(0),
         })
     }
@@ -115,6 +133,25 @@ impl Endpoint {
         &self.url
     }
 
+    /// Whether HTTP/2 may come of a connection.
+    pub(super) fn may_speak_http2(&self) -> bool {
+        match self.scheme {
+            Scheme::Http => false,
+            Scheme::Https => self.transport.http2 == Http2::Offered,
+            Scheme::H2c => true,
+        }
+    }
+
+    /// Whether HTTP/1 came of the last connection that offered HTTP/2.
+    pub(super) fn speaks_http1(&self) -> bool {
+        self.chose_http1.load(Ordering::Relaxed)
+    }
+
+    /// Notes what came of a connection.
+    pub(super) fn note_http1(&self, chosen: bool) {
+        self.chose_http1.store(chosen, Ordering::Relaxed);
+    }
+
     /// The transport it is talked to with.
     #[must_use]
     pub fn transport(&self) -> &Arc<Transport> {
@@ -122,14 +159,26 @@ impl Endpoint {
     }
 }
 
-/// Adds port 80 where none is written.
-fn with_port(host: &str) -> Option<String> {
+/// The transport's name for the server, else the host without port and brackets.
+fn tls_name(host: &str, transport: &Transport) -> Option<ServerName<'static>> {
+    if let Some(name) = transport.tls.as_ref().and_then(|tls| tls.server_name.clone()) {
+        return Some(name);
+    }
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    tls::server_name(name)
+}
+
+/// Adds the scheme's port where none is written.
+fn with_port(host: &str, port: u16) -> Option<String> {
     let after_address = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?.1,
         None => host.find(':').map_or("", |i| &host[i..]),
     };
     match after_address.strip_prefix(':') {
-        None if after_address.is_empty() => Some(format!("{host}:80")),
+        None if after_address.is_empty() => Some(format!("{host}:{port}")),
         Some(port) if port.parse::<u16>().is_ok() => Some(host.to_owned()),
         _ => None,
     }
@@ -153,6 +202,10 @@ mod tests {
         check("http://[::1]/x", Some(("[::1]:80", "/x")));
         check("http://[::1]:8/x", Some(("[::1]:8", "/x")));
         check("http://u:p@a.test/", Some(("a.test:80", "")));
+        check("https://a.test", Some(("a.test:443", "")));
+        check("https://[::1]:8443/x", Some(("[::1]:8443", "/x")));
+        check("h2c://a.test", Some(("a.test:80", "")));
+        check("https://a~b", None);
         check("http://", None);
         check("http://a:b", None);
         check("http://a:99999", None);

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,22 +12,35 @@ use hashbrown::HashMap;
 use tokio::net::TcpStream;
 
 use super::Endpoint;
-use crate::message::Failure;
+use super::http2::Connections;
+use super::stream::{Encrypted, Probe, Stream};
 
 /// One worker's connections to all servers.
 #[derive(Debug, Default)]
 pub struct Pools {
-    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    pub(super) plain: Shelf<TcpStream>,
+    pub(super) encrypted: Shelf<Encrypted>,
+    pub(super) http2: Connections,
     /// Buffers for heads. Their frozen slices live on in headers and bodies for a short while, so
     /// the oldest is taken first: by then it can be used again without an allocation.
     buffers: RefCell<VecDeque<BytesMut>>,
     scratch: RefCell<Vec<u8>>,
 }
 
+/// Idle connections of one kind, by endpoint.
+#[derive(Debug)]
+pub(super) struct Shelf<S>(RefCell<HashMap<u64, Vec<Idle<S>>>>);
+
+impl<S> Default for Shelf<S> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
 /// A connection that waits for its next use.
 #[derive(Debug)]
-struct Idle {
-    stream: TcpStream,
+struct Idle<S> {
+    stream: S,
     since: Instant,
     counted: Counted,
 }
@@ -61,15 +73,6 @@ pub(super) enum Origin {
     Fresh,
 }
 
-/// How closely an idle connection is looked at before it is used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Probe {
-    /// By what the event loop has noticed; costs nothing. For requests that can be sent again.
-    Noticed,
-    /// By asking the system; costs a call. For requests that must not be sent twice.
-    Asked,
-}
-
 const HEAD_BUFFER_BYTES: usize = 8 * 1024;
 const BUFFERS_MAX: usize = 128;
 const SCRATCH_BYTES_MAX: usize = 64 * 1024;
@@ -81,46 +84,17 @@ impl Pools {
         Rc::new(Self::default())
     }
 
-    /// The last used idle connection that is still open.
-    pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe) -> Option<TcpStream> {
-        let mut idle = self.idle.borrow_mut();
-        let stack = idle.get_mut(&endpoint.id)?;
-        while let Some(entry) = stack.pop() {
-            let limit = endpoint.transport.idle_timeout;
-            if limit.is_some_and(|limit| entry.since.elapsed() > limit) {
-                stack.clear();
-                return None;
-            }
-            if is_open(&entry.stream, probe) {
-                return Some(entry.stream);
-            }
-        }
-        None
-    }
-
-    /// Keeps a connection for its next use, unless there are enough.
-    pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: TcpStream) {
-        if let Some(counted) = Counted::new(endpoint) {
-            let entry = Idle { stream, since: Instant::now(), counted };
-            self.idle.borrow_mut().entry(endpoint.id).or_default().push(entry);
-        }
-    }
-
     /// Closes connections that are idle for too long; called now and then by the worker.
     pub fn sweep(&self) {
         let now = Instant::now();
-        self.idle.borrow_mut().retain(|_, stack| {
-            stack.retain(|entry| {
-                let age = now.saturating_duration_since(entry.since);
-                let limit = entry.counted.0.transport.idle_timeout.unwrap_or(Duration::MAX);
-                age <= limit && is_open(&entry.stream, Probe::Noticed)
-            });
-            !stack.is_empty()
-        });
+        self.plain.sweep(now);
+        self.encrypted.sweep(now);
+        self.http2.sweep(now);
     }
 
     /// A buffer to read a head into.
-    pub(super) fn buffer(&self) -> BytesMut {
+    #[must_use]
+    pub fn buffer(&self) -> BytesMut {
         let mut buffers = self.buffers.borrow_mut();
         let reused = if buffers.len() > 8 { buffers.pop_front() } else { None };
         drop(buffers);
@@ -130,7 +104,7 @@ impl Pools {
     }
 
     /// Gives a buffer back; what it holds is dropped.
-    pub(super) fn give_back(&self, mut buffer: BytesMut) {
+    pub fn give_back(&self, mut buffer: BytesMut) {
         let mut buffers = self.buffers.borrow_mut();
         if buffers.len() < BUFFERS_MAX {
             buffer.clear();
@@ -139,50 +113,55 @@ impl Pools {
     }
 
     /// The worker's buffer to write heads into.
-    pub(super) fn scratch(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn scratch(&self) -> Vec<u8> {
         let mut scratch = self.scratch.take();
         scratch.clear();
         scratch
     }
 
     /// Gives the buffer back.
-    pub(super) fn give_back_scratch(&self, scratch: Vec<u8>) {
+    pub fn give_back_scratch(&self, scratch: Vec<u8>) {
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             self.scratch.replace(scratch);
         }
     }
 }
 
-/// Whether the server has neither closed the connection nor sent something unasked.
-fn is_open(stream: &TcpStream, probe: Probe) -> bool {
-    let mut byte = [0u8; 1];
-    let noticed = match stream.try_read(&mut byte) {
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        Ok(_) => false,
-    };
-    if !noticed || probe == Probe::Noticed {
-        return noticed;
+impl<S: Stream> Shelf<S> {
+    /// The last used idle connection that is still open.
+    pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe) -> Option<S> {
+        let mut idle = self.0.borrow_mut();
+        let stack = idle.get_mut(&endpoint.id)?;
+        while let Some(mut entry) = stack.pop() {
+            let limit = endpoint.transport.idle_timeout;
+            if limit.is_some_and(|limit| entry.since.elapsed() > limit) {
+                stack.clear();
+                return None;
+            }
+            if entry.stream.is_open(probe) {
+                return Some(entry.stream);
+            }
+        }
+        None
     }
-    let mut byte = [std::mem::MaybeUninit::uninit(); 1];
-    let asked = socket2::SockRef::from(stream).peek(&mut byte);
-    asked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-}
 
-/// Opens a connection, resolving the name anew.
-pub(super) async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
-    let dial = TcpStream::connect(&*endpoint.authority);
-    let result = match endpoint.transport.dial_timeout {
-        None => dial.await,
-        Some(limit) => tokio::time::timeout(limit, dial).await.map_err(|_| {
-            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            Failure::ConnectTimeout { server: endpoint.authority.to_string(), after_ms }
-        })?,
-    };
-    let stream = result.map_err(|error| Failure::Connect {
-        server: endpoint.authority.to_string(),
-        cause: error.to_string(),
-    })?;
-    // A head is written in one piece and must not wait for more.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    /// Keeps a connection for its next use, unless there are enough.
+    pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: S) {
+        if let Some(counted) = Counted::new(endpoint) {
+            let entry = Idle { stream, since: Instant::now(), counted };
+            self.0.borrow_mut().entry(endpoint.id).or_default().push(entry);
+        }
+    }
+
+    fn sweep(&self, now: Instant) {
+        self.0.borrow_mut().retain(|_, stack| {
+            stack.retain_mut(|entry| {
+                let age = now.saturating_duration_since(entry.since);
+                let limit = entry.counted.0.transport.idle_timeout.unwrap_or(Duration::MAX);
+                age <= limit && entry.stream.is_open(Probe::Noticed)
+            });
+            !stack.is_empty()
+        });
+    }
 }

@@ -4,15 +4,14 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
-use crate::message::{Exchange, Upgrade};
+use crate::message::{Exchange, Io, Upgrade};
 
 /// Starts the tunnel in a task of its own. The exchange is held until its end, so that a graceful
 /// stop waits for it.
-pub(super) fn start(
+pub(super) fn start<S: Io>(
     upgrade: Upgrade,
-    mut server: TcpStream,
+    mut server: S,
     early: BytesMut,
     exchange: Rc<Exchange>,
 ) {

@@ -5,9 +5,13 @@
 mod decode;
 mod document;
 mod duration;
+mod pattern;
+mod size;
 mod suggest;
 
 pub use decode::{DecodeError, decode, decode_at, section};
 pub use document::{DocumentError, Format};
 pub use duration::{DurationError, GoDuration};
+pub use pattern::{PatternError, go_regex};
+pub use size::{SizeError, parse_size};
 pub use suggest::nearest;

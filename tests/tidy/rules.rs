@@ -14,6 +14,8 @@ use crate::source::Source;
 pub(crate) struct House {
     /// Ranks of the top modules.
     pub(crate) ranks: Ranks,
+    /// All files, to which pages may link.
+    pub(crate) files: Vec<String>,
     /// File stems of the built-in scripts, which are middlewares' names.
     pub(crate) scripts: Vec<String>,
 }
@@ -40,6 +42,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "one server", check: one_server },
     Rule { name: "middlewares", check: middlewares },
     Rule { name: "words", check: words },
+    Rule { name: "links", check: links },
 ];
 
 /// Lines of a file in front of its inline tests.
@@ -59,8 +62,6 @@ fn map(house: &House, source: &Source) -> Findings {
 
 fn opening(_: &House, source: &Source) -> Findings {
     let mark = match source.ending() {
-        // The crate attributes of a fuzz target stand first.
-        "rs" if source.path.starts_with("fuzz/") => return Findings::new(),
         "rs" => "//! ",
         "lua" => "--",
         _ => return Findings::new(),
@@ -89,7 +90,8 @@ fn size(_: &House, source: &Source) -> Findings {
 }
 
 fn columns(_: &House, source: &Source) -> Findings {
-    if !matches!(source.ending(), "rs" | "lua" | "pest" | "sh") {
+    let golden = source.path.starts_with("tests/golden/");
+    if golden || !matches!(source.ending(), "rs" | "lua" | "pest" | "sh") {
         return Findings::new();
     }
     let long = source.text.lines().map(|line| line.chars().count()).enumerate();
@@ -289,6 +291,37 @@ fn words(_: &House, source: &Source) -> Findings {
     found
 }
 
+fn links(house: &House, source: &Source) -> Findings {
+    if source.ending() != "md" {
+        return Findings::new();
+    }
+    let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut found = Findings::new();
+    for (i, line) in source.text.lines().enumerate() {
+        for link in LINK.captures_iter(line) {
+            let target = resolve(folder, &link[1]);
+            let below = format!("{target}/");
+            if !house.files.iter().any(|file| *file == target || file.starts_with(&below)) {
+                found.push((i + 1, format!("leads to {target}, which is not there")));
+            }
+        }
+    }
+    found
+}
+
+/// A relative path as one from the root.
+fn resolve(folder: &str, link: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in link.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." | "" => {}
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a fixed pattern")
 }
@@ -311,4 +344,5 @@ static DEAD: LazyLock<Regex> = LazyLock::new(|| {
 });
 static RUNTIME: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b(tokio|tokio_rustls|mio|socket2|hyper|hyper_util)::"));
+static LINK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)"));
 static HYPER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(hyper|hyper_util)::"));

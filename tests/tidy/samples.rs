@@ -69,6 +69,8 @@ pub(crate) const BAD: &[(&str, &str, &str)] = &[
     ("one server", "src/lua/mod.rs", "use hyper_util::rt::TokioIo;"),
     ("middlewares", "src/lua/mod.rs", "const A: &str = \"addPrefix\";"),
     ("middlewares", "src/lua/mod.rs", "const A: &str = r#\"addPrefix\"#;"),
+    ("links", "README.md", "See [b](docs/c.md)."),
+    ("links", "docs/a.md", "See [b](../b.md#part)."),
     ("words", "README.md", concat!("Written by an assis", "tant.")),
     ("words", "src/value/mod.rs", concat!("// See iss", "ue 3.")),
     ("words", "docs/a.md", concat!("Read `/wo", "rk/notes.md`.")),
@@ -96,5 +98,7 @@ pub(crate) const GOOD: &[(&str, &str)] = &[
     ("src/cli/mod.rs", "//! Opens well.\nuse anyhow::Context;"),
     ("tests/support/poll.rs", "//! Opens well.\nfn pause() { std::thread::sleep(STEP) }"),
     ("docs/a.md", "A sticky session; example/name#12; https://example.org/work/x; a/root/b."),
+    ("README.md", "See [b](docs/b.md#part), [docs](docs), [x](https://x.example/y), [up](#up)."),
+    ("docs/a.md", "See [b](b.md) and [b](../docs/b.md)."),
     ("scripts/x.lua", "-- Opens well.\nreturn {}"),
 ];

@@ -84,13 +84,19 @@ impl Work<'_> {
         options: &model::ServerHealthCheck,
         endpoint: &Arc<Endpoint>,
     ) -> Result<Arc<Endpoint>, String> {
-        if options.scheme.is_empty() && options.port == 0 {
-            return Ok(Arc::clone(endpoint));
-        }
-        let Some((scheme, host)) = endpoint.url().split_once("://") else {
+        let Some((own, host)) = endpoint.url().split_once("://") else {
             return Ok(Arc::clone(endpoint));
         };
-        let scheme = if options.scheme.is_empty() { scheme } else { &options.scheme };
+        let scheme = match (options.mode.as_str(), options.scheme.as_str()) {
+            // gRPC is spoken over HTTP/2, so without TLS it is known beforehand.
+            ("grpc", "http") => "h2c",
+            ("grpc", "") if own == "http" => "h2c",
+            (_, "") => own,
+            (_, scheme) => scheme,
+        };
+        if scheme == own && options.port == 0 {
+            return Ok(Arc::clone(endpoint));
+        }
         let url = match options.port {
             0 => format!("{scheme}://{host}"),
             port => format!("{scheme}://{}:{port}", without_port(host)),

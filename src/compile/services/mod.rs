@@ -3,6 +3,7 @@
 //! Makes plans of health checks and starts none. A service that is as it was, on what it stood on,
 //! is the same allocation, so that its state stays; one that is only rebuilt keeps its state.
 
+mod behind;
 mod check;
 mod children;
 mod failover;
@@ -16,22 +17,28 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::Catalog;
+use super::middlewares::Middlewares;
+use super::transports::{self, Transports};
+use crate::lua::InstanceSpec;
 use crate::model::{self, Dynamic, ServerHealth, Verdict};
 use crate::service::{Kind, Propagation, Servers, Service};
-use crate::upstream::{Endpoint, Transport};
+use crate::upstream::Endpoint;
 
 /// Services kept from the last generation.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     services: HashMap<String, Kept>,
     endpoints: HashMap<(String, usize), Arc<Endpoint>>,
-    transports: HashMap<String, (Arc<model::ServersTransport>, Arc<Transport>)>,
+    transports: transports::Memory,
 }
 
 #[derive(Debug, Clone)]
 struct Kept {
     config: Arc<model::Service>,
+    /// The service without middlewares.
     service: Arc<Service>,
+    /// The service as others see it.
+    outer: Arc<Service>,
     warnings: Vec<String>,
 }
 
@@ -44,17 +51,25 @@ pub(super) struct Services {
     pub(super) verdicts: StdMap<String, Verdict>,
     /// Those whose servers' health is watched.
     pub(super) health: StdMap<String, Arc<dyn ServerHealth>>,
+    /// Scripts in front of services.
+    pub(super) instances: Vec<Arc<InstanceSpec>>,
 }
 
 /// A service of a weighted one may be weighted in turn, down to this depth.
 const DEPTH_MAX: usize = 32;
 
 impl Services {
-    pub(super) fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Self {
-        let transports = transports(dynamic, catalog, memory);
+    pub(super) fn compile(
+        dynamic: &Dynamic,
+        catalog: &Catalog,
+        middlewares: &Middlewares,
+        memory: &mut Memory,
+    ) -> Self {
+        let transports = Transports::compile(dynamic, &catalog.transport, &mut memory.transports);
         let mut work = Work {
             dynamic,
             catalog,
+            middlewares,
             memory,
             transports,
             done: HashMap::with_capacity(dynamic.http.services.len()),
@@ -62,6 +77,7 @@ impl Services {
             kept: HashMap::with_capacity(dynamic.http.services.len()),
             verdicts: StdMap::new(),
             warnings: Vec::new(),
+            instances: Vec::new(),
         };
         for name in dynamic.http.services.keys() {
             // Errors are in the verdicts.
@@ -73,7 +89,7 @@ impl Services {
             let service = Arc::new(Service { name: Arc::clone(&name), kind });
             work.done.insert(name, Ok(service));
         }
-        let Work { done, verdicts, kept, memory, .. } = work;
+        let Work { done, verdicts, kept, memory, instances, .. } = work;
         let servers = || kept.values().filter_map(|kept| servers_of(&kept.service));
         let asked = servers().filter_map(|s| s.check.as_ref()).flat_map(|check| &check.targets);
         let endpoints = servers().flat_map(|s| &s.servers).map(|server| &server.endpoint);
@@ -89,7 +105,7 @@ impl Services {
         let health = health.collect();
         memory.services = kept;
         let live = done.into_iter().filter_map(|(name, s)| s.ok().map(|s| (name, s))).collect();
-        Self { live, verdicts, health }
+        Self { live, verdicts, health, instances }
     }
 }
 
@@ -104,45 +120,14 @@ fn key_of(endpoint: &Arc<Endpoint>) -> (String, usize) {
     (endpoint.source().to_owned(), Arc::as_ptr(endpoint.transport()) as usize)
 }
 
-/// The runtime form of all transports; an unchanged one is the same allocation as before.
-fn transports(
-    dynamic: &Dynamic,
-    catalog: &Catalog,
-    memory: &mut Memory,
-) -> HashMap<String, Arc<Transport>> {
-    let mut kept = HashMap::new();
-    for (name, config) in &dynamic.http.servers_transports {
-        let before = memory.transports.get(name).filter(|(before, _)| before == config);
-        let transport = match before {
-            Some((_, transport)) => Arc::clone(transport),
-            None => Arc::new(transport(config)),
-        };
-        kept.insert(name.clone(), (Arc::clone(config), transport));
-    }
-    memory.transports = kept;
-    let mut all: HashMap<_, _> =
-        memory.transports.iter().map(|(name, (_, t))| (name.clone(), Arc::clone(t))).collect();
-    all.insert("default@internal".to_owned(), Arc::clone(&catalog.transport));
-    all
-}
-
-fn transport(config: &model::ServersTransport) -> Transport {
-    let timeouts = &config.forwarding_timeouts;
-    Transport {
-        dial_timeout: timeouts.dial_timeout.limit(),
-        response_header_timeout: timeouts.response_header_timeout.limit(),
-        idle_timeout: timeouts.idle_conn_timeout.limit(),
-        idle_max: config.max_idle_conns_per_host,
-    }
-}
-
 type Outcome = Result<Arc<Service>, ()>;
 
 struct Work<'a> {
     dynamic: &'a Dynamic,
     catalog: &'a Catalog,
+    middlewares: &'a Middlewares,
     memory: &'a mut Memory,
-    transports: HashMap<String, Arc<Transport>>,
+    transports: Transports,
     done: HashMap<Arc<str>, Outcome>,
     /// Services that are being compiled, outermost first.
     path: Vec<String>,
@@ -150,6 +135,8 @@ struct Work<'a> {
     verdicts: StdMap<String, Verdict>,
     /// Warnings of the service that is being compiled.
     warnings: Vec<String>,
+    /// Scripts in front of services.
+    instances: Vec<Arc<InstanceSpec>>,
 }
 
 impl Work<'_> {
@@ -174,17 +161,21 @@ impl Work<'_> {
         name: &str,
         config: &Arc<model::Service>,
     ) -> Result<Arc<Service>, String> {
-        unsupported(config)?;
-        let outer = std::mem::take(&mut self.warnings);
+        let others = std::mem::take(&mut self.warnings);
         let compiled = self.kind(name, config);
-        let warnings = std::mem::replace(&mut self.warnings, outer);
+        let mut warnings = std::mem::replace(&mut self.warnings, others);
+        // One that was kept may have been found again.
+        warnings.sort();
+        warnings.dedup();
         let service = compiled?;
+        let outer = self.behind(name, &config.middlewares, &service)?;
         if !warnings.is_empty() {
             self.verdicts.insert(name.to_owned(), Verdict::live(warnings.clone()));
         }
-        let kept = Kept { config: Arc::clone(config), service: Arc::clone(&service), warnings };
+        let config = Arc::clone(config);
+        let kept = Kept { config, service, outer: Arc::clone(&outer), warnings };
         self.kept.insert(name.to_owned(), kept);
-        Ok(service)
+        Ok(outer)
     }
 
     fn kind(&mut self, name: &str, config: &model::Service) -> Result<Arc<Service>, String> {
@@ -273,10 +264,5 @@ fn tells(service: &Service) -> bool {
     }
 }
 
-/// Options that Traefik knows and that are not built yet, by name.
-fn unsupported(config: &model::Service) -> Result<(), String> {
-    if config.middlewares.is_empty() {
-        return Ok(());
-    }
-    Err("not supported yet: middlewares".to_owned())
-}
+#[cfg(test)]
+mod tests;

@@ -65,9 +65,7 @@ impl Work<'_> {
         if balancer.servers_transport.is_empty() {
             return Ok(Arc::clone(&self.catalog.transport));
         }
-        let named = qualify(&balancer.servers_transport, provider_of(name));
-        let found = self.transports.get(&named);
-        found.cloned().ok_or_else(|| format!("the serversTransport {named:?} does not exist"))
+        self.transports.find(&qualify(&balancer.servers_transport, provider_of(name)))
     }
 
     /// What is known of the servers so far, by URL, when their health is watched as before: a

@@ -1,10 +1,10 @@
 //! Files become one configuration: a name belongs to the first file that defines it, as in Traefik.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Parsed;
-use crate::model::{Diagnostic, Dynamic};
+use crate::model::{Diagnostic, Dynamic, Elements};
 
 /// One configuration of all files in their order, with a warning for each element that is passed
 /// over.
@@ -12,40 +12,37 @@ pub(super) fn gather(files: &[(PathBuf, Parsed)]) -> (Dynamic, Vec<Diagnostic>) 
     if let [(_, only)] = files {
         return (Dynamic::clone(&only.dynamic), Vec::new());
     }
-    let mut all = Gathering::default();
-    let mut to = Dynamic::default();
+    let mut all = Dynamic::default();
+    let mut warnings = Vec::new();
     for (path, file) in files {
         let from = &*file.dynamic;
-        all.path = Some(path);
-        all.add("http.routers", &mut to.http.routers, &from.http.routers);
-        all.add("http.services", &mut to.http.services, &from.http.services);
-        all.add("http.middlewares", &mut to.http.middlewares, &from.http.middlewares);
-        let transports = (&mut to.http.servers_transports, &from.http.servers_transports);
-        all.add("http.serversTransports", transports.0, transports.1);
-        for (kind, to, from) in [("tcp", &mut to.tcp, &from.tcp), ("udp", &mut to.udp, &from.udp)] {
-            for (section, elements) in from {
-                let to = to.entry(section.clone()).or_default();
-                all.add(&format!("{kind}.{section}"), to, elements);
-            }
-        }
+        let mut gathering = Gathering { files, path, from, warnings: &mut warnings };
+        gathering.add("http.routers", &mut all.http.routers, |d| Some(&d.http.routers));
+        gathering.add("http.services", &mut all.http.services, |d| Some(&d.http.services));
+        gathering.add("http.middlewares", &mut all.http.middlewares, |d| Some(&d.http.middlewares));
+        let transports = &mut all.http.servers_transports;
+        gathering.add("http.serversTransports", transports, |d| Some(&d.http.servers_transports));
+        gathering.sections("tcp", &mut all.tcp, |d| &d.tcp);
+        gathering.sections("udp", &mut all.udp, |d| &d.udp);
+        gathering.add("tls.options", &mut all.tls.options, |d| Some(&d.tls.options));
+        gathering.add("tls.stores", &mut all.tls.stores, |d| Some(&d.tls.stores));
         for certificate in &from.tls.certificates {
-            if !to.tls.certificates.contains(certificate) {
-                to.tls.certificates.push(certificate.clone());
+            if !all.tls.certificates.contains(certificate) {
+                all.tls.certificates.push(certificate.clone());
             }
         }
-        all.add("tls.options", &mut to.tls.options, &from.tls.options);
-        all.add("tls.stores", &mut to.tls.stores, &from.tls.stores);
     }
-    (to, all.warnings)
+    (all, warnings)
 }
 
-#[derive(Default)]
+type Sections = BTreeMap<String, Elements<serde_json::Value>>;
+
+/// One file on its way into the whole.
 struct Gathering<'a> {
-    /// The file that is being added.
-    path: Option<&'a Path>,
-    /// Who defined an element first, by its path.
-    owners: HashMap<String, &'a Path>,
-    warnings: Vec<Diagnostic>,
+    files: &'a [(PathBuf, Parsed)],
+    path: &'a Path,
+    from: &'a Dynamic,
+    warnings: &'a mut Vec<Diagnostic>,
 }
 
 impl Gathering<'_> {
@@ -53,19 +50,29 @@ impl Gathering<'_> {
         &mut self,
         section: &str,
         to: &mut BTreeMap<String, T>,
-        from: &BTreeMap<String, T>,
+        select: impl Fn(&Dynamic) -> Option<&BTreeMap<String, T>>,
     ) {
-        for (name, element) in from {
-            let element_path = format!("{section}.{name}");
-            if let Some(owner) = self.owners.get(&element_path) {
-                let reason = format!("passed over: {} defines it already", owner.display());
-                let source = self.path.map(|path| path.display().to_string());
-                let warning = Diagnostic::warning(element_path, reason);
-                self.warnings.push(Diagnostic { source, ..warning });
+        for (name, element) in select(self.from).into_iter().flatten() {
+            if !to.contains_key(name) {
+                to.insert(name.clone(), element.clone());
                 continue;
             }
-            self.owners.extend(self.path.map(|path| (element_path, path)));
-            to.insert(name.clone(), element.clone());
+            let defines = |file: &&(PathBuf, Parsed)| {
+                select(&file.1.dynamic).is_some_and(|elements| elements.contains_key(name))
+            };
+            let owner = self.files.iter().find(defines).map_or(self.path, |(path, _)| path);
+            let reason = format!("passed over: {} defines it already", owner.display());
+            let source = Some(self.path.display().to_string());
+            let warning = Diagnostic::warning(format!("{section}.{name}"), reason);
+            self.warnings.push(Diagnostic { source, ..warning });
+        }
+    }
+
+    fn sections(&mut self, kind: &str, to: &mut Sections, select: fn(&Dynamic) -> &Sections) {
+        for section in select(self.from).keys() {
+            let path = format!("{kind}.{section}");
+            let to = to.entry(section.clone()).or_default();
+            self.add(&path, to, |dynamic| select(dynamic).get(section));
         }
     }
 }

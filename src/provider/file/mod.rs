@@ -18,7 +18,7 @@ use super::{Message, Update};
 use crate::config;
 use crate::model::{Diagnostic, Dynamic, Severity};
 use gather::gather;
-use read::{Content, Found, read, stamps};
+use read::{Content, Found, Stamp, read, stamps};
 use watch::Pace;
 
 pub use error::FileError;
@@ -67,6 +67,8 @@ enum Place {
 #[derive(Debug, Clone)]
 struct Parsed {
     hash: u64,
+    /// Nothing when the file was so young that it could change without a new one.
+    stamp: Option<Stamp>,
     dynamic: Arc<Dynamic>,
     warnings: Vec<Diagnostic>,
 }
@@ -110,7 +112,7 @@ impl FileProvider {
     /// An update that says what the last one said holds the same allocation; unchanged elements
     /// are the same allocations in any case.
     pub fn load(&mut self) -> Message {
-        let content = read(&self.place);
+        let content = read(&self.place, &self.files);
         self.take(content)
     }
 
@@ -154,10 +156,9 @@ impl FileProvider {
         }
         let (mut all, mut warnings) = gather(&files);
         warnings.extend(files.iter().flat_map(|(_, file)| file.warnings.iter().cloned()));
-        share::share(&mut all, &self.last);
-        self.files = files.into_iter().collect();
         // A certificate's file that changed is a change, though the configuration reads the same.
-        let same = !self.touched && all == *self.last;
+        let same = share::share(&mut all, &self.last) && !self.touched;
+        self.files = files.into_iter().collect();
         Ok((if same { Arc::clone(&self.last) } else { Arc::new(all) }, warnings))
     }
 
@@ -173,7 +174,7 @@ impl FileProvider {
     fn judge(&self, file: &Found) -> Result<Parsed, Vec<Diagnostic>> {
         let known = self.files.get(&file.path).into_iter().chain(self.fresh.get(&file.path));
         if let Some(known) = known.into_iter().find(|known| known.hash == file.hash) {
-            return Ok(known.clone());
+            return Ok(Parsed { stamp: file.stamp, ..known.clone() });
         }
         let source = Some(file.path.display().to_string());
         let at = |finding: Diagnostic| Diagnostic { source: source.clone(), ..finding };
@@ -185,7 +186,7 @@ impl FileProvider {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Parsed { hash: file.hash, dynamic: Arc::new(dynamic), warnings })
+        Ok(Parsed { hash: file.hash, stamp: file.stamp, dynamic: Arc::new(dynamic), warnings })
     }
 }
 

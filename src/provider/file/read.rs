@@ -1,12 +1,14 @@
 //! The bytes of a file or of a folder's files, in the order in which Traefik reads them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{FileError, Place};
+use super::{FileError, Parsed, Place};
 use crate::model::{Diagnostic, Dynamic};
 use crate::value::Format;
 
@@ -25,9 +27,14 @@ pub(super) struct Content {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
+    /// Nothing when the file is known with this hash.
     pub(super) bytes: Vec<u8>,
     pub(super) hash: u64,
+    pub(super) stamp: Option<Stamp>,
 }
+
+/// What the file system says of a file: device, file, bytes, content's and file's last change.
+pub(super) type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 /// A file longer than this is no configuration.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -36,8 +43,12 @@ const FILES_MAX: usize = 20_000;
 /// Folders in folders.
 const DEPTH_MAX: usize = 32;
 
-/// Reads a file, or a folder with all below it.
-pub(super) fn read(place: &Place) -> Content {
+/// A younger file could change once more without a new time.
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// Reads a file, or a folder with all below it. Files that are known by the stamp they have are
+/// not read again.
+pub(super) fn read(place: &Place, known: &BTreeMap<PathBuf, Parsed>) -> Content {
     let mut paths = Vec::new();
     let mut wrong = Vec::new();
     match place {
@@ -50,8 +61,8 @@ pub(super) fn read(place: &Place) -> Content {
     }
     let mut files = Vec::new();
     for path in paths {
-        match bytes(&path) {
-            Ok(bytes) => files.push(Found { hash: hash(&bytes), path, bytes }),
+        match file(&path, known.get(&path)) {
+            Ok((bytes, hash, stamp)) => files.push(Found { path, bytes, hash, stamp }),
             Err(error) => wrong.push(error.diagnostic(&path)),
         }
     }
@@ -82,9 +93,10 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), (Pa
             let error = FileError::TooMany { max_files: FILES_MAX, max_depth: DEPTH_MAX };
             return Err((folder.to_owned(), error));
         }
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let kind = entry.file_type().map_err(here)?;
+        if kind.is_dir() {
             walk(&path, depth + 1, paths)?;
-        } else if is_configuration(&path) && !path.is_dir() {
+        } else if is_configuration(&path) && !(kind.is_symlink() && path.is_dir()) {
             paths.push(path);
         }
     }
@@ -96,17 +108,31 @@ pub(super) fn is_configuration(path: &Path) -> bool {
     matches!(Format::of(path), Some(Format::Yaml | Format::Toml))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+fn file(path: &Path, known: Option<&Parsed>) -> Result<(Vec<u8>, u64, Option<Stamp>), FileError> {
+    let metadata = fs::metadata(path)?;
     // A pipe would hold up the reader.
-    if !fs::metadata(path)?.is_file() {
+    if !metadata.is_file() {
         return Err(FileError::Special);
+    }
+    let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age > YOUNG);
+    let stamp = is_old.then(|| stamp(&metadata));
+    if let Some(known) = known
+        && stamp.is_some()
+        && stamp == known.stamp
+    {
+        return Ok((Vec::new(), known.hash, stamp));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(FileError::TooLarge { max_bytes: FILE_BYTES_MAX });
     }
-    Ok(bytes)
+    let hash = hash(&bytes);
+    Ok((bytes, hash, stamp))
+}
+
+fn stamp(m: &fs::Metadata) -> Stamp {
+    (m.dev(), m.ino(), m.len(), (m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec()))
 }
 
 /// A hash of what the file system says of the certificates' files.
@@ -115,8 +141,7 @@ pub(super) fn stamps(dynamic: &Dynamic) -> u64 {
     for certificate in &dynamic.tls.certificates {
         for path in [&certificate.cert_file, &certificate.key_file] {
             let metadata = if path.contains('\n') { None } else { fs::metadata(path).ok() };
-            let stamp = metadata.map(|m| (m.dev(), m.ino(), m.len(), m.mtime(), m.mtime_nsec()));
-            stamp.hash(&mut hasher);
+            metadata.as_ref().map(stamp).hash(&mut hasher);
         }
     }
     hasher.finish()

@@ -46,6 +46,8 @@ impl Default for Pace {
     }
 }
 
+/// However long a look takes, this long after it there is another one.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 /// After this long a content that changes all the time is spoken of in the log.
 const RESTLESS: Duration = Duration::from_secs(10);
 
@@ -81,18 +83,21 @@ impl FileProvider {
         let mut watching = Watching::default();
         while !bell.is_stopped() {
             watching.renew(&self.place, bell);
-            if let Some(message) = self.look(bell) {
+            let began = Instant::now();
+            let content = read(&self.place, &self.files);
+            // Looking takes no more than a hundredth of a core, however many files there are.
+            let pause = self.pace.look_every.max(began.elapsed() * 100).min(LOOK_AT_LEAST);
+            if let Some(message) = self.settle(content, bell) {
                 sender.send(message);
             }
             // Events that come meanwhile are one.
             std::thread::sleep(self.pace.step);
-            let _ = rung.recv_timeout(self.pace.look_every);
+            let _ = rung.recv_timeout(pause);
         }
     }
 
     /// What has changed since the last message, once it stays as it is.
-    fn look(&mut self, bell: &Bell) -> Option<Message> {
-        let mut content = read(&self.place);
+    fn settle(&mut self, mut content: Content, bell: &Bell) -> Option<Message> {
         let (began, mut since) = (Instant::now(), Instant::now());
         let mut warned = false;
         while self.seen != Some(self.seen(&content)) {
@@ -103,7 +108,7 @@ impl FileProvider {
                 if bell.is_stopped() {
                     return None;
                 }
-                let now = read(&self.place);
+                let now = read(&self.place, &self.files);
                 if now.hash != content.hash {
                     (content, since) = (now, Instant::now());
                     break;
@@ -119,7 +124,19 @@ impl FileProvider {
             }
         }
         self.fresh.clear();
+        self.note_stamps(content);
         None
+    }
+
+    /// Files that were young when they were read need not be read again once they are not.
+    fn note_stamps(&mut self, content: Content) {
+        for file in content.files {
+            if let Some(known) = self.files.get_mut(&file.path)
+                && known.hash == file.hash
+            {
+                known.stamp = file.stamp;
+            }
+        }
     }
 
     fn seen(&self, content: &Content) -> Seen {

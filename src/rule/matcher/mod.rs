@@ -50,8 +50,11 @@ pub struct Kind {
     /// How many arguments it takes.
     pub arity: RangeInclusive2,
     /// Makes a test of checked arguments; the reason why not otherwise.
-    pub build: fn(&[String]) -> Result<Box<dyn Test>, String>,
+    pub build: Build,
 }
+
+/// Makes a test of a matcher's arguments.
+pub type Build = fn(&[String]) -> Result<Box<dyn Test>, String>;
 
 /// The least and the greatest number of arguments.
 pub type RangeInclusive2 = (usize, usize);
@@ -234,29 +237,90 @@ mod tests {
         check("Host(`example.com`)", "GET example.com./", true);
         check("Host(`example.com.`)", "GET example.com/", true);
         check("Host(`example.com`)", "GET example.com../", false);
+        check("Host(`example.com`)", "GET sub.example.com/", false);
+        check("Host(`example.com`)", "GET /", false);
+        check("Host(`xn--mller-kva.example`)", "GET xn--mller-kva.example/", true);
         check("Host(`*.example.com`)", "GET one.example.com/", true);
         check("Host(`*.example.com`)", "GET two.one.example.com/", false);
         check("Host(`*.example.com`)", "GET example.com/", false);
+        check("Host(`*.example.com`)", "GET .example.com/", false);
+        check("Host(`*`)", "GET anything.test/", true);
         check("Host(`*`)", "GET /", true);
+        check("Host(`127.0.0.1`)", "GET 127.0.0.1/", true);
         check("Host(`::1`)", "GET ::1/", true);
+        check("Host(`[::2]`)", "GET ::2/", false);
         check("HostRegexp(`^[a-z]+\\.example\\.com$`)", "GET abc.example.com/", true);
+        check("HostRegexp(`^[a-z]+\\.example\\.com$`)", "GET a1.example.com/", false);
         check("HostRegexp(`^[a-z]+\\.example\\.com$`)", "GET abc.example.com./", false);
+        check("HostRegexp(`foo`)", "GET xfoox.test/", true);
     }
 
     #[test]
-    fn paths_methods_queries() {
-        check("Path(`/a`)", "GET h/a", true);
-        check("Path(`/a`)", "GET h/a/", false);
-        check("PathPrefix(`/a`)", "GET h/abc", true);
-        check("PathRegexp(`\\.png$`)", "GET h/x.png", true);
+    fn paths() {
+        check("Path(`/products`)", "GET h/products", true);
+        check("Path(`/products`)", "POST h/products?x=1", true);
+        check("Path(`/products`)", "GET h/products/", false);
+        check("Path(`/products`)", "GET h/Products", false);
+        check("Path(`/products`)", "GET h/products/shoes", false);
+        check("Path(`/with/slash/`)", "GET h/with/slash", false);
+        check("Path(`/foo bar`)", "GET h/foo bar", true);
+        check("Path(`/caf\u{e9}`)", "GET h/caf\u{e9}", true);
+        check("PathPrefix(`/products`)", "GET h/products-for-sale", true);
+        check("PathPrefix(`/products`)", "GET h/product", false);
+        check("PathPrefix(`/api/`)", "GET h/api", false);
+        check("PathPrefix(`/api/`)", "GET h/api/", true);
+        check("PathPrefix(`/api/`)", "GET h/API/v1", false);
+        check("PathPrefix(`/a/b`)", "GET h/a%2Fb", false);
+        let products = "PathRegexp(`^/products/(shoes|socks)/[0-9]+$`)";
+        check(products, "GET h/products/shoes/31?q=1", true);
+        check(products, "GET h/products/hats/31", false);
+        check("PathRegexp(`\\.(jpeg|jpg|png)$`)", "GET h/x/y.png?z", true);
+        check("PathRegexp(`\\.(jpeg|jpg|png)$`)", "GET h/x?z=y.png", false);
+        check("PathRegexp(`\\.(jpeg|jpg|png)$`)", "GET h/x/y.PNG", false);
+        check("PathRegexp(`(?i)^/case`)", "GET h/CaSe/1", true);
+    }
+
+    #[test]
+    fn methods() {
+        check("Method(`GET`)", "GET h/", true);
+        check("Method(`GET`)", "HEAD h/", false);
+        check("Method(`GET`)", "get h/", false);
         check("Method(`purge`)", "PURGE h/", true);
         check("Method(`purge`)", "purge h/", false);
-        check("Query(`a`, `b`)", "GET h/?x=1&a=c&a=b", true);
+        check("Method(`POST`) || Method(`PUT`)", "PUT h/", true);
+    }
+
+    #[test]
+    fn queries() {
+        check("Query(`mobile`, `true`)", "GET h/?a=b&mobile=true&c", true);
+        check("Query(`mobile`, `true`)", "GET h/?mobile=True", false);
+        check("Query(`mobile`, `true`)", "GET h/?mobile=false&mobile=true", true);
+        check("Query(`mobile`, `true`)", "GET h/?Mobile=true", false);
+        check("Query(`mobile`, `true`)", "GET h/?mobile=tr%75e", true);
+        check("Query(`mobile`, `true`)", "GET h/?mob%69le=true", true);
+        check("Query(`mobile`, `true`)", "GET h/?mobile=true%4", false);
+        check("Query(`mobile`, `true`)", "GET h/?mobile%zz=true", false);
+        check("Query(`mobile`, `true`)", "GET h/?mobile=true;x", false);
+        check("Query(`mobile`, `true`)", "GET h/?mobile=truer", false);
         check("Query(`a b`, `c+d`)", "GET h/?a+b=c%2Bd", true);
+        check("Query(`\u{e9}`, `\u{e9}`)", "GET h/?%C3%A9=%c3%a9", true);
         check("Query(`flag`)", "GET h/?flag", true);
+        check("Query(`flag`)", "GET h/?flag=", true);
         check("Query(`flag`)", "GET h/?flag=x", false);
+        check("Query(`flag`)", "GET h/", false);
+        check("QueryRegexp(`mobile`, `^(true|yes)$`)", "GET h/?mobile=no&mobile=true", true);
+        check("QueryRegexp(`mobile`, `^(true|yes)$`)", "GET h/?mobile=%79es", true);
+        check("QueryRegexp(`mobile`, `^(true|yes)$`)", "GET h/?mobile=yes1", false);
         check("QueryRegexp(`a`, `^$`)", "GET h/?a", true);
+        check("QueryRegexp(`a`, `^.*$`)", "GET h/?a=", true);
         check("QueryRegexp(`a`, `^.*$`)", "GET h/", false);
+    }
+
+    #[test]
+    fn names_are_written_in_three_ways() {
+        check("host(`a.test`) && pathprefix(`/x`)", "GET a.test/x", true);
+        check("HOST(`b.test`)", "GET b.test/", true);
+        check("PATH(`/c`)", "GET h/c", true);
     }
 
     #[test]
@@ -264,10 +328,17 @@ mod tests {
         let with = |rule: &str, headers: &[(&str, &str)]| matches(rule, "GET h/", headers, "::1");
         assert!(with("Header(`X-Kind`, `blue`)", &[("x-kind", "red"), ("x-kind", "blue")]));
         assert!(!with("Header(`X-Kind`, `blue`)", &[("x-kind", "blue, red")]));
+        assert!(!with("Header(`X-Kind`, `blue`)", &[("x-kind", "Blue")]));
+        let content = "HeaderRegexp(`Content-Type`, `^application/(json|yaml)$`)";
+        assert!(with(content, &[("content-type", "application/json")]));
+        assert!(!with(content, &[("content-type", "application/json; charset=utf-8")]));
+        assert!(!with(content, &[("content-type", "application/YAML")]));
         assert!(with("HeaderRegexp(`X-Any`, `.*`)", &[("x-any", "")]));
         assert!(!with("HeaderRegexp(`X-Any`, `.*`)", &[]));
         assert!(with("ClientIP(`::1`)", &[]));
+        assert!(!with("ClientIP(`127.0.0.1`)", &[("x-forwarded-for", "127.0.0.1")]));
         assert!(matches("ClientIP(`127.1.0.0/16`)", "GET h/", &[], "127.1.2.3"));
+        assert!(matches("ClientIP(`127.1.2.3/16`)", "GET h/", &[], "127.1.9.9"));
         assert!(matches("ClientIP(`127.0.0.1`)", "GET h/", &[], "::ffff:127.0.0.1"));
         assert!(!matches("ClientIP(`127.0.0.1`)", "GET h/", &[], "127.0.0.2"));
     }
@@ -283,7 +354,10 @@ mod tests {
             ("Path(`abc`)", "begin with a slash"),
             ("PathRegexp(`[`)", "PathRegexp"),
             ("ClientIP(`300.1.1.1`)", "300.1.1.1"),
-            ("Header(`X`)", "does not take 1 argument"),
+            ("Header(`X`)", "line 1, column 1: Header(`name`, `value`) does not take 1 argument"),
+            ("Host(`a`) &&\n  Host(`a b`)", "line 2, column 3: Host"),
+            ("Host(`.`)", "Host"),
+            ("Foo(`x`)", "line 1, column 1: unknown matcher Foo"),
             ("Query(`a`, `b`, `c`)", "does not take 3"),
         ] {
             let error = compile(&parse(rule).unwrap()).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! `Query`, `QueryRegexp`: one of a query parameter's values.
 
 use std::borrow::Cow;
+use std::str::Bytes;
 
 use regex::Regex;
 
@@ -47,49 +48,61 @@ fn regexp(args: &[String]) -> Result<Box<dyn Test>, String> {
 
 impl Test for Query {
     fn matches(&self, facts: &Facts<'_>) -> bool {
-        any_value(facts, &self.0, |value| value == self.1)
+        any_value(facts, &self.0, |value| Decoded(value.bytes()).eq(self.1.bytes()))
     }
 }
 
 impl Test for QueryRegexp {
     fn matches(&self, facts: &Facts<'_>) -> bool {
-        any_value(facts, &self.0, |value| self.1.is_match(value))
+        any_value(facts, &self.0, |value| self.1.is_match(&text(value)))
     }
 }
 
-/// Whether one of the parameter's values passes; escapes are decoded, a pair that holds a `;` or a
-/// broken escape is passed over as Go's `url.ParseQuery` does.
+/// Whether one of the parameter's values passes, which come with their escapes; a pair that holds
+/// a `;` or a broken escape is passed over as Go's `url.ParseQuery` does.
 fn any_value(facts: &Facts<'_>, name: &str, test: impl Fn(&str) -> bool) -> bool {
-    let pairs = facts.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    for pair in pairs.filter(|pair| !pair.contains(';')) {
+    facts.query.unwrap_or_default().split('&').any(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if let (Some(key), Some(value)) = (decode(key), decode(value))
-            && key == name
-            && test(&value)
-        {
-            return true;
-        }
-    }
-    false
+        !pair.is_empty()
+            && Decoded(key.bytes()).eq(name.bytes())
+            && !pair.contains(';')
+            && is_whole(pair)
+            && test(value)
+    })
 }
 
-/// `+` is a space, `%XX` a byte; `None` for a broken escape.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text));
+/// Whether two hexadecimal digits follow each `%`.
+fn is_whole(text: &str) -> bool {
+    text.split('%').skip(1).all(|after| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// A value as text, what is no UTF-8 replaced.
+fn text(value: &str) -> Cow<'_, str> {
+    if !value.contains(['%', '+']) {
+        return Cow::Borrowed(value);
     }
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'+' => out.push(b' '),
+    let bytes: Vec<u8> = Decoded(value.bytes()).collect();
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Bytes of a query: `+` is a space, `%XX` a byte. Ends at a broken escape.
+struct Decoded<'a>(Bytes<'a>);
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        match self.0.next()? {
+            b'+' => Some(b' '),
             b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                let byte = digit()? * 16 + digit()?;
-                out.push(u8::try_from(byte).ok()?);
+                let mut digit = || char::from(self.0.next()?).to_digit(16);
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).ok()
             }
-            other => out.push(other),
+            other => Some(other),
         }
     }
-    Some(Cow::Owned(String::from_utf8_lossy(&out).into_owned()))
 }

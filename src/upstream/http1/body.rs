@@ -9,11 +9,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use std::future::Future;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
-use super::chunked::{Decoder, Step};
 use super::pump::{Pump, PumpEnd};
 use crate::message::BodyError;
+use crate::message::chunked::{Decoder, Step};
+use crate::upstream::stream::Stream;
 use crate::upstream::{Endpoint, Pools};
 
 /// How the end of an answer's body is found.
@@ -29,10 +29,10 @@ pub(super) enum Framing {
 
 /// The body of an answer with the connection it comes over, which goes back to the pool at its
 /// end.
-pub(super) struct ServerBody {
+pub(super) struct ServerBody<S> {
     pools: Rc<Pools>,
     endpoint: Arc<Endpoint>,
-    stream: Option<TcpStream>,
+    stream: Option<S>,
     buffer: BytesMut,
     pump: Option<Pump>,
     state: State,
@@ -49,11 +49,11 @@ enum State {
 /// One read asks for at most this much: two frames of it keep a connection busy.
 const READ_BYTES: usize = 64 * 1024;
 
-impl ServerBody {
+impl<S: Stream> ServerBody<S> {
     pub(super) fn new(
         pools: Rc<Pools>,
         endpoint: Arc<Endpoint>,
-        stream: TcpStream,
+        stream: S,
         buffer: BytesMut,
         pump: Option<Pump>,
         framing: Framing,
@@ -91,7 +91,7 @@ impl ServerBody {
             && buffer.is_empty()
             && self.pump.is_none()
         {
-            self.pools.keep(&self.endpoint, stream);
+            S::shelf(&self.pools).keep(&self.endpoint, stream);
         }
         self.pools.give_back(buffer);
     }
@@ -143,7 +143,7 @@ impl ServerBody {
     }
 }
 
-impl http_body::Body for ServerBody {
+impl<S: Stream> http_body::Body for ServerBody<S> {
     type Data = Bytes;
     type Error = BodyError;
 

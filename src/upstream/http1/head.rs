@@ -2,39 +2,12 @@
 
 use std::io::Write;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Version};
+use http::{Method, Version, header};
 use http_body::Body as _;
 
 use super::super::Endpoint;
-use crate::message::{Body, Request};
-
-/// What of the request a service changes for its servers.
-#[derive(Debug, Clone, Copy)]
-pub struct Forwarding {
-    /// Whose host goes into `Host`.
-    pub host: HostHeader,
-    /// Whether the server's path goes in front of the request's.
-    pub path: PathPrefix,
-}
-
-/// Whose host goes into `Host`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostHeader {
-    /// The client's (`passHostHeader: true`).
-    Client,
-    /// The server's.
-    Server,
-}
-
-/// Whether the server's path counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathPrefix {
-    /// It does not.
-    Ignored,
-    /// It goes in front (`preservePath: true`).
-    Preserved,
-}
+use super::super::forwarding::{Forwarding, ends_here, named_in_connection, wants_trailers};
+use crate::message::{Body, Request, write_name};
 
 /// How a request's body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,19 +27,20 @@ pub(super) fn write(
 ) -> BodyFraming {
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    if forwarding.path == PathPrefix::Preserved {
-        out.extend_from_slice(endpoint.path.as_bytes());
-    }
+    out.extend_from_slice(forwarding.prefix(endpoint).as_bytes());
     out.extend_from_slice(request.target.bytes());
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-    let own = forwarding.host == HostHeader::Server || request.host.is_empty();
-    out.extend_from_slice(if own { endpoint.host.as_bytes() } else { &request.host });
+    out.extend_from_slice(forwarding.host(request, endpoint));
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
-        if !ends_here(name, value) && !named.contains(name) {
-            field(out, name.as_str(), value.as_bytes());
+        if !ends_here(name) && !named.contains(name) {
+            write_name(out, name);
+            rest(out, value.as_bytes());
         }
+    }
+    if wants_trailers(&request.headers) {
+        field(out, "Te", b"trailers");
     }
     if request.upgrade.is_some() {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
@@ -107,45 +81,12 @@ fn write_framing(out: &mut Vec<u8>, request: &Request) -> BodyFraming {
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
+    rest(out, value);
+}
+
+/// What follows a field's name.
+fn rest(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-/// Headers that end at this hop (RFC 9110, section 7.6.1, and what Go's reverse proxy drops), and
-/// those that are written anew.
-fn ends_here(name: &HeaderName, value: &HeaderValue) -> bool {
-    match *name {
-        header::CONNECTION
-        | header::CONTENT_LENGTH
-        | header::TRANSFER_ENCODING
-        | header::UPGRADE
-        | header::TRAILER
-        | header::PROXY_AUTHENTICATE
-        | header::PROXY_AUTHORIZATION
-        | header::HOST => true,
-        header::TE => value.as_bytes() != b"trailers",
-        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection"),
-    }
-}
-
-/// Headers that `Connection` names, which end at this hop too; but not those that tell servers
-/// where the request came from, which a client could drop that way.
-fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let mut named = Vec::new();
-    for value in headers.get_all(header::CONNECTION) {
-        let plain: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"Upgrade"];
-        if plain.contains(&value.as_bytes()) {
-            continue;
-        }
-        for token in value.as_bytes().split(|&b| b == b',') {
-            if let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) {
-                let kept = name.as_str().starts_with("x-forwarded-") || name == "x-real-ip";
-                if !kept && name != header::TE {
-                    named.push(name);
-                }
-            }
-        }
-    }
-    named
 }

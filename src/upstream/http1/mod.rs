@@ -1,7 +1,6 @@
 //! One HTTP/1.1 request to a server and its answer, driven in the request's own task.
 
 mod body;
-mod chunked;
 mod head;
 mod parse;
 mod pump;
@@ -11,43 +10,34 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use self::body::{Framing, ServerBody};
 use self::parse::{Head, HeadError};
 use self::pump::{Pump, PumpEnd};
-use super::pool::{Origin, Pools, Probe, connect};
-use super::{Endpoint, tunnel};
-use crate::message::{Body, Failure, Request, Response, rescue};
-
-pub use self::head::{Forwarding, HostHeader, PathPrefix};
+use super::forwarding::{Forwarding, has_no_body, is_replayable};
+use super::pool::{Origin, Pools};
+use super::stream::{Probe, Stream};
+use super::{Endpoint, STALE_RETRIES_MAX, failures, tunnel};
+use crate::message::{Body, Failure, Request, Response};
 
 /// An answer's head may be this long at most; Go's limit is 10 MiB, nginx's 4 to 8 KiB.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
-/// How often a request that no server has acted on is sent again over another connection.
-const STALE_RETRIES_MAX: u32 = 3;
 
-/// Sends a request to a server and answers with the server's answer, or with ours to a failure.
-pub async fn send(
+/// Sends a request over an idle or a fresh connection, or over the one at hand.
+///
+/// 1xx answers other than 101 are passed over, since the server half cannot hand them on.
+pub(super) async fn send<S: Stream>(
     pools: &Rc<Pools>,
     endpoint: &Arc<Endpoint>,
     forwarding: Forwarding,
     request: Request,
-) -> Response {
-    let started = Instant::now();
-    let exchange = Rc::clone(&request.exchange);
-    exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
-    let response = Call { pools, endpoint }.run(forwarding, request).await.unwrap_or_else(rescue);
-    let mut record = exchange.record.borrow_mut();
-    record.origin_duration = Some(started.elapsed());
-    record.origin_status = Some(response.status.as_u16());
-    drop(record);
-    response
+    at_hand: Option<(S, Origin)>,
+) -> Result<Response, Failure> {
+    Call { pools, endpoint }.run(forwarding, request, at_hand).await
 }
 
 struct Call<'a> {
@@ -56,9 +46,9 @@ struct Call<'a> {
 }
 
 /// An answer's head with the connection it came over.
-struct Answer {
+struct Answer<S> {
     head: Head,
-    stream: TcpStream,
+    stream: S,
     /// Bytes after the head.
     rest: BytesMut,
     /// The request's body, when it is not sent yet.
@@ -74,7 +64,12 @@ enum Trouble {
 }
 
 impl Call<'_> {
-    async fn run(&self, forwarding: Forwarding, mut request: Request) -> Result<Response, Failure> {
+    async fn run<S: Stream>(
+        &self,
+        forwarding: Forwarding,
+        mut request: Request,
+        mut at_hand: Option<(S, Origin)>,
+    ) -> Result<Response, Failure> {
         let mut scratch = self.pools.scratch();
         let framing = head::write(&mut scratch, &request, self.endpoint, forwarding);
         let replayable = is_replayable(&request);
@@ -88,9 +83,13 @@ impl Call<'_> {
         let streams = pump.is_some();
         let mut tries = 0;
         let answer = loop {
-            let (stream, origin) = match self.pools.reuse(self.endpoint, probe) {
-                Some(stream) => (stream, Origin::Reused),
-                None => (connect(self.endpoint).await?, Origin::Fresh),
+            let idle = at_hand.take().or_else(|| {
+                let stream = S::shelf(self.pools).reuse(self.endpoint, probe)?;
+                Some((stream, Origin::Reused))
+            });
+            let (stream, origin) = match idle {
+                Some(idle) => idle,
+                None => (S::open(self.endpoint).await?, Origin::Fresh),
             };
             match self.exchange(stream, origin, &scratch, &mut pump).await {
                 Ok(answer) => break answer,
@@ -106,14 +105,14 @@ impl Call<'_> {
     }
 
     /// Writes the request and reads the answer's head, passing over 1xx answers.
-    async fn exchange(
+    async fn exchange<S: Stream>(
         &self,
-        mut stream: TcpStream,
+        mut stream: S,
         origin: Origin,
         head: &[u8],
         pump: &mut Option<Pump>,
-    ) -> Result<Answer, Trouble> {
-        if stream.write_all(head).await.is_err() {
+    ) -> Result<Answer<S>, Trouble> {
+        if stream.write_all(head).await.is_err() || stream.flush().await.is_err() {
             return Err(match origin {
                 Origin::Reused => Trouble::Stale,
                 Origin::Fresh => Trouble::Failed(self.closed()),
@@ -125,9 +124,14 @@ impl Call<'_> {
             let read = self.read_head(&mut stream, &mut buffer, pump, origin);
             let head = match limit {
                 None => read.await?,
-                Some(limit) => tokio::time::timeout(limit, read)
-                    .await
-                    .map_err(|_| Trouble::Failed(self.too_late(limit)))??,
+                Some(limit) => match tokio::time::timeout(limit, read).await {
+                    Ok(head) => head?,
+                    // The limit begins at the end of the request.
+                    Err(_) if pump.is_some() => continue,
+                    Err(_) => {
+                        return Err(Trouble::Failed(failures::too_late(self.endpoint, limit)));
+                    }
+                },
             };
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 break head;
@@ -137,9 +141,9 @@ impl Call<'_> {
     }
 
     /// Reads until a head is complete, while the request's body is still being sent.
-    async fn read_head(
+    async fn read_head<S: Stream>(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut S,
         buffer: &mut BytesMut,
         pump: &mut Option<Pump>,
         origin: Origin,
@@ -164,9 +168,9 @@ impl Call<'_> {
     }
 
     /// Reads once and sends of the request's body what can be sent; `None` is a broken connection.
-    async fn read_some(
+    async fn read_some<S: Stream>(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut S,
         buffer: &mut BytesMut,
         pump: &mut Option<Pump>,
     ) -> Result<Option<usize>, Trouble> {
@@ -186,21 +190,19 @@ impl Call<'_> {
         .await
     }
 
-    fn respond(&self, request: Request, answer: Answer) -> Result<Response, Failure> {
+    fn respond<S: Stream>(&self, request: Request, answer: Answer<S>) -> Result<Response, Failure> {
         let Answer { head, stream, rest, pump } = answer;
         let mut response = Response::new(head.status);
-        response.reason = head.reason;
         response.headers = head.headers;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let Some(upgrade) = request.upgrade else {
-                return Err(self.bad_answer("it switched protocols unasked"));
+                let cause = "it switched protocols unasked".to_owned();
+                return Err(failures::bad_answer(self.endpoint, cause));
             };
             tunnel::start(upgrade, stream, rest, request.exchange);
             return Ok(response);
         }
-        let bodiless = request.method == Method::HEAD
-            || head.status == StatusCode::NO_CONTENT
-            || head.status == StatusCode::NOT_MODIFIED;
+        let bodiless = has_no_body(&request.method, head.status);
         let framing = if bodiless { Framing::Length(0) } else { head.framing };
         let mut body = ServerBody::new(
             Rc::clone(self.pools),
@@ -219,26 +221,10 @@ impl Call<'_> {
     }
 
     fn closed(&self) -> Failure {
-        Failure::ServerClosed { server: self.endpoint.authority.to_string() }
-    }
-
-    fn too_late(&self, limit: Duration) -> Failure {
-        let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        Failure::AnswerTimeout { server: self.endpoint.authority.to_string(), after_ms }
+        failures::closed(self.endpoint)
     }
 
     fn bad(&self, error: HeadError) -> Trouble {
-        Trouble::Failed(self.bad_answer(&error.to_string()))
+        Trouble::Failed(failures::bad_answer(self.endpoint, error.to_string()))
     }
-
-    fn bad_answer(&self, cause: &str) -> Failure {
-        let server = self.endpoint.authority.to_string();
-        Failure::BadAnswer { server, cause: cause.to_owned() }
-    }
-}
-
-/// Whether sending the request twice does no more than sending it once (RFC 9110, section 9.2.2),
-/// or the client says so.
-fn is_replayable(request: &Request) -> bool {
-    request.method.is_idempotent() || request.headers.contains_key("idempotency-key")
 }

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 
@@ -12,8 +12,6 @@ use super::body::Framing;
 /// A parsed head.
 pub(super) struct Head {
     pub status: StatusCode,
-    /// Only when it is not the standard text.
-    pub reason: Option<Bytes>,
     /// Without hop-by-hop headers.
     pub headers: HeaderMap,
     pub framing: Framing,
@@ -57,7 +55,6 @@ pub(super) fn head(buffer: &mut BytesMut) -> Result<Option<Head>, HeadError> {
 struct Parsed {
     len: usize,
     status: u16,
-    reason: Range<usize>,
     version: Version,
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
@@ -78,11 +75,9 @@ fn parse<'b>(
     };
     let fields =
         response.headers.iter().map(|h| (range(h.name.as_bytes()), range(h.value))).collect();
-    let reason = response.reason.map(|r| range(r.as_bytes())).filter(|r| r.end <= len);
     Ok(Some(Parsed {
         len,
         status: response.code.unwrap_or_default(),
-        reason: reason.unwrap_or_default(),
         version: if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
         fields,
     }))
@@ -137,10 +132,7 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
     };
     let keep_alive = persists && framing != Framing::Close;
     connection.strip(&mut headers, status);
-    let reason = bytes.slice(parsed.reason);
-    let standard = status.canonical_reason().unwrap_or_default();
-    let reason = (!reason.is_empty() && reason != standard.as_bytes()).then_some(reason);
-    Ok(Some(Head { status, reason, headers, framing, keep_alive }))
+    Ok(Some(Head { status, headers, framing, keep_alive }))
 }
 
 /// A length in digits alone; `4, 4` and `+4` are none.
@@ -217,7 +209,6 @@ mod tests {
         );
         let head = head(&mut buffer).unwrap().unwrap();
         assert_eq!(&buffer[..], b"hi");
-        assert_eq!(head.reason.as_deref(), Some(&b"Fine"[..]));
         assert_eq!(head.framing, Framing::Length(2));
         assert_eq!(head.headers.get_all("x-a").iter().count(), 2);
         assert!(head.keep_alive);

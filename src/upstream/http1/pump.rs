@@ -10,7 +10,6 @@ use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 use super::head::BodyFraming;
 use crate::message::{Body, BodyError, Failure};
@@ -20,6 +19,7 @@ pub(super) struct Pump {
     body: Body,
     framing: BodyFraming,
     pieces: VecDeque<Bytes>,
+    unflushed: bool,
     state: State,
 }
 
@@ -44,11 +44,14 @@ pub(super) enum PumpEnd {
 
 impl Pump {
     pub(super) fn new(body: Body, framing: BodyFraming) -> Self {
-        Self { body, framing, pieces: VecDeque::new(), state: State::Sending }
+        Self { body, framing, pieces: VecDeque::new(), unflushed: false, state: State::Sending }
     }
 
     /// Sends as much as the client has given and the server takes.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<PumpEnd> {
+    pub(super) fn poll<S>(&mut self, cx: &mut Context<'_>, stream: &mut S) -> Poll<PumpEnd>
+    where
+        S: AsyncWrite + Unpin,
+    {
         loop {
             if self.state == State::Broken {
                 return Poll::Ready(PumpEnd::ServerClosed);
@@ -59,6 +62,12 @@ impl Pump {
                 }
                 continue;
             }
+            // An encrypted stream may hold back what it has taken.
+            if self.unflushed && ready!(Pin::new(&mut *stream).poll_flush(cx)).is_err() {
+                self.state = State::Broken;
+                continue;
+            }
+            self.unflushed = false;
             if self.state == State::Ending {
                 return Poll::Ready(PumpEnd::Sent);
             }
@@ -110,11 +119,10 @@ impl Pump {
         }
     }
 
-    fn write(
-        &mut self,
-        cx: &mut Context<'_>,
-        stream: &mut TcpStream,
-    ) -> Poll<Result<(), std::io::Error>> {
+    fn write<S>(&mut self, cx: &mut Context<'_>, stream: &mut S) -> Poll<Result<(), std::io::Error>>
+    where
+        S: AsyncWrite + Unpin,
+    {
         let mut slices = [IoSlice::new(&[]); 8];
         let mut count = 0;
         for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
@@ -122,6 +130,7 @@ impl Pump {
             count += 1;
         }
         let mut written = ready!(Pin::new(stream).poll_write_vectored(cx, &slices[..count]))?;
+        self.unflushed = true;
         while let Some(first) = self.pieces.front_mut() {
             let take = written.min(first.len());
             first.advance(take);

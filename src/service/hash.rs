@@ -1,5 +1,5 @@
 //! The Fowler-Noll-Vo hashes of 64 bits: Traefik spreads clients by one and named servers in
-//! cookies by the other.
+//! cookies by the other. And a mixer of bits.
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
@@ -16,6 +16,13 @@ pub(super) fn fnv1a(pieces: &[&[u8]]) -> u64 {
 /// FNV-1.
 pub(super) fn fnv1(bytes: &[u8]) -> u64 {
     bytes.iter().fold(OFFSET, |hash, &b| hash.wrapping_mul(PRIME) ^ u64::from(b))
+}
+
+/// Spreads every bit over all others (the last step of the splitmix64 generator).
+pub(super) fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Where in the coding the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decoder {
+pub enum Decoder {
     /// Before a chunk's size.
     Size,
     /// Inside a chunk with that many bytes left.
@@ -20,7 +20,7 @@ pub(super) enum Decoder {
 
 /// What the decoder found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// Bytes of the body.
     Data(Bytes),
     /// The end, with trailers if there are any.
@@ -31,14 +31,14 @@ pub(super) enum Step {
 
 /// The coding is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken;
+pub struct Broken;
 
 const SIZE_LINE_BYTES_MAX: usize = 1024;
 const TRAILER_BYTES_MAX: usize = 64 * 1024;
 
 impl Decoder {
     /// Takes the next piece off the buffer.
-    pub(super) fn step(&mut self, buffer: &mut BytesMut) -> Result<Step, Broken> {
+    pub fn step(&mut self, buffer: &mut BytesMut) -> Result<Step, Broken> {
         loop {
             match *self {
                 Self::Size => match line(buffer, SIZE_LINE_BYTES_MAX)? {

@@ -1,0 +1,28 @@
+//! Lists the scripts in `scripts/`, so that adding a middleware is adding one file.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=scripts");
+    println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root.join("scripts"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".lua") && !name.ends_with("_test.lua") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let mut text = String::from("const BUILTIN_SCRIPTS: &[(&str, &str)] = &[\n");
+    for name in names {
+        let path = root.join("scripts").join(&name);
+        let name = format!("scripts/{name}");
+        writeln!(text, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+    }
+    text.push_str("];\n");
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
+    fs::write(out.join("builtin_scripts.rs"), text)
+}

@@ -1,0 +1,11 @@
+-- Stands for a list of other middlewares, which are run in its place.
+return {
+  schema = {
+    standalone = false,
+    middlewares = {
+      type = "list", of = "middleware", default = {},
+      doc = "Names of middlewares, in the order they run.",
+    },
+  },
+  expand = "middlewares",
+}

@@ -1,0 +1,124 @@
+//! Heads as they were read become requests, in one strict way, whatever the protocol's version.
+
+use std::rc::Rc;
+
+use ::http::header::{self, HeaderMap, HeaderValue};
+use ::http::{Method, Version};
+use bytes::Bytes;
+
+use super::forwarded::Speech;
+use crate::message::{Body, Exchange, Failure, Request, Target, Upgrade};
+
+/// A request's head, before anything is made of it.
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    /// Path and query, or `*`.
+    pub(super) target: Bytes,
+    /// The authority of an absolute target or of `:authority`.
+    pub(super) authority: Option<Bytes>,
+    /// All headers, `Host` too.
+    pub(super) headers: HeaderMap,
+}
+
+/// What follows a head.
+pub(super) struct Rest {
+    pub(super) body: Body,
+    pub(super) upgrade: Option<Upgrade>,
+}
+
+/// A request that can be routed, or an answer at once.
+pub(super) enum Admission {
+    /// To the router.
+    Route(Box<Request>, Speech),
+    /// `OPTIONS *` asks the router itself (RFC 9110, section 9.3.7).
+    Own,
+}
+
+/// Reads a request in one strict way.
+pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Admission, Failure> {
+    let Head { method, version, target, authority, mut headers } = head;
+    if method == Method::CONNECT {
+        return Err(Failure::NotImplemented("CONNECT"));
+    }
+    let host = host(&mut headers, version, authority)?;
+    if target == "*" && method == Method::OPTIONS {
+        return Ok(Admission::Own);
+    }
+    let target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    expect_header(&headers)?;
+    let speech = speech(&headers);
+    if version == Version::HTTP_2 {
+        join_cookies(&mut headers);
+    }
+    let Rest { body, upgrade } = rest;
+    let request = Request { method, target, version, host, headers, body, upgrade, exchange };
+    Ok(Admission::Route(Box::new(request), speech))
+}
+
+/// Takes the host out of the target's authority or the `Host` header.
+fn host(
+    headers: &mut HeaderMap,
+    version: Version,
+    authority: Option<Bytes>,
+) -> Result<Bytes, Failure> {
+    let mut named = headers.get_all(header::HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    if second.is_some() {
+        return Err(Failure::BadRequest("more than one Host"));
+    }
+    if first.is_none() && version == Version::HTTP_11 {
+        return Err(Failure::BadRequest("no Host"));
+    }
+    let host = match headers.remove(header::HOST) {
+        _ if authority.is_some() => authority.unwrap_or_default(),
+        Some(host) => Bytes::from_owner(host),
+        None => Bytes::new(),
+    };
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"!$&'()*+,-.:;=[]%_~".contains(b);
+    if !host.iter().all(allowed) {
+        return Err(Failure::BadRequest("malformed Host"));
+    }
+    Ok(host)
+}
+
+/// Only `100-continue` can be expected (RFC 9110, section 10.1.1).
+fn expect_header(headers: &HeaderMap) -> Result<(), Failure> {
+    match headers.get(header::EXPECT) {
+        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Err(Failure::ExpectationFailed)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client asks for another protocol on this connection.
+pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+        && headers.get_all(header::CONNECTION).iter().any(|value| {
+            let mut tokens = value.as_bytes().split(|&b| b == b',');
+            tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        })
+}
+
+fn speech(headers: &HeaderMap) -> Speech {
+    match headers.get(header::UPGRADE) {
+        Some(to) if to.as_bytes().eq_ignore_ascii_case(b"websocket") && asks_upgrade(headers) => {
+            Speech::WebSocket
+        }
+        _ => Speech::Http,
+    }
+}
+
+/// HTTP/2 may split `Cookie`; HTTP/1 servers want it whole (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut all = headers.get_all(header::COOKIE).iter();
+    if all.next().is_none() || all.next().is_none() {
+        return;
+    }
+    let values: Vec<_> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&values.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
+}

@@ -1,0 +1,236 @@
+//! HTTP/1 with clients: heads read, bodies streamed, answers written, in the connection's own
+//! task (RFC 9112).
+//!
+//! One request is answered at a time; those that a client sends ahead wait in the buffer. While
+//! one is answered the socket is watched, so that a client that leaves is noticed.
+
+mod answer;
+mod body;
+mod head;
+mod wire;
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+
+use self::answer::{After, Sender};
+use self::body::ClientBody;
+use self::head::{Framing, Heading};
+use self::wire::{Shared, Unread, Wire};
+use super::admit::Rest;
+use super::handle::{Connection, Finish, handle};
+use crate::message::{Body, Failure, Io, Response, Upgrade, rescue};
+
+/// Bytes of a request's body that are read and dropped, so that the connection can be kept.
+const DRAIN_BYTES_MAX: u64 = 256 * 1024;
+/// How long a client may take to read the last answer before the connection is reset.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves a connection until either side ends it; `stop` asks to end it after the next answer.
+///
+/// # Errors
+/// When the connection breaks.
+pub(super) async fn serve<S>(
+    stream: S,
+    ahead: BytesMut,
+    connection: Rc<Connection>,
+    stop: Rc<Cell<bool>>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let wire = Wire::shared(stream, ahead, Rc::clone(&connection.worker.pools));
+    loop {
+        let heading = match next(&wire, &connection, &stop).await? {
+            None => return Ok(()),
+            Some(Err(failure)) => {
+                let sender = Sender::new(&wire, &connection.worker, After::Close);
+                sender.send(rescue(failure), None).await?;
+                return linger(&wire).await;
+            }
+            Some(Ok(heading)) => heading,
+        };
+        match exchange(&wire, &connection, &stop, heading).await? {
+            Next::Request => drain(&wire).await?,
+            Next::End => return linger(&wire).await,
+            Next::Gone => return Ok(()),
+        }
+    }
+}
+
+/// What comes after an answer.
+enum Next {
+    Request,
+    /// The connection is closed, once the client has had the answer.
+    End,
+    /// There is nothing left to close.
+    Gone,
+}
+
+type NextHead = Option<Result<Heading, Failure>>;
+
+/// Reads the next head; `None` when the connection ends before it.
+async fn next<S>(
+    wire: &Shared<S>,
+    connection: &Connection,
+    stop: &Cell<bool>,
+) -> io::Result<NextHead>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let head_bytes_max = connection.entrypoint.limits.head_bytes_max;
+    let mut scanned = 0;
+    loop {
+        {
+            let mut wire = wire.borrow_mut();
+            if wire.may_hold_head(scanned) {
+                match head::read(&mut wire.buffer) {
+                    Ok(None) => scanned = wire.buffer.len(),
+                    Ok(Some(heading)) => return Ok(Some(Ok(heading))),
+                    Err(failure) => return Ok(Some(Err(failure))),
+                }
+            }
+            if wire.buffer.len() > head_bytes_max {
+                return Ok(Some(Err(Failure::HeadTooLarge)));
+            }
+        }
+        let read = poll_fn(|cx| {
+            let mut wire = wire.borrow_mut();
+            if stop.get() && wire.buffer.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            wire.poll_fill(cx)
+        });
+        if read.await? == 0 {
+            return Ok(None);
+        }
+        connection.activity.received();
+    }
+}
+
+/// Answers one request.
+async fn exchange<S>(
+    wire: &Shared<S>,
+    connection: &Rc<Connection>,
+    stop: &Cell<bool>,
+    heading: Heading,
+) -> io::Result<Next>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let Heading { head, framing, keeps, expects, upgrades } = heading;
+    let is_head = head.method == ::http::Method::HEAD;
+    let version = head.version;
+    let reading = connection.activity.reading(framing != Framing::None);
+    let body = match framing {
+        Framing::None => Body::Empty,
+        Framing::Length(_) | Framing::Chunked => {
+            wire.borrow_mut().expect(framing, expects);
+            Body::stream(ClientBody::new(Rc::clone(wire), reading))
+        }
+    };
+    let (switch, upgrade) = if upgrades { switch() } else { (None, None) };
+    let Some((response, finish)) =
+        respond(wire, pin!(handle(connection, head, Rest { body, upgrade }))).await?
+    else {
+        return Ok(Next::Gone);
+    };
+    let after = match keeps {
+        true if !stop.get() && wire.borrow().can_drain(DRAIN_BYTES_MAX) => After::Keep,
+        _ => After::Close,
+    };
+    let switches = response.status == ::http::StatusCode::SWITCHING_PROTOCOLS;
+    let sender = Sender::new(wire, &connection.worker, after).to(version, is_head);
+    let after = sender.send(response, Some(finish)).await?;
+    if switches && let Some(switch) = switch {
+        let io = wire.borrow_mut().take();
+        if let Some(io) = io {
+            // Nobody waits for it when the server's side has gone already.
+            let _ = switch.send(Box::new(io));
+        }
+        return Ok(Next::Gone);
+    }
+    Ok(if after == After::Keep { Next::Request } else { Next::End })
+}
+
+type Switch = oneshot::Sender<Box<dyn Io>>;
+
+/// The two ends of an upgrade.
+fn switch() -> (Option<Switch>, Option<Upgrade>) {
+    let (switch, switched) = oneshot::channel();
+    let upgrade = async { switched.await.map_err(|_| io::ErrorKind::ConnectionAborted.into()) };
+    (Some(switch), Some(Box::pin(upgrade)))
+}
+
+/// Waits for the answer; `None` when the client leaves before it.
+async fn respond<S>(
+    wire: &Shared<S>,
+    mut answer: std::pin::Pin<&mut impl Future<Output = (Response, Finish)>>,
+) -> io::Result<Option<(Response, Finish)>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Ok(Some(answer)));
+        }
+        let mut wire = wire.borrow_mut();
+        // What was said meanwhile, such as 100 Continue, goes out now.
+        if let Poll::Ready(Err(error)) = wire.poll_flush_out(cx) {
+            return Poll::Ready(Err(io::Error::other(error)));
+        }
+        if wire.is_gone(cx) { Poll::Ready(Ok(None)) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// Reads and drops what is left of a request's body.
+async fn drain<S>(wire: &Shared<S>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        loop {
+            let mut wire = wire.borrow_mut();
+            match wire.unread {
+                Unread::Nothing => return Poll::Ready(Ok(())),
+                _ => match std::task::ready!(wire.poll_body(cx)) {
+                    None => return Poll::Ready(Ok(())),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                },
+            }
+        }
+    })
+    .await
+}
+
+/// Closes our side and waits a little for the client's: an early reset would take the answer away
+/// from a client that is still sending (RFC 9112, section 9.6).
+async fn linger<S>(wire: &Shared<S>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut left = DRAIN_BYTES_MAX;
+    let goodbye = poll_fn(|cx| {
+        let mut wire = wire.borrow_mut();
+        std::task::ready!(wire.poll_shutdown(cx))?;
+        loop {
+            let read = std::task::ready!(wire.poll_discard(cx))?;
+            left = left.saturating_sub(read as u64);
+            if read == 0 || left == 0 {
+                return Poll::Ready(Ok::<_, io::Error>(()));
+            }
+        }
+    });
+    // Past the limit the client has had its time.
+    tokio::time::timeout(LINGER, goodbye).await.unwrap_or(Ok(()))
+}

@@ -1,0 +1,132 @@
+//! Global functions: answers a script makes itself, and `print`.
+
+use std::rc::Rc;
+
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
+use mlua::{LuaString, Table, Value, Variadic};
+
+use super::headers::value_of;
+use super::{Doc, Function, Module, ResponseObject, log};
+use crate::lua::run::ResponseSlot;
+use crate::lua::tools::Tools;
+use crate::message::{Response, plain};
+
+pub(super) const MODULE: Module = Module {
+    name: "",
+    text: "Functions without a module. A hook that returns a response ends the request with it.",
+    functions: &[
+        Function {
+            doc: Doc {
+                name: "respond",
+                signature: "respond(status: number, body: string?, headers: table?) -> res",
+                text: "Makes a response. Without a `Content-Type` among the headers a body is sent \
+                       as plain text. The header table holds one value, or a list of values, per \
+                       name.",
+                example: "return respond(403, \"no entry\\n\", { [\"X-Reason\"] = \"closed\" })",
+            },
+            make: |lua, tools| {
+                let tools = Rc::clone(tools);
+                lua.create_function(
+                    move |_, (status, body, headers): (i64, Option<LuaString>, Option<Table>)| {
+                        let mut response = plain(status_of(status)?, String::new());
+                        match body.filter(|body| !body.as_bytes().is_empty()) {
+                            Some(body) => {
+                                let bytes = bytes::Bytes::copy_from_slice(&body.as_bytes());
+                                response.body = bytes.into();
+                            }
+                            None => {
+                                response.headers.remove(CONTENT_TYPE);
+                            }
+                        }
+                        if let Some(headers) = headers {
+                            fill(&mut response, &headers, &tools)?;
+                        }
+                        Ok(ResponseObject(ResponseSlot::new(response, Rc::clone(&tools))))
+                    },
+                )
+                .map(Value::Function)
+            },
+        },
+        Function {
+            doc: Doc {
+                name: "redirect",
+                signature: "redirect(url: string, status: number?) -> res",
+                text: "Makes a redirection. Without a status it is 302 for a GET request and 307 \
+                       for any other. Bytes that a URL cannot hold are escaped. The body is the \
+                       status's text.",
+                example: "return redirect(\"https://\" .. req.hostname .. req.uri, 308)",
+            },
+            make: |lua, tools| {
+                let tools = Rc::clone(tools);
+                lua.create_function(move |_, (url, status): (LuaString, Option<i64>)| {
+                    let status = match status {
+                        Some(status) => status_of(status)?,
+                        None if is_get(&tools) => StatusCode::FOUND,
+                        None => StatusCode::TEMPORARY_REDIRECT,
+                    };
+                    let response = redirection(&url.as_bytes(), status)?;
+                    Ok(ResponseObject(ResponseSlot::new(response, Rc::clone(&tools))))
+                })
+                .map(Value::Function)
+            },
+        },
+        Function {
+            doc: Doc {
+                name: "print",
+                signature: "print(...)",
+                text: "Writes its arguments to the log, as `log.info` does.",
+                example: "print(req.method, req.path)",
+            },
+            make: |lua, tools| {
+                let tools = Rc::clone(tools);
+                lua.create_function(move |_, values: Variadic<Value>| {
+                    let words: mlua::Result<Vec<_>> = values.iter().map(Value::to_string).collect();
+                    log::write(&tools, log::Level::Info, &words?.join(" "), None)
+                })
+                .map(Value::Function)
+            },
+        },
+    ],
+};
+
+/// A status from a script.
+///
+/// # Errors
+/// When it is none that can be sent.
+pub(super) fn status_of(status: i64) -> mlua::Result<StatusCode> {
+    let code = u16::try_from(status).ok().filter(|code| (200..1000).contains(code));
+    let code = code.and_then(|code| StatusCode::from_u16(code).ok());
+    code.ok_or_else(|| mlua::Error::runtime(format!("{status} is not a status, use 200 to 999")))
+}
+
+fn fill(response: &mut Response, headers: &Table, tools: &Tools) -> mlua::Result<()> {
+    for pair in headers.pairs::<LuaString, Value>() {
+        let (name, value) = pair?;
+        let name = tools.header_name(&name.as_bytes())?;
+        response.headers.remove(&name);
+        let Value::Table(values) = value else {
+            response.headers.append(name, value_of(&value)?);
+            continue;
+        };
+        for value in values.sequence_values::<Value>() {
+            response.headers.append(name.clone(), value_of(&value?)?);
+        }
+    }
+    Ok(())
+}
+
+fn is_get(tools: &Tools) -> bool {
+    let current = tools.current.borrow();
+    let slot = current.as_ref().and_then(|run| run.request.borrow().clone());
+    slot.is_some_and(|slot| slot.with(|request| Ok(request.method == Method::GET)).unwrap_or(false))
+}
+
+fn redirection(url: &[u8], status: StatusCode) -> mlua::Result<Response> {
+    let escaped = super::url::escape_location(url);
+    let location = HeaderValue::from_maybe_shared(bytes::Bytes::from(escaped))
+        .map_err(|_| mlua::Error::runtime("the URL cannot be sent in a header"))?;
+    let mut response = plain(status, status.canonical_reason().unwrap_or_default());
+    response.headers.insert(LOCATION, location);
+    Ok(response)
+}

@@ -1,0 +1,274 @@
+//! `headers` of a request or a response.
+
+use std::rc::Rc;
+
+use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+use mlua::{
+    BString, Lua, LuaString, MetaMethod, UserData, UserDataMethods, UserDataRegistry, Value,
+};
+
+use super::{Doc, Member, Object};
+use crate::lua::run::{RequestSlot, ResponseSlot};
+use crate::lua::tools::Tools;
+use crate::message::Request;
+
+/// The headers of a message.
+pub(super) enum Headers {
+    /// Those of a request, `Host` among them.
+    Request(Rc<RequestSlot>),
+    /// Those of a response.
+    Response(Rc<ResponseSlot>),
+}
+
+pub(super) const OBJECT: Object<Headers> = Object {
+    name: "headers",
+    text: "The headers of a request or a response. `h[\"Name\"]` reads all values of a header, \
+           joined with a comma (`Cookie` with a semicolon, `Set-Cookie` the first only), and is \
+           nil without one. Assigning sets it, and nil removes it. `pairs(h)` walks over names in \
+           lower case and single values. Case does not matter in names. `Host` of a request is \
+           one of its headers.",
+    members: &[
+        Member {
+            doc: Doc {
+                name: "get",
+                signature: "h:get(name: string) -> string?",
+                text: "The first value of a header.",
+                example: "local first = req.headers:get(\"X-Forwarded-For\")",
+            },
+            add: |registry| {
+                registry.add_method("get", |lua, headers, name: LuaString| {
+                    headers.get(&name, |value| lua.create_string(value).map(Some))
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "all",
+                signature: "h:all(name: string) -> {string}",
+                text: "All values of a header, one per line it was sent in.",
+                example: "for _, cookie in ipairs(res.headers:all(\"Set-Cookie\")) do end",
+            },
+            add: |registry| {
+                registry.add_method("all", |_, headers, name: LuaString| {
+                    let name = headers.name(&name)?;
+                    headers.read(|map, host| Ok(values(map, host, &name)))
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "add",
+                signature: "h:add(name: string, value: string)",
+                text: "Adds a line and keeps those that are there.",
+                example: "res.headers:add(\"Vary\", \"Origin\")",
+            },
+            add: |registry| {
+                registry.add_method("add", |_, headers, (name, value): (LuaString, Value)| {
+                    let (name, value) = (headers.name(&name)?, value_of(&value)?);
+                    headers.change(
+                        name,
+                        |map, name| {
+                            map.append(name, value.clone());
+                        },
+                        Some(&value),
+                    )
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "set",
+                signature: "h:set(name: string, value: string)",
+                text: "Sets a header, as assigning does.",
+                example: "req.headers:set(\"X-User\", \"anna\")",
+            },
+            add: |registry| {
+                registry.add_method("set", |_, headers, (name, value): (LuaString, Value)| {
+                    headers.assign(&name, &value)
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "del",
+                signature: "h:del(name: string)",
+                text: "Removes all lines of a header.",
+                example: "res.headers:del(\"Server\")",
+            },
+            add: |registry| {
+                registry.add_method("del", |_, headers, name: LuaString| {
+                    headers.assign(&name, &Value::Nil)
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "pairs",
+                signature: "h:pairs() -> iterator",
+                text: "What `pairs(h)` walks with: a copy, so headers can be changed on the way.",
+                example: "for name, value in pairs(req.headers) do log.debug(name) end",
+            },
+            add: |registry| {
+                registry.add_method("pairs", |lua, headers, ()| {
+                    let mut lines = headers.lines()?.into_iter();
+                    lua.create_function_mut(move |_, _: mlua::MultiValue| {
+                        Ok(lines.next().map_or((None, None), |(n, v)| (Some(n), Some(v))))
+                    })
+                });
+            },
+        },
+    ],
+};
+
+impl UserData for Headers {
+    fn register(registry: &mut UserDataRegistry<Self>) {
+        OBJECT.register(registry);
+        registry.add_meta_method(MetaMethod::Index, |lua, headers, name: LuaString| {
+            headers.joined(lua, &name)
+        });
+        registry.add_meta_method(
+            MetaMethod::NewIndex,
+            |_, headers, (name, value): (LuaString, Value)| headers.assign(&name, &value),
+        );
+    }
+}
+
+impl Headers {
+    fn tools(&self) -> &Rc<Tools> {
+        match self {
+            Self::Request(slot) => &slot.tools,
+            Self::Response(slot) => &slot.tools,
+        }
+    }
+
+    fn name(&self, name: &LuaString) -> mlua::Result<HeaderName> {
+        self.tools().header_name(&name.as_bytes())
+    }
+
+    /// Hands over the header map, and the host of a request.
+    fn read<R>(
+        &self,
+        body: impl FnOnce(&HeaderMap, Option<&[u8]>) -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
+        match self {
+            Self::Request(slot) => slot.with(|request| body(&request.headers, Some(&request.host))),
+            Self::Response(slot) => slot.with(|response| body(&response.headers, None)),
+        }
+    }
+
+    /// Changes one header; the host of a request is set to `value`.
+    fn change(
+        &self,
+        name: HeaderName,
+        body: impl FnOnce(&mut HeaderMap, HeaderName),
+        value: Option<&HeaderValue>,
+    ) -> mlua::Result<()> {
+        match self {
+            Self::Request(slot) => slot.with_mut(|request| {
+                if name == HOST {
+                    return set_host(request, value.map_or(&[], |value| value.as_bytes()));
+                }
+                body(&mut request.headers, name);
+                Ok(())
+            }),
+            Self::Response(slot) => slot.with_mut(|response| {
+                body(&mut response.headers, name);
+                Ok(())
+            }),
+        }
+    }
+
+    fn assign(&self, name: &LuaString, value: &Value) -> mlua::Result<()> {
+        let name = self.name(name)?;
+        if value.is_nil() {
+            return self.change(name, |map, name| drop(map.remove(name)), None);
+        }
+        let value = value_of(value)?;
+        if matches!(self, Self::Request(_)) && name == HOST {
+            return self.change(name, |_, _| {}, Some(&value));
+        }
+        self.change(name, |map, name| drop(map.insert(name, value)), None)
+    }
+
+    fn get<R>(
+        &self,
+        name: &LuaString,
+        body: impl FnOnce(&[u8]) -> mlua::Result<Option<R>>,
+    ) -> mlua::Result<Option<R>> {
+        let name = self.name(name)?;
+        self.read(|map, host| match (map.get(&name), host) {
+            (Some(value), _) => body(value.as_bytes()),
+            (None, Some(host)) if name == HOST => body(host),
+            _ => Ok(None),
+        })
+    }
+
+    fn joined(&self, lua: &Lua, name: &LuaString) -> mlua::Result<Option<LuaString>> {
+        let name = self.name(name)?;
+        self.read(|map, host| {
+            let mut values = map.get_all(&name).iter();
+            let Some(first) = values.next() else {
+                let host = host.filter(|_| name == HOST);
+                return host.map(|host| lua.create_string(host)).transpose();
+            };
+            let Some(second) = values.next().filter(|_| name != SET_COOKIE) else {
+                return lua.create_string(first.as_bytes()).map(Some);
+            };
+            let separator: &[u8] = if name == COOKIE { b"; " } else { b", " };
+            let mut all = first.as_bytes().to_vec();
+            for value in std::iter::once(second).chain(values) {
+                all.extend_from_slice(separator);
+                all.extend_from_slice(value.as_bytes());
+            }
+            lua.create_string(all).map(Some)
+        })
+    }
+
+    /// All lines, in the order of the header map.
+    fn lines(&self) -> mlua::Result<Vec<(String, BString)>> {
+        self.read(|map, host| {
+            let host = host.map(|host| ("host".to_owned(), BString::from(host)));
+            let others =
+                map.iter().map(|(n, v)| (n.as_str().to_owned(), BString::from(v.as_bytes())));
+            Ok(host.into_iter().chain(others).collect())
+        })
+    }
+}
+
+fn values(map: &HeaderMap, host: Option<&[u8]>, name: &HeaderName) -> Vec<BString> {
+    if let Some(host) = host.filter(|_| *name == HOST) {
+        return vec![BString::from(host)];
+    }
+    map.get_all(name).iter().map(|value| BString::from(value.as_bytes())).collect()
+}
+
+/// A header's value from a script: text, a number or a boolean.
+///
+/// # Errors
+/// When it is something else or holds a line break.
+pub(super) fn value_of(value: &Value) -> mlua::Result<HeaderValue> {
+    let wrong = || mlua::Error::runtime("a header's value cannot hold control characters");
+    match value {
+        Value::String(text) => HeaderValue::from_bytes(&text.as_bytes()).map_err(|_| wrong()),
+        Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
+            HeaderValue::from_str(&value.to_string()?).map_err(|_| wrong())
+        }
+        other => {
+            let got = other.type_name();
+            Err(mlua::Error::runtime(format!("a header's value must be text, got {got}")))
+        }
+    }
+}
+
+/// Sets the host that goes to the server.
+///
+/// # Errors
+/// When it holds bytes that cannot stand in a host.
+pub(super) fn set_host(request: &mut Request, host: &[u8]) -> mlua::Result<()> {
+    if !host.iter().all(|&b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b)) {
+        return Err(mlua::Error::runtime("the host holds a character that a host cannot hold"));
+    }
+    request.host = bytes::Bytes::copy_from_slice(host);
+    Ok(())
+}

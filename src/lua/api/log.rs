@@ -1,0 +1,97 @@
+//! The module `log`.
+
+use std::rc::Rc;
+
+use mlua::{Table, Value};
+
+use super::{Doc, Function, Module, json};
+use crate::lua::tools::{Mode, Tools};
+
+/// How important a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+pub(super) const MODULE: Module = Module {
+    name: "log",
+    text: "Lines in Moongate's log, with the middleware's name. `fields` is a table that is \
+           written beside the message.",
+    functions: &[
+        Function {
+            doc: Doc {
+                name: "debug",
+                signature: "log.debug(message: string, fields: table?)",
+                text: "Writes a line for who looks for an error.",
+                example: "log.debug(\"looked up\", { user = \"anna\" })",
+            },
+            make: |lua, tools| line(lua, tools, Level::Debug),
+        },
+        Function {
+            doc: Doc {
+                name: "info",
+                signature: "log.info(message: string, fields: table?)",
+                text: "Writes a line about the normal course of things.",
+                example: "log.info(\"ready\")",
+            },
+            make: |lua, tools| line(lua, tools, Level::Info),
+        },
+        Function {
+            doc: Doc {
+                name: "warn",
+                signature: "log.warn(message: string, fields: table?)",
+                text: "Writes a line about something that should be looked at.",
+                example: "log.warn(\"the key is old\", { days = 90 })",
+            },
+            make: |lua, tools| line(lua, tools, Level::Warn),
+        },
+        Function {
+            doc: Doc {
+                name: "error",
+                signature: "log.error(message: string, fields: table?)",
+                text: "Writes a line about a failure. The request goes on.",
+                example: "log.error(\"no answer\", { service = \"users\" })",
+            },
+            make: |lua, tools| line(lua, tools, Level::Error),
+        },
+    ],
+};
+
+fn line(lua: &mlua::Lua, tools: &Rc<Tools>, level: Level) -> mlua::Result<Value> {
+    let tools = Rc::clone(tools);
+    lua.create_function(move |_, (message, fields): (Value, Option<Table>)| {
+        write(&tools, level, &message.to_string()?, fields.as_ref())
+    })
+    .map(Value::Function)
+}
+
+/// Writes a line.
+///
+/// # Errors
+/// When the fields cannot be written as JSON.
+pub(super) fn write(
+    tools: &Tools,
+    level: Level,
+    message: &str,
+    fields: Option<&Table>,
+) -> mlua::Result<()> {
+    if tools.mode == Mode::Inert {
+        return Ok(());
+    }
+    let run = tools.current.borrow();
+    let middleware = run.as_ref().map_or("", |run| &*run.name);
+    let fields = match fields {
+        Some(fields) => json::from_lua(&Value::Table(fields.clone()))?.to_string(),
+        None => String::new(),
+    };
+    match level {
+        Level::Debug => tracing::debug!(middleware, fields, "{message}"),
+        Level::Info => tracing::info!(middleware, fields, "{message}"),
+        Level::Warn => tracing::warn!(middleware, fields, "{message}"),
+        Level::Error => tracing::error!(middleware, fields, "{message}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The scripting API as a catalogue: every function and every field of an object is an entry with
+//! name, signature, text, example and code, from which the reference page is printed.
+//!
+//! An area is a file. Must not know any middleware.
+
+mod answer;
+pub(super) mod context;
+mod cookies;
+mod crypto;
+mod encoding;
+mod headers;
+pub(super) mod json;
+mod log;
+mod os;
+mod re;
+mod reference;
+mod request;
+mod response;
+mod time;
+mod url;
+
+use std::rc::Rc;
+
+use mlua::{Lua, Table, UserDataRegistry, Value};
+
+use super::tools::Tools;
+
+pub use reference::reference;
+pub(super) use request::RequestObject;
+pub(super) use response::ResponseObject;
+
+/// What users read about one function or field.
+#[derive(Debug, Clone, Copy)]
+pub struct Doc {
+    /// Its name, such as `hmac`.
+    pub name: &'static str,
+    /// How it is written, with types: `crypto.hmac(algorithm: string, ...) -> string`.
+    pub signature: &'static str,
+    /// What it does, in sentences.
+    pub text: &'static str,
+    /// One line of Lua that uses it.
+    pub example: &'static str,
+}
+
+/// A part of the API: a module, an object, or the global functions.
+#[derive(Debug)]
+pub struct Section {
+    /// Such as `crypto` or `req`; empty for global functions.
+    pub name: &'static str,
+    /// What it is.
+    pub text: &'static str,
+    /// What is in it.
+    pub entries: Vec<&'static Doc>,
+}
+
+/// A function of a module.
+pub(super) struct Function {
+    doc: Doc,
+    make: fn(&Lua, &Rc<Tools>) -> mlua::Result<Value>,
+}
+
+/// A module; one without a name holds global functions.
+pub(super) struct Module {
+    name: &'static str,
+    text: &'static str,
+    functions: &'static [Function],
+}
+
+/// A field or method of an object.
+pub(super) struct Member<T: 'static> {
+    doc: Doc,
+    add: fn(&mut UserDataRegistry<T>),
+}
+
+/// An object and what users read about it.
+pub(super) struct Object<T: 'static> {
+    name: &'static str,
+    text: &'static str,
+    members: &'static [Member<T>],
+}
+
+/// All modules.
+const MODULES: &[Module] = &[
+    answer::MODULE,
+    log::MODULE,
+    re::MODULE,
+    json::MODULE,
+    encoding::BASE64,
+    encoding::HEX,
+    url::MODULE,
+    crypto::MODULE,
+    time::MODULE,
+    os::MODULE,
+];
+
+/// The whole API, in the order of the reference page.
+#[must_use]
+pub fn sections() -> Vec<Section> {
+    let mut sections = vec![
+        request::OBJECT.section(),
+        response::OBJECT.section(),
+        headers::OBJECT.section(),
+        cookies::REQUEST_COOKIES.section(),
+        cookies::RESPONSE_COOKIES.section(),
+        context::section(),
+    ];
+    sections.extend(MODULES.iter().map(|module| Section {
+        name: module.name,
+        text: module.text,
+        entries: module.functions.iter().map(|function| &function.doc).collect(),
+    }));
+    sections.push(re::EXPRESSION.section());
+    sections.push(crypto::KEY.section());
+    sections
+}
+
+impl<T> Object<T> {
+    /// Puts all members into the registry of the object's type.
+    fn register(&self, registry: &mut UserDataRegistry<T>) {
+        for member in self.members {
+            (member.add)(registry);
+        }
+    }
+
+    fn section(&'static self) -> Section {
+        let entries = self.members.iter().map(|member| &member.doc).collect();
+        Section { name: self.name, text: self.text, entries }
+    }
+}
+
+/// Puts the API into the globals of a VM.
+///
+/// # Errors
+/// When there is no memory for it.
+pub(super) fn install(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<()> {
+    let globals = lua.globals();
+    for module in MODULES {
+        let table: Table = match module.name {
+            "" => globals.clone(),
+            name => match globals.raw_get(name)? {
+                Value::Table(table) => table,
+                _ => lua.create_table()?,
+            },
+        };
+        for function in module.functions {
+            table.raw_set(function.doc.name, (function.make)(lua, tools)?)?;
+        }
+        if !module.name.is_empty() {
+            // `sandbox` protects the standard modules; ours are protected here.
+            table.set_readonly(true);
+            globals.raw_set(module.name, table)?;
+        }
+    }
+    let walk = lua.load(PAIRS).set_name("=pairs").into_function()?;
+    globals.raw_set("pairs", walk.call::<Value>(())?)
+}
+
+/// Luau's `pairs` takes tables only; headers and cookies can be walked as well.
+const PAIRS: &str = r"
+local pairs, type = pairs, type
+return function(t)
+  if type(t) == 'userdata' then return t:pairs() end
+  return pairs(t)
+end
+";

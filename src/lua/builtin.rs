@@ -1,0 +1,13 @@
+//! The scripts that are part of the binary: one file per middleware in `scripts/`, listed by the
+//! build script. No middleware is named here.
+
+use super::ScriptSource;
+
+include!(concat!(env!("OUT_DIR"), "/builtin_scripts.rs"));
+
+/// The scripts of the middlewares that come with Moongate; a script's kind is its file's stem.
+pub fn builtins() -> impl Iterator<Item = ScriptSource> {
+    BUILTIN_SCRIPTS
+        .iter()
+        .map(|(name, text)| ScriptSource { name: (*name).into(), text: (*text).into() })
+}

@@ -1,0 +1,159 @@
+//! From a script's text to its hooks, and what it declares.
+//!
+//! Must not know requests.
+
+use std::rc::Rc;
+
+use mlua::{Function, Lua, Table, Value};
+
+use super::api::{context, json};
+use super::error::{blame, words};
+use super::memory::{Categories, Category, Growth};
+use super::tools::{Mode, Tools};
+use super::{InstanceSpec, Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
+use crate::schema::Schema;
+
+/// A script in a VM, with the options of one use of it.
+pub(super) struct Loaded {
+    pub(super) request: Option<Function>,
+    pub(super) response: Option<Function>,
+    pub(super) setup: Option<Function>,
+    pub(super) options: Value,
+    /// `ctx`, which all runs of its hooks share.
+    pub(super) ctx: Table,
+    pub(super) category: Rc<Category>,
+    pub(super) growth: Growth,
+}
+
+/// Compiles a script, runs its top level and takes its hooks.
+///
+/// # Errors
+/// When it does not compile, fails, passes a limit or does not return what a script must.
+pub(super) fn load(
+    lua: &Lua,
+    tools: &Rc<Tools>,
+    categories: &Rc<Categories>,
+    spec: &InstanceSpec,
+) -> Result<Loaded, ScriptError> {
+    let (source, limits) = (&*spec.source, &spec.limits);
+    let category = categories.take();
+    let table = evaluate(lua, tools, source, limits, &category)?;
+    let vm = |error: mlua::Error| blame(&source.name, limits, &error);
+    let function = |name: &str| hook(source, &table, name);
+    let options = json::to_lua(lua, &spec.options).map_err(vm)?;
+    freeze(&options);
+    let ctx = context::table(lua, tools, &spec.name, &options).map_err(vm)?;
+    Ok(Loaded {
+        request: function("request")?,
+        response: function("response")?,
+        setup: function("setup")?,
+        options,
+        ctx,
+        category,
+        growth: Growth::default(),
+    })
+}
+
+/// Reads what a script declares, in a scratch VM whose host functions are inert.
+///
+/// # Errors
+/// When the script does not compile or declares something wrong.
+pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
+    let limits = Limits::default();
+    let vm = |error: mlua::Error| blame(&source.name, &limits, &error);
+    let tools = Tools::new(Mode::Inert);
+    let lua = sandbox::vm(&tools).map_err(vm)?;
+    let category = Rc::<Categories>::default().take();
+    let table = evaluate(&lua, &tools, source, &limits, &category)?;
+    let declared: Value = table.raw_get("schema").map_err(vm)?;
+    let schema = match &declared {
+        Value::Nil => Schema::default(),
+        Value::Table(_) => {
+            let declared = json::from_lua(&declared)
+                .map_err(|error| shape(source, &format!("schema: {}", words(&error))))?;
+            Schema::parse(&declared).map_err(|error| {
+                shape(source, &format!("schema.{}: {}", error.path, error.reason))
+            })?
+        }
+        other => return Err(wrong(source, "schema", "a table", other)),
+    };
+    let expand = match table.raw_get("expand").map_err(vm)? {
+        Value::Nil => None,
+        Value::String(name) => Some(name.to_string_lossy()),
+        other => return Err(wrong(source, "expand", "the name of an option", &other)),
+    };
+    let mut hooks = Vec::new();
+    for name in HOOKS {
+        if hook(source, &table, name)?.is_some() {
+            hooks.push(name.to_owned());
+        }
+    }
+    Ok(ScriptInfo { schema: schema.into(), hooks, expand })
+}
+
+/// The hooks there are.
+const HOOKS: [&str; 3] = ["setup", "request", "response"];
+
+/// Everything a script's table may hold.
+const KEYS: [&str; 7] = ["setup", "request", "response", "schema", "expand", "name", "version"];
+
+fn evaluate(
+    lua: &Lua,
+    tools: &Tools,
+    source: &ScriptSource,
+    limits: &Limits,
+    category: &Rc<Category>,
+) -> Result<Table, ScriptError> {
+    let vm = |error: mlua::Error| blame(&source.name, limits, &error);
+    let environment = sandbox::environment(lua).map_err(vm)?;
+    let chunk = lua
+        .load(&*source.text)
+        .set_name(format!("={}", source.name))
+        .set_mode(mlua::chunk::ChunkMode::Text)
+        .set_environment(environment)
+        .into_function()
+        .map_err(vm)?;
+    Growth::allow(lua, limits.memory_bytes).map_err(vm)?;
+    let value: Value = tools.gate.run(limits.cpu, Some(category), || chunk.call(())).map_err(vm)?;
+    // Loads run on the main coroutine, whose own objects belong to no script.
+    lua.set_memory_category("main").map_err(vm)?;
+    let Value::Table(table) = value else {
+        return Err(wrong(source, "the script", "a table that it returns", &value));
+    };
+    for pair in table.pairs::<Value, Value>() {
+        let (key, _) = pair.map_err(vm)?;
+        let key = key.to_string().map_err(vm)?;
+        if !KEYS.contains(&&*key) {
+            let known = KEYS.join(", ");
+            return Err(shape(source, &format!("unknown key {key:?}; known are {known}")));
+        }
+    }
+    Ok(table)
+}
+
+fn hook(source: &ScriptSource, table: &Table, name: &str) -> Result<Option<Function>, ScriptError> {
+    match table.raw_get(name) {
+        Ok(Value::Nil) => Ok(None),
+        Ok(Value::Function(function)) => Ok(Some(function)),
+        Ok(other) => Err(wrong(source, name, "a function", &other)),
+        Err(error) => Err(blame(&source.name, &Limits::default(), &error)),
+    }
+}
+
+fn shape(source: &ScriptSource, reason: &str) -> ScriptError {
+    ScriptError::Shape { script: source.name.to_string(), reason: reason.to_owned() }
+}
+
+fn wrong(source: &ScriptSource, what: &str, expected: &str, got: &Value) -> ScriptError {
+    shape(source, &format!("{what}: expected {expected}, got {}", got.type_name()))
+}
+
+/// Makes a table and all tables in it read-only.
+fn freeze(value: &Value) {
+    if let Value::Table(table) = value {
+        for (_, inner) in table.pairs::<Value, Value>().flatten() {
+            freeze(&inner);
+        }
+        table.set_readonly(true);
+    }
+}

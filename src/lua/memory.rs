@@ -1,0 +1,123 @@
+//! Memory: which bytes of a VM belong to which script, and when a script holds too many.
+//!
+//! Luau notes for each object the category of the coroutine that made it. Counting them walks the
+//! whole heap, so it is done only when a script may be over its share. Must not know hooks.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use mlua::Lua;
+
+/// Bytes a VM may use in all; reaching them fails the allocation that asks for more.
+pub(super) const VM_BYTES_MAX: usize = 256 << 20;
+
+/// Beyond this many bytes the VM is weighed whatever the shares are.
+pub(super) const VM_BYTES_SOFT: usize = VM_BYTES_MAX / 2;
+
+/// What a run may allocate at least, so that a small share does not fail at its first string.
+const GROWTH_BYTES_MIN: usize = 1 << 20;
+
+/// Luau counts at most this many categories; more scripts than that share the last one.
+const CATEGORIES_MAX: usize = 240;
+
+/// The categories of a VM that are in use.
+#[derive(Debug, Default)]
+pub(super) struct Categories {
+    free: RefCell<Vec<usize>>,
+    next: Cell<usize>,
+}
+
+/// The category of a loaded script's objects; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Category {
+    number: usize,
+    name: String,
+    owner: Rc<Categories>,
+}
+
+impl Categories {
+    /// The lowest free category.
+    pub(super) fn take(self: &Rc<Self>) -> Rc<Category> {
+        let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            let next = self.next.get();
+            self.next.set((next + 1).min(CATEGORIES_MAX));
+            next
+        });
+        Rc::new(Category { number, name: format!("s{number}"), owner: Rc::clone(self) })
+    }
+}
+
+impl Category {
+    /// Gives what the running coroutine allocates from now on to this category.
+    ///
+    /// # Errors
+    /// When the VM has no more categories, which [`CATEGORIES_MAX`] prevents.
+    pub(super) fn apply(&self, lua: &Lua) -> mlua::Result<()> {
+        lua.set_memory_category(&self.name)
+    }
+
+    /// The bytes that live objects of this category hold.
+    fn weigh(&self, dump: &mlua::luau::HeapDump) -> usize {
+        let by_type = dump.size_by_type(Some(&self.name));
+        let bytes: u64 = by_type.values().map(|(_, bytes)| bytes).sum();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.number >= CATEGORIES_MAX
+    }
+}
+
+impl Drop for Category {
+    fn drop(&mut self) {
+        if !self.is_shared() {
+            self.owner.free.borrow_mut().push(self.number);
+        }
+    }
+}
+
+/// What a script has taken since it was weighed last.
+#[derive(Debug, Default)]
+pub(super) struct Growth {
+    bytes: Cell<isize>,
+}
+
+impl Growth {
+    /// Lets one run allocate its share and no more.
+    ///
+    /// # Errors
+    /// Never, since the VM is ours.
+    pub(super) fn allow(lua: &Lua, share_bytes: usize) -> mlua::Result<usize> {
+        let used = lua.used_memory();
+        let limit = used.saturating_add(share_bytes.max(GROWTH_BYTES_MIN));
+        lua.set_memory_limit(limit.min(VM_BYTES_MAX.max(used + GROWTH_BYTES_MIN)))?;
+        Ok(used)
+    }
+
+    /// Notes what a run has left behind, and says whether the script must be weighed.
+    pub(super) fn note(&self, lua: &Lua, before: usize, share_bytes: usize) -> bool {
+        let used = lua.used_memory();
+        let grown = self.bytes.get().saturating_add_unsigned(used).saturating_sub_unsigned(before);
+        self.bytes.set(grown.max(0));
+        let limit = share_bytes.min(VM_BYTES_SOFT);
+        used > limit && self.bytes.get().unsigned_abs() > limit / 4
+    }
+
+    /// The bytes that the script holds, when they are more than its share. Garbage is collected
+    /// first; without a share passed, counting is put off until as much again has been taken.
+    pub(super) fn excess(
+        &self,
+        lua: &Lua,
+        category: &Category,
+        share_bytes: usize,
+    ) -> mlua::Result<Option<usize>> {
+        self.bytes.set(0);
+        lua.gc_collect()?;
+        let limit = share_bytes.min(VM_BYTES_SOFT);
+        if lua.used_memory() <= limit {
+            return Ok(None);
+        }
+        let held = category.weigh(&lua.heap_dump()?);
+        Ok((held > limit).then_some(held))
+    }
+}

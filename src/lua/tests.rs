@@ -1,0 +1,7 @@
+//! Scripts run against requests made here.
+
+mod builtin;
+mod hooks;
+mod limits;
+mod memory;
+mod support;

@@ -1,0 +1,107 @@
+//! What the functions of the scripting API need of their VM.
+//!
+//! Must not know instances or hooks.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use http::HeaderName;
+use mlua::Table;
+
+use super::gate::Gate;
+use super::run::Run;
+
+/// Header names kept ready; a script that makes up names does not grow the table beyond this.
+const HEADER_NAMES_MAX: usize = 512;
+
+/// Compiled regular expressions kept ready per VM.
+const EXPRESSIONS_MAX: usize = 256;
+
+/// How host functions act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// On a worker.
+    Live,
+    /// While a script's declarations are read: nothing leaves the VM.
+    Inert,
+}
+
+/// Shared by the functions of one VM.
+pub(super) struct Tools {
+    pub(super) mode: Mode,
+    pub(super) gate: Rc<Gate>,
+    /// The run whose hook is being polled.
+    pub(super) current: RefCell<Option<Rc<Run>>>,
+    header_names: RefCell<HashMap<Box<[u8]>, HeaderName, foldhash::fast::FixedState>>,
+    pub(super) expressions: RefCell<HashMap<Box<[u8]>, Rc<regex::bytes::Regex>>>,
+    /// What `ctx` of all scripts have in common, once one is loaded.
+    pub(super) ctx: OnceCell<Table>,
+    ids: Cell<u64>,
+}
+
+impl Tools {
+    pub(super) fn new(mode: Mode) -> Rc<Self> {
+        let mut seed = [0; 8];
+        // Without randomness the ids of failures are still unlikely to meet those of others.
+        let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut seed);
+        Rc::new(Self {
+            mode,
+            gate: Rc::default(),
+            current: RefCell::default(),
+            header_names: RefCell::default(),
+            expressions: RefCell::default(),
+            ctx: OnceCell::new(),
+            ids: Cell::new(u64::from_ne_bytes(seed)),
+        })
+    }
+
+    /// The header name a script wrote.
+    ///
+    /// # Errors
+    /// When it cannot be a header's name.
+    pub(super) fn header_name(&self, name: &[u8]) -> mlua::Result<HeaderName> {
+        if let Some(known) = self.header_names.borrow().get(name) {
+            return Ok(known.clone());
+        }
+        let parsed = HeaderName::from_bytes(name).map_err(|_| {
+            let name = String::from_utf8_lossy(name);
+            mlua::Error::runtime(format!("{name:?} cannot be the name of a header"))
+        })?;
+        let mut names = self.header_names.borrow_mut();
+        if names.len() < HEADER_NAMES_MAX {
+            names.insert(name.into(), parsed.clone());
+        }
+        Ok(parsed)
+    }
+
+    /// A compiled regular expression.
+    ///
+    /// # Errors
+    /// When the expression is wrong or too large.
+    pub(super) fn expression(&self, text: &str) -> mlua::Result<Rc<regex::bytes::Regex>> {
+        if let Some(known) = self.expressions.borrow().get(text.as_bytes()) {
+            return Ok(Rc::clone(known));
+        }
+        let built = regex::bytes::RegexBuilder::new(text)
+            .size_limit(1 << 20)
+            .build()
+            .map_err(|error| mlua::Error::runtime(format!("regular expression: {error}")))?;
+        let built = Rc::new(built);
+        let mut expressions = self.expressions.borrow_mut();
+        if expressions.len() >= EXPRESSIONS_MAX {
+            // Scripts hold those they use; the rest is compiled anew when it is asked for.
+            expressions.clear();
+        }
+        expressions.insert(text.as_bytes().into(), Rc::clone(&built));
+        Ok(built)
+    }
+
+    /// An id for a failure, which the client sees and the log holds.
+    pub(super) fn failure_id(&self) -> String {
+        let next = self.ids.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.ids.set(next);
+        let mixed = (next ^ (next >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        format!("{:012x}", mixed >> 16)
+    }
+}

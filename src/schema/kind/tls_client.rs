@@ -1,0 +1,54 @@
+//! `tlsClient`: how a TLS client proves itself and checks the server.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::super::SchemaError;
+use super::super::declaration::Declaration;
+use super::super::fields::Fields;
+use super::{Entry, Kind, Object};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "tlsClient",
+    doc: "A section with `ca`, `cert`, `key` (each a path or the PEM text) and \
+          `insecureSkipVerify`; in Kubernetes objects `caSecret` and `certSecret` name Secrets.",
+    example: r#"{"type": "tlsClient"}"#,
+    build,
+};
+
+/// Traefik's `ClientTLS`, and the Secrets that its custom resources name instead.
+fn build(own: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
+    let secret = |name: &str, keys: &[&str], doc: &str| json!({"name": name, "type": "secret", "keys": keys, "doc": doc});
+    let authorities = "The Secret with the authorities the server's certificate must come from.";
+    let pair = "The Secret with the client's certificate and private key.";
+    let declared = json!({
+        "standalone": false,
+        "ca": {
+            "type": "string",
+            "doc": "The authorities the server's certificate must come from: a path or PEM text.",
+            "crd": secret("caSecret", &["tls.ca", "ca.crt"], authorities),
+        },
+        "cert": {
+            "type": "string",
+            "doc": "The client's certificate: a path or PEM text.",
+            "crd": secret("certSecret", &["tls.crt"], pair),
+        },
+        "key": {
+            "type": "secret",
+            "doc": "The client's private key: a path or PEM text.",
+            "crd": secret("certSecret", &["tls.key"], pair),
+        },
+        "insecureSkipVerify": {
+            "type": "boolean",
+            "default": false,
+            "doc": "Whether the server's certificate is taken unchecked.",
+        },
+        "caOptional": {
+            "type": "boolean",
+            "deprecated": "it has no effect on a TLS client",
+            "doc": "Without effect.",
+        },
+    });
+    Ok(Arc::new(Object { fields: Fields::parse(&declared, own)? }))
+}

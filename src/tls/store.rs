@@ -1,0 +1,150 @@
+//! All certificates of one generation, found by server name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use rustls::sign::CertifiedKey;
+use serde_json::Value;
+
+use super::load::{Loaded, load, stamps};
+use crate::model::{Certificate, Diagnostic, Tls};
+use crate::value::decode_at;
+
+/// All certificates of one generation.
+#[derive(Default)]
+pub struct CertStore {
+    loaded: Vec<Arc<Loaded>>,
+    by_name: HashMap<Box<str>, Arc<CertifiedKey>>,
+    /// That of the store `default`.
+    default: Option<Arc<Loaded>>,
+}
+
+impl std::fmt::Debug for CertStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.by_name.len();
+        f.debug_struct("CertStore").field("names", &names).finish_non_exhaustive()
+    }
+}
+
+impl CertStore {
+    /// Loads certificates; those that `before` holds unchanged are not parsed again, unless their
+    /// files have changed. A broken one is left out and reported; if `before` holds it, that stays
+    /// in use.
+    #[must_use]
+    pub fn build(
+        certificates: &[Arc<Certificate>],
+        before: Option<&Self>,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut loader = Loader::new(before);
+        let mut store = Self::default();
+        for (index, certificate) in certificates.iter().enumerate() {
+            let path = format!("tls.certificates[{index}]");
+            store.loaded.extend(loader.load(&path, certificate));
+        }
+        for loaded in &store.loaded {
+            for name in &loaded.names {
+                // The first one stays, as in Traefik where it has the same names; where only some
+                // are the same, Traefik's choice is by chance.
+                let entry = store.by_name.entry_ref(name.as_str());
+                entry.or_insert_with(|| Arc::clone(&loaded.key));
+            }
+        }
+        (store, loader.findings)
+    }
+
+    /// As [`CertStore::build`], with the default certificate of the store `default`. Other stores
+    /// have no effect, as in Traefik, and are warned of.
+    #[must_use]
+    pub fn of(tls: &Tls, before: Option<&Self>) -> (Self, Vec<Diagnostic>) {
+        let (mut store, mut findings) = Self::build(&tls.certificates, before);
+        let mut loader = Loader::new(before);
+        for (name, options) in &tls.stores {
+            let path = format!("tls.stores.{name}");
+            if name == "default" {
+                store.default = loader.default(&path, options);
+            } else {
+                let reason = "has no effect: only the store \"default\" is used";
+                loader.findings.push(Diagnostic::warning(path, reason));
+            }
+        }
+        findings.extend(loader.findings);
+        (store, findings)
+    }
+
+    /// The certificate for a server name: that of exactly this name, else that of the wildcard in
+    /// place of its first label, else the default store's. Case and a last dot do not count.
+    #[must_use]
+    pub fn find(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let default = || self.default.as_ref().map(|loaded| Arc::clone(&loaded.key));
+        let Some(name) = server_name else { return default() };
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let wildcard = || {
+            let (_, rest) = name.split_once('.')?;
+            self.by_name.get(format!("*.{rest}").as_str())
+        };
+        let found = self.by_name.get(name.as_str()).or_else(wildcard);
+        found.cloned().or_else(default)
+    }
+}
+
+struct Loader<'a> {
+    known: HashMap<&'a Certificate, &'a Arc<Loaded>>,
+    findings: Vec<Diagnostic>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(before: Option<&'a CertStore>) -> Self {
+        let all = before.into_iter().flat_map(|before| before.loaded.iter().chain(&before.default));
+        let known = all.map(|loaded| (&*loaded.config, loaded)).collect();
+        Self { known, findings: Vec::new() }
+    }
+
+    fn load(&mut self, path: &str, config: &Arc<Certificate>) -> Option<Arc<Loaded>> {
+        let known = self.known.get(&**config).map(|known| Arc::clone(known));
+        if let Some(known) = &known
+            && known.stamps == stamps(config)
+        {
+            return Some(Arc::clone(known));
+        }
+        match load(config) {
+            Ok(loaded) => Some(Arc::new(loaded)),
+            Err(error) if known.is_some() => {
+                let reason = format!("{error}; the one read before stays in use");
+                self.findings.push(Diagnostic::error(path, reason));
+                known
+            }
+            Err(error) => {
+                self.findings.push(Diagnostic::error(path, error));
+                None
+            }
+        }
+    }
+
+    /// The certificate of the store `default`.
+    fn default(&mut self, path: &str, options: &Value) -> Option<Arc<Loaded>> {
+        let options: BTreeMap<String, Value> = match decode_at(options, path) {
+            Ok(options) => options,
+            Err(error) => {
+                self.findings.push(Diagnostic::error(path, error));
+                return None;
+            }
+        };
+        let mut default = None;
+        for (option, value) in &options {
+            let path = format!("{path}.{option}");
+            if !option.eq_ignore_ascii_case("defaultCertificate") {
+                self.findings.push(Diagnostic::error(path, "not supported"));
+                continue;
+            }
+            match decode_at(value, &path) {
+                Ok(config) => default = self.load(&path, &Arc::new(config)),
+                Err(error) => self.findings.push(Diagnostic::error(path, error)),
+            }
+        }
+        default
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+---@meta
+
+---Asks another server whether a request may pass.
+---@class forwardAuth.options
+---@field addAuthCookiesToResponse? string[] Cookies of the answer that the client gets.
+---@field address string Where to ask.
+---@field authRequestHeaders? string[] Request headers that are passed on; all if there are none.
+---@field authResponseHeaders? string[] Headers of the answer that the request gets.
+---@field authResponseHeadersRegex? string Which headers of the answer the request gets.
+---@field authSigninURL? string Where clients that may not pass are sent.
+---@field forwardBody boolean Whether the request's body is passed on.
+---@field headerField? string The header with the user's name.
+---@field maxBodySize integer The largest request body that is passed on; -1 for any.
+---@field maxResponseBodySize integer The largest body of an answer; -1 for any.
+---@field preserveLocationHeader boolean Whether `Location` of the answer stays as it is.
+---@field preserveRequestMethod boolean Whether the request's method is used to ask.
+---@field tls? forwardAuth.options.tls TLS towards the server that is asked.
+---@field trustForwardHeader boolean Whether `X-Forwarded-*` of the client are passed on.
+
+---@class forwardAuth.options.tls
+---@field ca? string The authorities the server's certificate must come from: a path or PEM text.
+---@field caOptional? boolean Deprecated: it has no effect on a TLS client. Without effect.
+---@field cert? string The client's certificate: a path or PEM text.
+---@field insecureSkipVerify boolean Whether the server's certificate is taken unchecked.
+---@field key? string The client's private key: a path or PEM text.
