@@ -16,6 +16,7 @@ use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Message, Receiver};
+use crate::service::HealthChecks;
 use crate::snapshot::{Live, Snapshot};
 
 pub use scripts::ScriptFiles;
@@ -38,6 +39,7 @@ pub struct Reconciler {
     workers: Arc<[Worker]>,
     live: Arc<Live>,
     throttle: Duration,
+    checks: HealthChecks,
 }
 
 impl Reconciler {
@@ -51,7 +53,8 @@ impl Reconciler {
         throttle: Duration,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
-        Self { catalog, scripts, memory, parts, workers, live, throttle }
+        let checks = HealthChecks::default();
+        Self { catalog, scripts, memory, parts, workers, live, throttle, checks }
     }
 
     /// Serves what providers say at the start, all at once.
@@ -137,6 +140,10 @@ impl Reconciler {
         let before = self.live.publish(Arc::clone(&snapshot));
         for worker in &*self.workers {
             worker.publish().await?;
+        }
+        let checks = snapshot.services.values().filter_map(|service| service.check().cloned());
+        if let Err(error) = self.checks.follow(checks.collect()) {
+            tracing::error!(%error, "health checks could not be started");
         }
         let known = before.outcome.diagnostics();
         let findings = snapshot.outcome.diagnostics();

@@ -54,6 +54,9 @@ impl Routers {
     ) -> Self {
         let mut work =
             Work { catalog, services, middlewares, instances: Vec::new(), seen: HashSet::new() };
+        for spec in &services.instances {
+            work.note(spec);
+        }
         let mut kept = HashMap::with_capacity(dynamic.http.routers.len());
         let mut verdicts = BTreeMap::new();
         let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
@@ -240,6 +243,13 @@ impl Work<'_> {
         found
     }
 
+    /// Notes a script that is used.
+    fn note(&mut self, spec: &Arc<InstanceSpec>) {
+        if self.seen.insert(spec.id) {
+            self.instances.push(Arc::clone(spec));
+        }
+    }
+
     fn steps(&mut self, middleware: &str, steps: &mut Vec<InstanceId>, resolved: &mut Resolved) {
         match self.middlewares.get(middleware) {
             Err(error) => {
@@ -247,12 +257,10 @@ impl Work<'_> {
                     resolved.errors.push(error);
                 }
             }
-            Ok(specs) => {
-                for spec in specs {
+            Ok(resolved) => {
+                for spec in &resolved.scripts {
                     steps.push(spec.id);
-                    if self.seen.insert(spec.id) {
-                        self.instances.push(Arc::clone(spec));
-                    }
+                    self.note(spec);
                 }
             }
         }

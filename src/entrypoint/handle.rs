@@ -9,13 +9,16 @@ use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
+use crate::lua::InstanceId;
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
 use crate::rule::Facts;
+use crate::service::{Means, Service};
 use crate::snapshot::Route;
+use crate::upstream::Pools;
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -68,13 +71,11 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
         return rescue(Failure::NoRouter);
     };
     request.exchange.record.borrow_mut().router = Some(Arc::clone(&route.name));
+    let lent = Lent { worker: Rc::clone(worker), generation };
     if route.steps.is_empty() {
-        return route.service.serve(&worker.pools, request).await;
+        return route.service.serve(&lent, request).await;
     }
-    let instances = Rc::clone(&generation.instances);
-    let steps = Arc::clone(&route.steps);
-    let end = Rc::new(RouteEnd { worker: Rc::clone(worker), generation, route });
-    middleware::run(instances, steps, end, request).await
+    lent.pass(&route.steps, &route.service, request).await
 }
 
 fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {
@@ -121,24 +122,50 @@ fn is_port(after: &str) -> bool {
     after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
 }
 
-/// A route's service, behind its scripts.
-struct RouteEnd {
+/// What a request's services and scripts are lent by the worker.
+#[derive(Clone)]
+struct Lent {
     worker: Rc<Shared>,
     generation: Rc<Generation>,
-    route: Arc<Route>,
 }
 
-impl End for RouteEnd {
+impl Means for Lent {
+    fn pools(&self) -> &Rc<Pools> {
+        &self.worker.pools
+    }
+
+    fn keep(&self) -> Rc<dyn Means> {
+        Rc::new(self.clone())
+    }
+
+    fn pass(
+        &self,
+        steps: &Arc<[InstanceId]>,
+        service: &Arc<Service>,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let instances = Rc::clone(&self.generation.instances);
+        let end = Rc::new(ServiceEnd { lent: self.clone(), service: Arc::clone(service) });
+        Box::pin(middleware::run(instances, Arc::clone(steps), end, request))
+    }
+}
+
+/// A service, behind scripts.
+struct ServiceEnd {
+    lent: Lent,
+    service: Arc<Service>,
+}
+
+impl End for ServiceEnd {
     fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
-        let route = Arc::clone(&self.route);
-        let worker = Rc::clone(&self.worker);
-        Box::pin(async move { route.service.serve(&worker.pools, request).await })
+        let (lent, service) = (self.lent.clone(), Arc::clone(&self.service));
+        Box::pin(async move { service.serve(&lent, request).await })
     }
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
-        let service = Arc::clone(self.generation.snapshot.services.get(name)?);
-        let worker = Rc::clone(&self.worker);
-        Some(Box::pin(async move { service.serve(&worker.pools, request).await }))
+        let service = Arc::clone(self.lent.generation.snapshot.services.get(name)?);
+        let lent = self.lent.clone();
+        Some(Box::pin(async move { service.serve(&lent, request).await }))
     }
 }
 

@@ -57,6 +57,23 @@ pub struct Request {
     pub exchange: std::rc::Rc<Exchange>,
 }
 
+impl Request {
+    /// The same request without its body and the client's side of an upgrade.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            target: self.target.clone(),
+            version: self.version,
+            host: self.host.clone(),
+            headers: self.headers.clone(),
+            body: Body::Empty,
+            upgrade: None,
+            exchange: std::rc::Rc::clone(&self.exchange),
+        }
+    }
+}
+
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")

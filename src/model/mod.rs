@@ -10,6 +10,7 @@ mod http;
 mod merge;
 mod outcome;
 mod report;
+mod service;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -20,12 +21,17 @@ use serde::{Deserialize, Serialize};
 pub use diagnostic::{Diagnostic, Severity};
 pub use flush::FlushInterval;
 pub use http::{
-    ForwardingTimeouts, Http, LoadBalancer, Middleware, Observability, ResponseForwarding, Router,
-    RouterTls, Server, ServersTransport, Service, TlsDomain, Weighted, WeightedChild,
+    ForwardingTimeouts, Http, Middleware, Observability, Router, RouterTls, ServersTransport,
+    TlsDomain,
 };
 pub use merge::merge;
-pub use outcome::{Outcome, RouterVerdict, Verdict};
+pub use outcome::{Outcome, RouterVerdict, ServerHealth, Verdict};
 pub use report::{ElementStatus, MiddlewareReport, Report, RouterReport, ServiceReport};
+pub use service::{
+    Cookie, Failover, FailoverErrors, HashBy, HealthCheck, HighestRandomWeight, LoadBalancer,
+    Mirror, Mirroring, PassiveHealthCheck, ResponseForwarding, Server, ServerHealthCheck, Service,
+    Sticky, Weighted, WeightedChild,
+};
 pub use tls::{Certificate, Tls};
 
 /// Elements by name. Elements are shared, so that an unchanged one is the same allocation in two
