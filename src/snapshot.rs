@@ -14,7 +14,7 @@ use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{Diagnostic, Outcome};
 use crate::router::Table;
 use crate::service::Service;
-use crate::tls::CertStore;
+use crate::tls::Hosts;
 
 /// One generation.
 #[derive(Debug, Default)]
@@ -27,8 +27,6 @@ pub struct Snapshot {
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// Scripts that routes use, each once.
     pub instances: Vec<Arc<InstanceSpec>>,
-    /// Certificates.
-    pub certificates: Arc<CertStore>,
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }
@@ -40,6 +38,8 @@ pub struct Tables {
     pub plain: Arc<Table<Arc<Route>>>,
     /// For encrypted connections.
     pub encrypted: Arc<Table<Arc<Route>>>,
+    /// TLS options by server name.
+    pub tls: Arc<Hosts>,
 }
 
 /// What a router does with a request.
@@ -51,13 +51,14 @@ pub struct Route {
     pub steps: Arc<[InstanceId]>,
     /// Its service.
     pub service: Arc<Service>,
+    /// The name of the TLS options that its connections must have; none for plain connections.
+    pub tls: Option<Arc<str>>,
 }
 
 /// What is served now, for the control plane's readers.
 #[derive(Debug, Default)]
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
-    certificates: Arc<ArcSwap<CertStore>>,
     /// Findings of providers about what they could not read, by provider.
     rejected: Mutex<BTreeMap<String, Vec<Diagnostic>>>,
 }
@@ -71,14 +72,7 @@ impl Live {
 
     /// Publishes a snapshot and returns the one before.
     pub fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
-        self.certificates.store(Arc::clone(&snapshot.certificates));
         self.snapshot.swap(snapshot)
-    }
-
-    /// The certificates that are served now, for TLS handshakes.
-    #[must_use]
-    pub fn certificates(&self) -> Arc<ArcSwap<CertStore>> {
-        Arc::clone(&self.certificates)
     }
 
     /// What providers could not read, as long as it is so.

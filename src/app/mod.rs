@@ -32,7 +32,6 @@ use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
-use crate::tls::{self, TlsError};
 
 pub use catalog::CatalogError;
 pub use internal::InternalError;
@@ -51,9 +50,6 @@ pub enum StartError {
     /// A worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
     /// The built-in configuration is wrong.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -230,7 +226,6 @@ fn workers(
     let append = !plan.root.global.not_append_x_forwarded_for;
     let settings = WorkerSettings {
         entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
-        tls: tls::server_config(live.certificates())?,
         access_log: access_log.cloned(),
         server_name: server_name(),
     };

@@ -8,6 +8,7 @@ mod limits;
 mod middlewares;
 mod routers;
 mod services;
+mod tls;
 mod transports;
 
 use std::sync::Arc;
@@ -17,14 +18,14 @@ use hashbrown::HashMap;
 use crate::lua::InstanceId;
 use crate::model::{Diagnostic, Dynamic, Outcome};
 use crate::snapshot::Snapshot;
-use crate::tls::CertStore;
+use crate::tls::{CertStore, OptionSets};
 
 pub use middlewares::structure;
 
 pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
 
 use middlewares::Middlewares;
-use routers::Routers;
+use routers::{Parts, Routers};
 use services::Services;
 
 /// What is kept from one generation to the next, so that an unchanged element costs little and
@@ -36,6 +37,7 @@ pub struct Memory {
     services: services::Memory,
     middlewares: middlewares::Memory,
     certificates: Option<Arc<CertStore>>,
+    options: Option<OptionSets>,
 }
 
 impl Memory {
@@ -59,12 +61,17 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let (certificates, broken) = CertStore::of(&dynamic.tls, memory.certificates.as_deref());
     findings.extend(broken);
     let certificates = Arc::new(certificates);
-    memory.certificates = Some(Arc::clone(&certificates));
+    let (options, unusable) =
+        OptionSets::build(&dynamic.tls, &certificates, memory.options.as_ref());
+    findings.extend(unusable);
 
     let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
     let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
     middlewares.judge(&services);
-    let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
+    let parts = Parts { catalog, services: &services, middlewares: &middlewares, tls: &options };
+    let routers = Routers::compile(dynamic, &parts, &mut memory.routers);
+    memory.certificates = Some(certificates);
+    memory.options = Some(options);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {
@@ -82,7 +89,6 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         entrypoints: routers.tables,
         services: services.live,
         instances: routers.instances,
-        certificates,
         outcome: Arc::new(outcome),
     }
 }
@@ -97,10 +103,6 @@ fn unsupported_sections(dynamic: &Dynamic) -> Vec<Diagnostic> {
                 Diagnostic::error(format!("{kind}.{section}.{name}"), reason)
             }));
         }
-    }
-    for name in dynamic.tls.options.keys() {
-        let reason = "TLS options are not supported yet";
-        findings.push(Diagnostic::error(format!("tls.options.{name}"), reason));
     }
     findings
 }

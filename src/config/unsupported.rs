@@ -26,6 +26,7 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("entrypoints.*.http.encodedcharacters", Fate::Refused),
     ("entrypoints.*.http.encodequerysemicolons", Fate::Refused),
     ("entrypoints.*.http.underscoreheadersstrategy", Fate::Refused),
+    ("entrypoints.*.http.tls.certresolver", Fate::Ignored),
     ("entrypoints.*.http2.maxdecoderheadertablesize", Fate::Refused),
     ("entrypoints.*.http2.maxencoderheadertablesize", Fate::Refused),
     ("entrypoints.*.http3", Fate::Refused),

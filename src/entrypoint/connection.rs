@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -10,9 +11,12 @@ use std::task::Poll;
 
 use ::http::HeaderValue;
 use bytes::{Bytes, BytesMut};
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::Entrypoint;
 use super::activity::{Activity, Watched};
@@ -59,20 +63,38 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
         return http(belongs, client, stream, ahead).await;
     }
     let stream = Watched::new(stream, ahead.freeze(), Activity::new());
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&worker.tls));
-    let handshake = async { acceptor.accept(stream).await };
-    let mut stream = match within(limit, handshake).await {
-        Some(Ok(stream)) => stream,
+    let generation = worker.generation();
+    let Some(tables) = generation.snapshot.entrypoints.get(place) else { return };
+    let (mut stream, facts) = match within(limit, encrypt(stream, local, &tables.tls)).await {
+        Some(Ok(encrypted)) => encrypted,
         Some(Err(error)) => {
             tracing::debug!(%error, client = %peer, "TLS handshake failed");
             return;
         }
         None => return,
     };
-    let facts: TlsFacts = tls::facts(stream.get_ref().1);
+    drop(generation);
     client.tls = Some(facts);
     let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
     http(Belongs { worker, entrypoint, place }, client, stream, ahead).await;
+}
+
+/// The handshake, under the options of the server name that the client asks for.
+async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    local: SocketAddr,
+    hosts: &tls::Hosts,
+) -> io::Result<(TlsStream<S>, TlsFacts)> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let hello = start.client_hello();
+    let options = hosts.choose(hello.server_name()).ok_or_else(|| {
+        let reason = "the TLS options of that server name cannot be used";
+        io::Error::new(io::ErrorKind::Unsupported, reason)
+    })?;
+    let config = options.config(hello.server_name(), local.ip());
+    let stream = start.into_stream(config).await?;
+    let facts = tls::facts(stream.get_ref().1, options.name());
+    Ok((stream, facts))
 }
 
 /// Where a connection belongs.
@@ -141,8 +163,8 @@ impl Flatten for Option<BytesMut> {
     }
 }
 
-impl<T> Flatten for std::io::Result<T> {
-    type Inner = std::io::Result<T>;
+impl<T> Flatten for io::Result<T> {
+    type Inner = io::Result<T>;
     fn flatten(self) -> Option<Self::Inner> {
         Some(self)
     }

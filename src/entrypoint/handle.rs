@@ -71,11 +71,24 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
         return rescue(Failure::NoRouter);
     };
     request.exchange.record.borrow_mut().router = Some(Arc::clone(&route.name));
+    if let Some(failure) = misdirected(connection, route.tls.as_ref()) {
+        return rescue(failure);
+    }
     let lent = Lent { worker: Rc::clone(worker), generation };
     if route.steps.is_empty() {
         return route.service.serve(&lent, request).await;
     }
     lent.pass(&route.steps, &route.service, request).await
+}
+
+/// Whether the handshake was not under the TLS options of the router, since the client named
+/// another server in it, or none: what the options ask of clients would be evaded.
+fn misdirected(connection: &Connection, wanted: Option<&Arc<str>>) -> Option<Failure> {
+    let (used, wanted) = (&connection.client.tls.as_ref()?.options, wanted?);
+    if Arc::ptr_eq(used, wanted) || used == wanted {
+        return None;
+    }
+    Some(Failure::Misdirected { used: Arc::clone(used), wanted: Arc::clone(wanted) })
 }
 
 fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {

@@ -61,8 +61,6 @@ enum Command {
 pub struct WorkerSettings {
     /// The entrypoints, in the order snapshots hold them.
     pub entrypoints: Vec<Arc<Entrypoint>>,
-    /// TLS for all entrypoints.
-    pub tls: Arc<rustls::ServerConfig>,
     /// The access log, if there is one.
     pub access_log: Option<Arc<AccessLog>>,
     /// This machine's name, for `X-Forwarded-Server`.
@@ -169,7 +167,6 @@ pub(super) struct Generation {
 /// What a worker's connections share.
 pub(super) struct Shared {
     pub(super) pools: Rc<Pools>,
-    pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) access_log: Option<Arc<AccessLog>>,
     pub(super) server_name: HeaderValue,
     pub(super) drain: Rc<Drain>,
@@ -191,7 +188,6 @@ impl Shared {
         let first = Rc::new(Generation { snapshot, instances: Rc::default() });
         Ok(Rc::new(Self {
             pools: Pools::new(),
-            tls: settings.tls,
             access_log: settings.access_log,
             server_name: settings.server_name,
             drain: Drain::new(open),

@@ -36,6 +36,8 @@ pub struct TlsFacts {
     pub cipher: &'static str,
     /// The protocol chosen by ALPN.
     pub alpn: Option<&'static str>,
+    /// The name of the TLS options of the handshake.
+    pub options: Arc<str>,
     /// The client's certificate chain, DER, leaf first; empty without one.
     pub client_chain: Arc<[Vec<u8>]>,
 }

@@ -1,6 +1,8 @@
 //! A failure on the data plane as a value: who erred, what the client is told, whether a retry
 //! is safe.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 /// Who erred.
@@ -35,6 +37,14 @@ pub enum Failure {
     /// No router matches.
     #[error("no router matches")]
     NoRouter,
+    /// The host asks for other TLS options than those of the connection.
+    #[error("the handshake had the TLS options {used}, the router has {wanted}")]
+    Misdirected {
+        /// Those of the handshake.
+        used: Arc<str>,
+        /// Those of the router.
+        wanted: Arc<str>,
+    },
     /// The service has no server to send the request to.
     #[error("no available server")]
     NoServer,
@@ -101,6 +111,7 @@ impl Failure {
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::NoRouter => StatusCode::NOT_FOUND,
+            Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { .. } | Self::ServerClosed { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -120,6 +131,7 @@ impl Failure {
             | Self::Version
             | Self::ExpectationFailed
             | Self::NoRouter
+            | Self::Misdirected { .. }
             | Self::BodyTooLarge
             | Self::ClientGone => Side::Client,
             Self::NoServer | Self::Script { .. } => Side::Moongate,

@@ -13,6 +13,7 @@ pub fn rescue(failure: Failure) -> Response {
     let status = failure.status();
     let mut response = match &failure {
         Failure::NoRouter => go_error(status, "404 page not found\n"),
+        Failure::Misdirected { .. } => go_error(status, "Misdirected Request\n"),
         Failure::NoServer => go_error(status, "no available server\n"),
         Failure::Script { id } => plain(status, format!("Internal Server Error ({id})\n")),
         Failure::ClientGone => plain(status, "Client Closed Request"),
@@ -31,7 +32,7 @@ pub fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
     response
 }
 
-/// Go's `http.Error` forbids browsers to guess the type; Traefik answers 404 and 503 with it.
+/// Go's `http.Error` forbids browsers to guess the type; Traefik answers 404, 421 and 503 with it.
 fn go_error(status: StatusCode, text: &'static str) -> Response {
     let mut response = plain(status, text);
     response.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -6,6 +6,8 @@ use super::{Dynamic, Elements};
 
 /// Merges the configurations of providers; `name` becomes `name@provider`.
 ///
+/// The TLS options `default` have no provider in their name, so only one may give them.
+///
 /// References inside elements stay as written: they are resolved against the provider of the
 /// element that holds them.
 #[must_use]
@@ -25,7 +27,8 @@ pub fn merge<'a>(parts: impl IntoIterator<Item = (&'a str, &'a Dynamic)>) -> Dyn
         all.tls.certificates.extend(part.tls.certificates.iter().cloned());
         for (name, options) in &part.tls.options {
             let name = if name == "default" { name.clone() } else { format!("{name}@{provider}") };
-            all.tls.options.insert(name, options.clone());
+            let other = all.tls.options.insert(name, Arc::clone(options));
+            all.tls.is_default_disputed |= other.is_some();
         }
         all.tls.stores.extend(part.tls.stores.iter().map(|(n, v)| (n.clone(), v.clone())));
     }

@@ -32,7 +32,7 @@ pub use service::{
     Mirror, Mirroring, PassiveHealthCheck, ResponseForwarding, Server, ServerHealthCheck, Service,
     Sticky, Weighted, WeightedChild,
 };
-pub use tls::{Certificate, Tls};
+pub use tls::{Certificate, ClientAuth, Tls, TlsOptions};
 
 /// Elements by name. Elements are shared, so that an unchanged one is the same allocation in two
 /// generations.

@@ -12,7 +12,7 @@ mod tree;
 
 pub use error::{Position, RuleError};
 pub use key::{HeadKey, HostKey, Key, PathKey};
-pub use matcher::{Facts, Kind, Matcher};
+pub use matcher::{Facts, Kind, Matcher, hosts};
 pub use parse::parse;
 pub use reference::reference;
 pub use tree::{Call, Tree};

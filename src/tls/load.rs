@@ -1,4 +1,4 @@
-//! One certificate with its key, from files or from PEM text.
+//! One certificate with its key, from files or from PEM text; how such sources are read.
 
 use std::fs;
 use std::io::{self, Read};
@@ -29,7 +29,7 @@ pub(super) struct Loaded {
 pub(super) type Stamps = [Option<Stamp>; 2];
 
 /// Device, file, bytes, and the time of the last change.
-type Stamp = (u64, u64, u64, i64, i64);
+pub(super) type Stamp = (u64, u64, u64, i64, i64);
 
 /// A file longer than this holds neither certificate nor key.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
@@ -38,10 +38,13 @@ const PEM_BEGIN: &str = "-----BEGIN";
 
 /// What the files are now.
 pub(super) fn stamps(config: &Certificate) -> Stamps {
-    [&config.cert_file, &config.key_file].map(|source| {
-        let metadata = if is_text(source) { None } else { fs::metadata(source).ok() };
-        metadata.map(|m| (m.dev(), m.ino(), m.len(), m.mtime(), m.mtime_nsec()))
-    })
+    [&config.cert_file, &config.key_file].map(|source| stamp(source))
+}
+
+/// What the file is now; nothing for PEM text.
+pub(super) fn stamp(source: &str) -> Option<Stamp> {
+    let metadata = if is_text(source) { None } else { fs::metadata(source).ok() };
+    metadata.map(|m| (m.dev(), m.ino(), m.len(), m.mtime(), m.mtime_nsec()))
 }
 
 /// Reads a certificate and its key.
@@ -96,7 +99,8 @@ fn is_text(source: &str) -> bool {
     source.contains(PEM_BEGIN)
 }
 
-fn content(option: &'static str, source: &str) -> Result<Vec<u8>, CertificateError> {
+/// What a source holds, a path or PEM text.
+pub(super) fn content(option: &'static str, source: &str) -> Result<Vec<u8>, CertificateError> {
     if source.is_empty() {
         return Err(CertificateError::Empty { option });
     }
@@ -120,7 +124,7 @@ fn file(path: &str) -> io::Result<Vec<u8>> {
 }
 
 /// How a source is called in messages: by its path, unless it may be a key without its PEM frame.
-fn name(source: &str) -> String {
+pub(super) fn name(source: &str) -> String {
     // DER in base64 begins with an M, whatever it holds.
     let is_bare = source.len() >= 40 && source.starts_with('M') && !source.contains('.');
     if is_text(source) || is_bare || source.contains('\n') {

@@ -1,16 +1,25 @@
-//! Certificates of the dynamic configuration, chosen by server name, and what is known of a TLS
-//! connection.
+//! Certificates and TLS options of the dynamic configuration, chosen by server name, and what is
+//! known of a TLS connection.
 //!
 //! Must not know entrypoints or routers.
 
+mod client_auth;
 mod error;
 mod facts;
+mod hosts;
 mod load;
+mod names;
+mod options;
 mod server;
 mod store;
 mod x509;
 
-pub use error::{CertificateError, TlsError};
+pub use error::{CertificateError, OptionsError};
 pub use facts::facts;
-pub use server::server_config;
+pub use hosts::Hosts;
+pub use options::{DEFAULT, OptionSets};
+pub use server::ServerOptions;
 pub use store::CertStore;
+
+#[cfg(test)]
+mod tests;

@@ -1,51 +1,110 @@
-//! The server's settings: versions, protocols, resumption, and the choice of a certificate.
+//! The server's settings under TLS options: versions, protocols, resumption, and the choice of a
+//! certificate.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
 
+use super::error::GenerateError;
 use super::load::join;
-use super::{CertStore, TlsError};
+use super::{CertStore, OptionsError, client_auth, names};
+use crate::model::TlsOptions;
 
-/// The server's settings: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. The certificate is chosen from
-/// what the store holds at the handshake, else it is a generated default, made by this call.
+/// TLS options with the certificates of one generation, ready for handshakes.
+#[derive(Debug)]
+pub struct ServerOptions {
+    name: Arc<str>,
+    config: Arc<ServerConfig>,
+    certificates: Arc<CertStore>,
+}
+
+impl ServerOptions {
+    /// The settings of `base` with these certificates.
+    pub(super) fn new(name: &Arc<str>, base: &ServerConfig, certificates: Certificates) -> Self {
+        let store = Arc::clone(&certificates.store);
+        let mut config = base.clone();
+        config.cert_resolver = Arc::new(certificates);
+        Self { name: Arc::clone(name), config: Arc::new(config), certificates: store }
+    }
+
+    /// The options' name, with its provider unless it is `default`.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The settings for a client that asked for a name, or for none at a local address; then the
+    /// certificate of that address is chosen, if there is one.
+    #[must_use]
+    pub fn config(&self, server_name: Option<&str>, local: IpAddr) -> Arc<ServerConfig> {
+        if server_name.is_none()
+            && let Some(key) = self.certificates.find(&local.to_canonical().to_string())
+        {
+            let mut config = ServerConfig::clone(&self.config);
+            config.cert_resolver = Arc::new(Fixed(Arc::clone(key)));
+            return Arc::new(config);
+        }
+        Arc::clone(&self.config)
+    }
+}
+
+/// The settings of options, without certificates, and what in them has no effect.
 ///
 /// Sessions are resumed by tickets alone, whose keys rotate, so that workers share no table. Early
 /// data is never accepted, since it can be replayed.
-///
-/// # Errors
-/// When the settings are refused.
-pub fn server_config(certificates: Arc<ArcSwap<CertStore>>) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider);
-    let builder = builder.with_protocol_versions(&[&TLS13, &TLS12])?.with_no_client_auth();
-    let generated = Arc::new(generate()?);
-    let mut config = builder.with_cert_resolver(Arc::new(Resolver { certificates, generated }));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+pub(super) fn settings(options: &TlsOptions) -> Result<(ServerConfig, Vec<String>), OptionsError> {
+    let mut warnings = Vec::new();
+    let mut provider = ring::default_provider();
+    let versions = names::versions(&options.min_version, &options.max_version, &mut warnings)?;
+    names::suites(&mut provider, &options.cipher_suites, &mut warnings)?;
+    names::groups(&mut provider, &options.curve_preferences, &mut warnings)?;
+    let provider = Arc::new(provider);
+    let verifier = client_auth::verifier(&options.client_auth, &provider)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(Certificates::default()));
+    config.alpn_protocols =
+        options.alpn_protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = ring::Ticketer::new()?;
     // As many as Go's server sends.
-    config.send_tls13_tickets = 1;
+    config.send_tls13_tickets = usize::from(!options.disable_session_tickets);
+    if !options.disable_session_tickets {
+        config.ticketer = ring::Ticketer::new()?;
+    }
     config.max_early_data_size = 0;
-    Ok(Arc::new(config))
+    if options.prefer_server_cipher_suites.is_some() {
+        warnings.push("preferServerCipherSuites: is deprecated and has no effect".to_owned());
+    }
+    Ok((config, warnings))
+}
+
+/// Certificates of one generation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Certificates {
+    pub(super) store: Arc<CertStore>,
+    /// For names without a certificate of their own.
+    pub(super) default: Option<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let found = hello.server_name().and_then(|name| self.store.find(name));
+        found.or(self.default.as_ref()).cloned()
+    }
 }
 
 #[derive(Debug)]
-struct Resolver {
-    certificates: Arc<ArcSwap<CertStore>>,
-    generated: Arc<CertifiedKey>,
-}
+struct Fixed(Arc<CertifiedKey>);
 
-impl ResolvesServerCert for Resolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let found = self.certificates.load().find(hello.server_name());
-        found.or_else(|| Some(Arc::clone(&self.generated)))
+impl ResolvesServerCert for Fixed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
     }
 }
 
@@ -53,7 +112,7 @@ impl ResolvesServerCert for Resolver {
 const GENERATED_NAME: &str = "TRAEFIK DEFAULT CERT";
 
 /// A certificate that nobody trusts, for names that none is configured for.
-fn generate() -> Result<CertifiedKey, TlsError> {
+pub(super) fn generate() -> Result<CertifiedKey, GenerateError> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();

@@ -73,18 +73,21 @@ impl CertStore {
     }
 
     /// The certificate for a server name: that of exactly this name, else that of the wildcard in
-    /// place of its first label, else the default store's. Case and a last dot do not count.
+    /// place of its first label. Case and a last dot do not count.
     #[must_use]
-    pub fn find(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let default = || self.default.as_ref().map(|loaded| Arc::clone(&loaded.key));
-        let Some(name) = server_name else { return default() };
+    pub fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let wildcard = || {
             let (_, rest) = name.split_once('.')?;
             self.by_name.get(format!("*.{rest}").as_str())
         };
-        let found = self.by_name.get(name.as_str()).or_else(wildcard);
-        found.cloned().or_else(default)
+        self.by_name.get(name.as_str()).or_else(wildcard)
+    }
+
+    /// The certificate of the store `default`.
+    #[must_use]
+    pub fn default_certificate(&self) -> Option<&Arc<CertifiedKey>> {
+        self.default.as_ref().map(|loaded| &loaded.key)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The little that is read of a certificate: its names and its public key (RFC 5280).
+//! The little that is read of a certificate: its names, its public key and its time (RFC 5280).
 //!
 //! A walk over DER that copies nothing but names. Lengths are checked at every step; what is not
 //! understood is an error of the whole certificate.
@@ -12,6 +12,16 @@ pub(super) struct Facts<'a> {
     pub(super) names: Vec<String>,
     /// The public key with its algorithm, as DER.
     pub(super) public_key: &'a [u8],
+    /// When it begins and ends to be valid, in seconds since 1970, where that can be read.
+    pub(super) validity: Option<[i64; 2]>,
+}
+
+impl Facts<'_> {
+    /// Whether a time, in seconds since 1970, is within the certificate's.
+    pub(super) fn is_valid_at(&self, unix_seconds: u64) -> bool {
+        let now = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+        self.validity.is_some_and(|[begin, end]| begin <= now && now <= end)
+    }
 }
 
 /// Reads a certificate; `None` when it is none.
@@ -20,10 +30,11 @@ pub(super) fn read(der: &[u8]) -> Option<Facts<'_>> {
     let mut body = Reader(Reader(certificate).expect(SEQUENCE)?);
     body.optional(VERSION)?;
     body.expect(INTEGER)?;
-    // The signature's algorithm, the issuer, the time it is valid.
-    for _ in 0..3 {
+    // The signature's algorithm and the issuer.
+    for _ in 0..2 {
         body.expect(SEQUENCE)?;
     }
+    let validity = validity(body.expect(SEQUENCE)?);
     let subject = body.expect(SEQUENCE)?;
     let public_key = body.whole(SEQUENCE)?;
     body.optional(ISSUER_ID)?;
@@ -33,13 +44,15 @@ pub(super) fn read(der: &[u8]) -> Option<Facts<'_>> {
     if let Some(extensions) = body.optional(EXTENSIONS)? {
         alternative_names(extensions, &mut names)?;
     }
-    Some(Facts { names, public_key })
+    Some(Facts { names, public_key, validity })
 }
 
 const INTEGER: u8 = 0x02;
 const OCTETS: u8 = 0x04;
 const OBJECT_ID: u8 = 0x06;
 const BOOLEAN: u8 = 0x01;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
@@ -56,6 +69,33 @@ const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const TEXTS: [u8; 4] = [0x0c, 0x13, 0x14, 0x16];
 /// Names of one certificate that are looked at.
 const NAMES_MAX: usize = 10_000;
+
+fn validity(der: &[u8]) -> Option<[i64; 2]> {
+    let mut times = Reader(der);
+    Some([time(&mut times)?, time(&mut times)?])
+}
+
+/// A time as both kinds must be written: to the second, in UTC (section 4.1.2.5).
+fn time(times: &mut Reader<'_>) -> Option<i64> {
+    let (tag, _, text) = times.next()?;
+    let text = std::str::from_utf8(text.strip_suffix(b"Z")?).ok()?;
+    let (year, rest) = match tag {
+        UTC_TIME => {
+            let (year, rest) = text.split_at_checked(2)?;
+            let year: i32 = year.parse().ok()?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        GENERALIZED_TIME => {
+            let (year, rest) = text.split_at_checked(4)?;
+            (year.parse().ok()?, rest)
+        }
+        _ => return None,
+    };
+    let two = |place: usize| rest.get(2 * place..2 * place + 2)?.parse::<u8>().ok();
+    let month = time::Month::try_from(two(0)?).ok()?;
+    let date = time::Date::from_calendar_date(year, month, two(1)?).ok()?;
+    Some(date.with_hms(two(2)?, two(3)?, two(4)?).ok()?.assume_utc().unix_timestamp())
+}
 
 fn common_names(subject: &[u8], names: &mut Vec<String>) -> Option<()> {
     let mut parts = Reader(subject);

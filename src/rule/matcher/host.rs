@@ -1,6 +1,7 @@
 //! `Host`: the request's host, exactly, one label below a domain, or any.
 
 use super::{Facts, Kind, Test, first};
+use crate::rule::Tree;
 use crate::rule::key::{HostKey, Key};
 
 pub(super) const KIND: Kind = Kind {
@@ -39,6 +40,15 @@ fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
     })))
 }
 
+/// All hosts that a rule names with `Host`, in lower case and without a last dot; under `!` too, as
+/// Traefik takes them. TLS options belong to them.
+#[must_use]
+pub fn hosts(tree: &Tree) -> Vec<String> {
+    let calls = tree.calls().into_iter().filter(|call| KIND.is_called(&call.name));
+    let hosts = calls.map(|call| first(&call.args).to_ascii_lowercase());
+    hosts.map(|host| host.strip_suffix('.').unwrap_or(&host).to_owned()).collect()
+}
+
 impl Test for Host {
     fn matches(&self, facts: &Facts<'_>) -> bool {
         let host = facts.host.strip_suffix('.').unwrap_or(facts.host);
@@ -54,5 +64,25 @@ impl Test for Host {
 
     fn keys(&self) -> Vec<Key> {
         vec![Key::of_host(self.0.clone())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::parse;
+
+    #[test]
+    fn a_rule_names_hosts() {
+        for (rule, expect) in [
+            ("PathPrefix(`/`)", &[][..]),
+            ("HostRegexp(`a`) && Header(`Host`, `b`)", &[]),
+            (
+                "Host(`A.test.`) && (HOST(`*.b.test`) || !host(`c.test`))",
+                &["a.test", "*.b.test", "c.test"],
+            ),
+        ] {
+            assert_eq!(hosts(&parse(rule).unwrap()), expect, "{rule}");
+        }
     }
 }

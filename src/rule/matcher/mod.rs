@@ -19,6 +19,8 @@ use super::key::{self, Key};
 use super::{RuleError, Tree};
 use crate::value::nearest;
 
+pub use host::hosts;
+
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {

@@ -1,35 +1,13 @@
-//! The store with real certificates and real handshakes.
+//! The store with real certificates.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
-use arc_swap::ArcSwap;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind};
-use rustls::{ServerConnection, SignatureScheme};
 use serde_json::json;
 
 use super::*;
-use crate::message::TlsFacts;
-use crate::tls::{facts, server_config, x509};
-
-/// A certificate and its key as PEM.
-fn pem(common_name: &str, names: &[&str]) -> (String, String) {
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let mut params = CertificateParams::new(names).unwrap();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
-}
-
-fn inline(common_name: &str, names: &[&str]) -> Arc<Certificate> {
-    let (cert_file, key_file) = pem(common_name, names);
-    Arc::new(Certificate { cert_file, key_file, ..Certificate::default() })
-}
+use crate::tls::tests::{inline, pem};
+use crate::tls::x509;
 
 /// A certificate in the files `name.crt` and `name.key` of a folder.
 fn on_disk(folder: &Path, name: &str, pem: &(String, String)) -> Arc<Certificate> {
@@ -40,9 +18,10 @@ fn on_disk(folder: &Path, name: &str, pem: &(String, String)) -> Arc<Certificate
     Arc::new(Certificate { cert_file, key_file, ..Certificate::default() })
 }
 
-/// The common name of what the store answers for a name.
+/// The common name of what the store answers for a name, or without one.
 fn answer(store: &CertStore, name: &str) -> String {
-    let found = store.find(Some(name).filter(|name| !name.is_empty()));
+    let named = Some(name).filter(|name| !name.is_empty()).and_then(|name| store.find(name));
+    let found = named.or_else(|| store.default_certificate());
     found.map_or("none".to_owned(), |key| x509::read(&key.cert[0]).unwrap().names.remove(0))
 }
 
@@ -187,119 +166,4 @@ fn keys_of_all_kinds() {
         let certificate = Certificate { cert_file, key_file, ..Certificate::default() };
         check(&[Arc::new(certificate)], &[("keys.test", "keys.test")]);
     }
-}
-
-/// Trusts everything.
-#[derive(Debug)]
-struct Trusting;
-
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let provider = rustls::crypto::ring::default_provider();
-        provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn client(version: &'static rustls::SupportedProtocolVersion, alpn: &[&str]) -> Arc<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider);
-    let builder = builder.with_protocol_versions(&[version]).unwrap().dangerous();
-    let builder = builder.with_custom_certificate_verifier(Arc::new(Trusting));
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    Arc::new(config)
-}
-
-/// A handshake in memory: the server's facts, the common name, and whether a session was resumed.
-fn handshake(
-    server: &Arc<rustls::ServerConfig>,
-    client: &Arc<ClientConfig>,
-    name: &str,
-) -> (TlsFacts, String, bool) {
-    let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
-    // Beyond the handshake, so that tickets arrive.
-    for _ in 0..6 {
-        pass(&mut client, &mut server);
-        pass(&mut server, &mut client);
-    }
-    assert!(!server.is_handshaking());
-    let first = client.peer_certificates().unwrap()[0].clone();
-    let common_name = x509::read(&first).unwrap().names.remove(0);
-    let is_resumed = server.handshake_kind() == Some(HandshakeKind::Resumed);
-    (facts(&server), common_name, is_resumed)
-}
-
-fn pass<A, B>(
-    from: &mut impl std::ops::DerefMut<Target = rustls::ConnectionCommon<A>>,
-    to: &mut impl std::ops::DerefMut<Target = rustls::ConnectionCommon<B>>,
-) {
-    let mut bytes = Vec::new();
-    while from.wants_write() {
-        from.write_tls(&mut bytes).unwrap();
-    }
-    let mut bytes = io::Cursor::new(bytes);
-    while to.read_tls(&mut bytes).unwrap() > 0 {
-        to.process_new_packets().unwrap();
-    }
-}
-
-#[test]
-fn handshakes_tell_names_versions_and_protocols() {
-    let (store, _) = CertStore::build(&[inline("one", &["one.test"])], None);
-    let live = Arc::new(ArcSwap::from_pointee(store));
-    let server = server_config(Arc::clone(&live)).unwrap();
-    for (version, text, ciphers) in [
-        (&rustls::version::TLS12, "1.2", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
-        (&rustls::version::TLS13, "1.3", "TLS_AES_256_GCM_SHA384"),
-    ] {
-        let client = client(version, &["http/1.1", "h2"]);
-        let (facts, name, is_resumed) = handshake(&server, &client, "ONE.test");
-        assert_eq!((facts.version, facts.cipher, facts.alpn), (text, ciphers, Some("h2")));
-        assert_eq!((facts.sni.as_deref(), &*name), (Some("one.test"), "one"));
-        assert!(facts.client_chain.is_empty() && !is_resumed);
-        assert!(handshake(&server, &client, "ONE.test").2, "no session is resumed in {text}");
-    }
-    let plain = client(&rustls::version::TLS13, &[]);
-    let (facts, name, _) = handshake(&server, &plain, "unknown.test");
-    assert_eq!((facts.alpn, &*name), (None, "traefik default cert"));
-    let (facts, name, _) = handshake(&server, &plain, "127.0.0.1");
-    assert_eq!((facts.sni, &*name), (None, "traefik default cert"));
-
-    let (store, _) = CertStore::build(&[inline("new", &["one.test"])], None);
-    live.store(Arc::new(store));
-    let fresh = client(&rustls::version::TLS13, &["http/1.1"]);
-    let (facts, name, _) = handshake(&server, &fresh, "one.test");
-    assert_eq!((facts.alpn, &*name), (Some("http/1.1"), "new"));
-    assert_eq!(server.max_early_data_size, 0);
 }
