@@ -265,7 +265,11 @@ pub fn structure(dynamic: &Dynamic, scripts: &Scripts) -> Vec<Diagnostic> {
             let problems = info.schema.decode(options, Source::File).err().unwrap_or_default();
             let structural = problems.iter().filter(|p| p.kind == ProblemKind::Structure);
             findings.extend(structural.map(|problem| {
-                Diagnostic::error(format!("{path}.{}", problem.path), &problem.reason)
+                let option = match problem.path.as_str() {
+                    "" => path.clone(),
+                    option => format!("{path}.{option}"),
+                };
+                Diagnostic::error(option, &problem.reason)
             }));
         }
     }
