@@ -1,6 +1,7 @@
 //! One request on a worker: routed, answered, noted.
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use crate::message::{
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
+use crate::router::Table;
 use crate::rule::Facts;
-use crate::snapshot::Route;
+use crate::snapshot::{Route, Target};
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -65,16 +67,20 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
     );
     let generation = worker.generation();
     let Some(route) = find(connection, &generation, &request) else {
+        request.exchange.record.borrow_mut().quiet = !entrypoint.access_log;
         return rescue(Failure::NoRouter);
     };
-    request.exchange.record.borrow_mut().router = Some(Arc::clone(&route.name));
-    if route.steps.is_empty() {
-        return route.service.serve(&worker.pools, request).await;
+    {
+        let mut record = request.exchange.record.borrow_mut();
+        record.router = Some(Arc::clone(&route.name));
+        record.quiet = !route.access_log;
     }
-    let instances = Rc::clone(&generation.instances);
-    let steps = Arc::clone(&route.steps);
-    let end = Rc::new(RouteEnd { worker: Rc::clone(worker), generation, route });
-    middleware::run(instances, steps, end, request).await
+    if route.steps.is_empty()
+        && let Target::Service(service) = &route.target
+    {
+        return service.serve(&worker.pools, request).await;
+    }
+    RouteEnd { worker: Rc::clone(worker), generation, route }.enter(request).await
 }
 
 fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {
@@ -83,18 +89,21 @@ fn find(connection: &Connection, generation: &Generation, request: &Request) -> 
         Some(_) => &tables.encrypted,
         None => &tables.plain,
     };
+    look_up(table, request).cloned()
+}
+
+/// The first of a table's routes whose rule matches the request as it is now.
+fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Arc<Route>> {
     let host = routing_host(&request.host);
     let path = request.target.routing_path();
-    table
-        .find(&Facts {
-            method: &request.method,
-            host: &host,
-            path: &path,
-            query: request.target.query(),
-            headers: &request.headers,
-            client_ip: connection.client.peer.ip(),
-        })
-        .cloned()
+    table.find(&Facts {
+        method: &request.method,
+        host: &host,
+        path: &path,
+        query: request.target.query(),
+        headers: &request.headers,
+        client_ip: request.exchange.client.peer.ip(),
+    })
 }
 
 /// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
@@ -121,18 +130,52 @@ fn is_port(after: &str) -> bool {
     after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
 }
 
-/// A route's service, behind its scripts.
+/// What stands behind a route's scripts: its service, or the routes of its children.
 struct RouteEnd {
     worker: Rc<Shared>,
     generation: Rc<Generation>,
     route: Arc<Route>,
 }
 
+impl RouteEnd {
+    /// Sends a request through the route's scripts and on.
+    async fn enter(self, request: Request) -> Response {
+        if self.route.steps.is_empty() {
+            return self.serve(request).await;
+        }
+        let instances = Rc::clone(&self.generation.instances);
+        let steps = Arc::clone(&self.route.steps);
+        middleware::run(instances, steps, Rc::new(self), request).await
+    }
+
+    /// Sends a request to the child whose rule matches it as it is now.
+    fn descend(
+        &self,
+        children: &Table<Arc<Route>>,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let Some(route) = look_up(children, &request).cloned() else {
+            return Box::pin(ready(rescue(Failure::NoRouter)));
+        };
+        let mut record = request.exchange.record.borrow_mut();
+        let above = record.router.as_deref().unwrap_or_default();
+        record.router = Some(format!("{above} -> {}", route.name).into());
+        drop(record);
+        let (worker, generation) = (Rc::clone(&self.worker), Rc::clone(&self.generation));
+        Box::pin(Self { worker, generation, route }.enter(request))
+    }
+}
+
 impl End for RouteEnd {
     fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
-        let route = Arc::clone(&self.route);
-        let worker = Rc::clone(&self.worker);
-        Box::pin(async move { route.service.serve(&worker.pools, request).await })
+        match &self.route.target {
+            Target::Service(service) => {
+                let (service, worker) = (Arc::clone(service), Rc::clone(&self.worker));
+                Box::pin(async move { service.serve(&worker.pools, request).await })
+            }
+            Target::Children(children) => self.descend(children, request),
+            Target::Refused => Box::pin(ready(rescue(Failure::RouterDisabled))),
+        }
     }
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
@@ -190,6 +233,9 @@ impl Drop for Finish {
     fn drop(&mut self) {
         let (Some(line), Some(log)) = (&self.line, &self.worker.access_log) else { return };
         let record = self.exchange.record.borrow();
+        if record.quiet {
+            return;
+        }
         log.record(&AccessRecord {
             client: self.exchange.client.peer.ip(),
             user: record.user.as_deref(),

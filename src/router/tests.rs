@@ -39,6 +39,7 @@ type Written = (Syntax, String);
 fn entries(rules: &[(i64, Written)]) -> Vec<Entry<usize>> {
     let entry = |(target, (priority, (syntax, rule))): (usize, &(i64, Written))| Entry {
         priority: if *priority == 0 { i64::try_from(rule.len()).unwrap() } else { *priority },
+        precedence: target % 3,
         // Names do not come in the order of the rules.
         name: format!("r{}@file", (target * 7) % 11).into(),
         matcher: Arc::new(syntax.compile(&parse(rule).unwrap()).unwrap()),
@@ -222,6 +223,7 @@ proptest! {
 fn check(routers: &[(&str, &str, i64)], request: &str, expect: &str) {
     let entry = |(name, rule, priority): &(&str, &str, i64)| Entry {
         priority: if *priority == 0 { i64::try_from(rule.len()).unwrap() } else { *priority },
+        precedence: 0,
         name: (*name).into(),
         matcher: Arc::new(compile(&parse(rule).unwrap()).unwrap()),
         target: (*name).to_owned(),
@@ -280,6 +282,37 @@ fn ties_go_by_name() {
     check(&routers, "GET h/1", "aaa");
     check(&routers, "GET h/2", "bbb");
     check(&routers, "GET h/x", "aaa");
+}
+
+#[test]
+fn precedence_goes_before_names() {
+    let entry = |name: &str, priority, precedence| Entry {
+        priority,
+        precedence,
+        name: name.into(),
+        matcher: Arc::new(compile(&parse("PathPrefix(`/`)").unwrap()).unwrap()),
+        target: name.to_owned(),
+    };
+    let order = |entries: Vec<Entry<String>>| {
+        let ask = Ask {
+            method: Method::GET,
+            host: "h".to_owned(),
+            path: "/".to_owned(),
+            query: None,
+            headers: HeaderMap::new(),
+            client_ip: IpAddr::from([127, 0, 0, 1]),
+        };
+        let table = Table::build(entries);
+        table.find_all(&ask.facts()).map(|entry| entry.target.clone()).collect::<Vec<_>>()
+    };
+    let entries = vec![
+        entry("a", 1, usize::MAX),
+        entry("b", 1, 3),
+        entry("d", 1, 1),
+        entry("c", 1, 1),
+        entry("z", 2, 9),
+    ];
+    assert_eq!(order(entries), ["z", "c", "d", "b", "a"]);
 }
 
 #[test]

@@ -45,8 +45,8 @@ in lower case, all in upper case, or with an upper-case first letter alone. Argu
 escapes. A rule may go on in the next line after an operator, an opening parenthesis or a comma.
 
 Of several routers whose rules match, the one with the greatest `priority` answers; without one, a
-rule's length in bytes is its priority. Where those are equal, the names decide, in alphabetical
-order.
+rule's length in bytes is its priority. Where those are equal, the providers' order in
+`providers.precedence` decides, then the routers' names in alphabetical order.
 
 Regular expressions are written as in Go and match anywhere, unless `^` and `$` say where. Host and
 path come without port and query; the path's escapes are decoded, but those of reserved characters
