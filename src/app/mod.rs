@@ -256,6 +256,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
+        access_log: options.observability.access_logs,
         limits: ConnectionLimits {
             read: timeouts.read_timeout.limit(),
             idle: timeouts.idle_timeout.limit(),

@@ -21,7 +21,9 @@ use crate::tls::CertStore;
 
 pub use middlewares::structure;
 
-pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
+pub use catalog::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
+};
 
 use middlewares::Middlewares;
 use routers::Routers;
@@ -65,6 +67,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
     middlewares.judge(&services);
     let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
+    findings.extend(routers.remarks);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {

@@ -62,7 +62,8 @@ pub struct Exchange {
 /// Notes taken while a request is served.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// The router that took the request, `name@provider`.
+    /// The router that took the request, `name@provider`; children after their parents, as in
+    /// `api@file -> users@file`.
     pub router: Option<Arc<str>>,
     /// The service that answered, `name@provider`.
     pub service: Option<Arc<str>>,
@@ -76,6 +77,8 @@ pub struct Record {
     pub origin_status: Option<u16>,
     /// How often a retry script tried again.
     pub retry_attempts: u32,
+    /// Whether the request is kept out of the access log.
+    pub quiet: bool,
 }
 
 impl Exchange {
