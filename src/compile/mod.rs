@@ -4,6 +4,7 @@
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
 mod catalog;
+mod held;
 mod limits;
 mod middlewares;
 mod routers;
@@ -22,6 +23,7 @@ use crate::tls::CertStore;
 pub use middlewares::structure;
 
 pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
+pub use held::Stamp;
 
 use middlewares::Middlewares;
 use routers::Routers;
@@ -43,6 +45,12 @@ impl Memory {
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
         self.middlewares.failed = failed;
+    }
+
+    /// Whether a file that a middleware's options name is no longer what it was.
+    #[must_use]
+    pub fn files_changed(&self) -> bool {
+        self.middlewares.files_changed()
     }
 
     /// Notes that what was compiled last is served.

@@ -12,6 +12,7 @@ mod instance;
 mod load;
 mod memory;
 mod onerror;
+mod password;
 mod run;
 mod sandbox;
 mod script;

@@ -12,6 +12,7 @@ mod headers;
 pub(super) mod json;
 mod log;
 mod os;
+mod password;
 mod re;
 mod reference;
 mod request;
