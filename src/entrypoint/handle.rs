@@ -9,6 +9,7 @@ use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
+use crate::lua::{self, FetchError, HttpClient};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
@@ -16,6 +17,7 @@ use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
 use crate::rule::Facts;
 use crate::snapshot::Route;
+use crate::upstream::{Forwarding, HostHeader, OriginError, PathPrefix, Reach, Transport, send};
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -139,6 +141,29 @@ impl End for RouteEnd {
         let service = Arc::clone(self.generation.snapshot.services.get(name)?);
         let worker = Rc::clone(&self.worker);
         Some(Box::pin(async move { service.serve(&worker.pools, request).await }))
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        let worker = Rc::clone(&self.worker);
+        let endpoint = worker.origins.endpoint(client.id, origin, || {
+            let mut transport = Transport::build(&client.transport)?;
+            transport.reach = match client.reach {
+                lua::Reach::Everywhere => Reach::Everywhere,
+                lua::Reach::BeyondTheLink => Reach::BeyondTheLink,
+            };
+            Ok(transport)
+        });
+        let endpoint = endpoint.map_err(|error| match error {
+            OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
+            OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
+        })?;
+        let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+        Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
     }
 }
 

@@ -9,6 +9,7 @@ mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
+mod http;
 pub(super) mod json;
 mod log;
 mod os;
@@ -16,6 +17,7 @@ mod password;
 mod re;
 mod reference;
 mod request;
+mod resolve;
 mod response;
 mod time;
 mod url;
@@ -90,6 +92,7 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    http::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -112,6 +115,7 @@ pub fn sections() -> Vec<Section> {
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(crypto::KEY.section());
+    sections.push(http::CLIENT.section());
     sections
 }
 
