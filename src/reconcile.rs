@@ -26,7 +26,7 @@ mod scripts;
 
 /// How long workers may take to load new scripts.
 const PREPARE_LIMIT: Duration = Duration::from_secs(10);
-/// How often script files are looked at for changes.
+/// How often scripts, and files that options name, are looked at for changes.
 const SCRIPTS_EVERY: Duration = Duration::from_millis(500);
 
 /// Turns configurations into what is served.
@@ -92,7 +92,7 @@ impl Reconciler {
                     }
                 }
                 _ = look.tick() => {
-                    if !self.scripts.changed() {
+                    if !self.scripts.changed() && !self.memory.files_changed() {
                         continue;
                     }
                 }

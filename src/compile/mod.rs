@@ -4,6 +4,7 @@
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
 mod catalog;
+mod held;
 mod limits;
 mod middlewares;
 mod routers;
@@ -24,6 +25,7 @@ pub use middlewares::structure;
 pub use catalog::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
 };
+pub use held::Stamp;
 
 use middlewares::Middlewares;
 use routers::Routers;
@@ -45,6 +47,12 @@ impl Memory {
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
         self.middlewares.failed = failed;
+    }
+
+    /// Whether a file that a middleware's options name is no longer what it was.
+    #[must_use]
+    pub fn files_changed(&self) -> bool {
+        self.middlewares.files_changed()
     }
 
     /// Notes that what was compiled last is served.

@@ -10,7 +10,7 @@ use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::InstanceId;
+use crate::lua::{self, FetchError, HttpClient, InstanceId};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
@@ -20,7 +20,9 @@ use crate::router::Table;
 use crate::rule::Facts;
 use crate::service::{Means, Service};
 use crate::snapshot::{Route, Target};
-use crate::upstream::Pools;
+use crate::upstream::{
+    Forwarding, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
+};
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -221,6 +223,29 @@ impl End for Behind {
         let service = Arc::clone(self.lent.generation.snapshot.services.get(name)?);
         let lent = self.lent.clone();
         Some(Box::pin(async move { service.serve(&lent, request).await }))
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        let worker = Rc::clone(&self.lent.worker);
+        let endpoint = worker.origins.endpoint(client.id, origin, || {
+            let mut transport = Transport::build(&client.transport)?;
+            transport.reach = match client.reach {
+                lua::Reach::Everywhere => Reach::Everywhere,
+                lua::Reach::BeyondTheLink => Reach::BeyondTheLink,
+            };
+            Ok(transport)
+        });
+        let endpoint = endpoint.map_err(|error| match error {
+            OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
+            OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
+        })?;
+        let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+        Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
     }
 }
 
