@@ -4,6 +4,7 @@
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
 mod catalog;
+mod held;
 mod limits;
 mod middlewares;
 mod routers;
@@ -22,7 +23,10 @@ use crate::tls::{CertStore, OptionSets};
 
 pub use middlewares::structure;
 
-pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
+pub use catalog::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
+};
+pub use held::Stamp;
 
 use middlewares::Middlewares;
 use routers::{Parts, Routers};
@@ -45,6 +49,12 @@ impl Memory {
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
         self.middlewares.failed = failed;
+    }
+
+    /// Whether a file that a middleware's options name is no longer what it was.
+    #[must_use]
+    pub fn files_changed(&self) -> bool {
+        self.middlewares.files_changed()
     }
 
     /// Notes that what was compiled last is served.
@@ -72,6 +82,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let routers = Routers::compile(dynamic, &parts, &mut memory.routers);
     memory.certificates = Some(certificates);
     memory.options = Some(options);
+    findings.extend(routers.remarks);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {

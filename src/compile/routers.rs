@@ -8,40 +8,54 @@ use hashbrown::{HashMap, HashSet};
 use super::middlewares::Middlewares;
 use super::services::Services;
 use super::tls::{self, Assignment, Candidate};
-use super::{Catalog, IsDefault, provider_of, qualify};
+use super::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
-use crate::model::{self, Dynamic, RouterVerdict, Verdict};
+use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
-use crate::rule::{self, Matcher};
-use crate::snapshot::{Route, Tables};
-use crate::tls::{DEFAULT, OptionSets};
+use crate::rule::Matcher;
+use crate::snapshot::{Route, Tables, Target};
+use crate::tls::OptionSets;
+
+use family::Family;
+
+mod apart;
+mod family;
+mod rule;
 
 /// Routers kept from the last generation.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    kept: HashMap<Arc<str>, Arc<Kept>>,
+    kept: Routed,
     /// By entrypoint: for plain and for encrypted connections.
     tables: Vec<[Arc<Table<Arc<Route>>>; 2]>,
 }
+
+/// Routers by name.
+type Routed = HashMap<Arc<str>, Arc<Kept>>;
 
 /// A router with everything that was worth the work.
 #[derive(Debug)]
 struct Kept {
     config: Arc<model::Router>,
-    rule: Arc<Rule>,
+    matcher: Result<Arc<Matcher>, String>,
+    /// The hosts its rule names, if anybody had to know.
+    hosts: Option<Arc<[String]>>,
     priority: i64,
-    /// One for each entrypoint whose own middlewares differ; none when it is disabled.
-    routes: Vec<(usize, Arc<Route>)>,
+    /// One for each entrypoint, or one below its parents; none when it is disabled.
+    routes: Vec<(Place, Arc<Route>)>,
+    /// What its children were compiled to.
+    children: Vec<Arc<Kept>>,
     /// By name: its own, but where its TLS options are in conflict.
     verdicts: Vec<(Arc<str>, Arc<RouterVerdict>)>,
 }
 
-/// What is made of a rule's text alone.
-#[derive(Debug)]
-struct Rule {
-    matcher: Result<Arc<Matcher>, String>,
-    /// The hosts it names.
-    hosts: Vec<String>,
+/// Where a route is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On the entrypoint of that place.
+    Entrypoint(usize),
+    /// Below the router's parents.
+    Parents,
 }
 
 /// What routers refer to.
@@ -53,104 +67,102 @@ pub(super) struct Parts<'a> {
     pub(super) tls: &'a OptionSets,
 }
 
+impl Place {
+    fn entrypoint(self) -> Option<usize> {
+        if let Self::Entrypoint(place) = self { Some(place) } else { None }
+    }
+}
+
 /// Routers of this generation.
 #[derive(Debug)]
 pub(super) struct Routers {
     pub(super) tables: Vec<Tables>,
     pub(super) verdicts: BTreeMap<Arc<str>, Arc<RouterVerdict>>,
     pub(super) instances: Vec<Arc<InstanceSpec>>,
+    pub(super) remarks: Vec<Diagnostic>,
 }
-
-/// The greatest priority users may give (`math.MaxInt64 - 1000` in Traefik); what is above is for
-/// internal routers.
-const PRIORITY_MAX: i64 = i64::MAX - 1000;
 
 impl Routers {
     pub(super) fn compile(dynamic: &Dynamic, parts: &Parts<'_>, memory: &mut Memory) -> Self {
         let routers = &dynamic.http.routers;
-        let rules: Vec<_> =
-            routers.iter().map(|(name, config)| memory.rule(name, config)).collect();
-        let assignment = assignment(routers, &rules, parts);
-        let (instances, seen) = (Vec::new(), HashSet::new());
-        let mut work = Work { parts, assignment: &assignment, instances, seen };
+        let before = std::mem::take(&mut memory.kept);
+        let mut work = Work {
+            catalog: parts.catalog,
+            services: parts.services,
+            middlewares: parts.middlewares,
+            options: parts.tls,
+            routers,
+            assignment: assignment(routers, parts, &before),
+            family: Family::of(routers),
+            before,
+            done: HashMap::with_capacity(routers.len()),
+            instances: Vec::new(),
+            seen: HashSet::new(),
+        };
         for spec in &parts.services.instances {
             work.note(spec);
         }
-        let mut kept = HashMap::with_capacity(routers.len());
-        let mut verdicts = BTreeMap::new();
-        let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
-        entries.resize_with(parts.catalog.entrypoints.len(), Default::default);
-        for ((name, config), rule) in routers.iter().zip(&rules) {
-            let (name, before) = match memory.kept.remove_entry(name.as_str()) {
-                Some((name, before)) => (name, Some(before)),
-                None => (name.as_str().into(), None),
-            };
-            let router = work.router(&name, config, rule, before.as_ref());
-            if let Ok(matcher) = &router.rule.matcher {
-                for (place, route) in &router.routes {
-                    if let Some(tables) = entries.get_mut(*place) {
-                        tables[usize::from(route.tls.is_some())].push(Entry {
-                            priority: router.priority,
-                            name: Arc::clone(&route.name),
-                            matcher: Arc::clone(matcher),
-                            target: Arc::clone(route),
-                        });
-                    }
-                }
+        for child in work.family.order().to_vec() {
+            if let Some(config) = routers.get(child) {
+                work.take(child, config);
             }
-            verdicts.extend(router.verdicts.iter().cloned());
-            kept.insert(name, router);
         }
-        memory.kept = kept;
+        for (name, config) in routers {
+            if !work.done.contains_key(name.as_str()) {
+                work.take(name, config);
+            }
+        }
+        let entries = work.entries();
+        let verdicts = work.done.values().flat_map(|kept| kept.verdicts.iter().cloned()).collect();
+        memory.kept = work.done;
         let before = std::mem::take(&mut memory.tables);
         let tables = entries.into_iter().enumerate().map(|(place, sides)| {
             let mut before = before.get(place).into_iter().flatten();
             sides.map(|side| Arc::new(Table::build_after(side, before.next().map(Arc::as_ref))))
         });
         memory.tables = tables.collect();
-        let tables = memory.tables.iter().zip(&assignment.hosts);
+        let tables = memory.tables.iter().zip(&work.assignment.hosts);
         let tables = tables.map(|([plain, encrypted], hosts)| Tables {
             plain: Arc::clone(plain),
             encrypted: Arc::clone(encrypted),
             tls: Arc::clone(hosts),
         });
-        Self { tables: tables.collect(), verdicts, instances: work.instances }
-    }
-}
-
-impl Memory {
-    /// A router's rule, as it was made before if the router has not changed.
-    fn rule(&self, name: &str, config: &Arc<model::Router>) -> Arc<Rule> {
-        let same = |kept: &&Arc<Kept>| Arc::ptr_eq(&kept.config, config) || kept.config == *config;
-        match self.kept.get(name).filter(same) {
-            Some(kept) => Arc::clone(&kept.rule),
-            None => Arc::new(rule(config)),
-        }
+        let remarks = rule::remarks(routers, parts.catalog);
+        Self { tables: tables.collect(), verdicts, instances: work.instances, remarks }
     }
 }
 
 /// Settles which TLS options are in force for which routers.
 fn assignment<'a>(
-    routers: &'a model::Elements<model::Router>,
-    rules: &'a [Arc<Rule>],
+    routers: &'a Elements<model::Router>,
     parts: &Parts<'_>,
+    before: &Routed,
 ) -> Assignment<'a> {
-    let entrypoints = &parts.catalog.entrypoints;
-    let mut candidates = Vec::new();
-    if tls::is_wanted(routers, entrypoints) {
-        candidates.extend(routers.iter().zip(rules).map(|((name, config), rule)| Candidate {
-            name,
-            config,
-            hosts: &rule.hosts,
-            using: using(parts.catalog, config, &mut Resolved::default()),
-        }));
+    let catalog = parts.catalog;
+    if !tls::is_wanted(routers, &catalog.entrypoints) {
+        return Assignment::none(&catalog.entrypoints, parts.tls);
     }
-    Assignment::of(&candidates, entrypoints, parts.tls)
+    let candidates = routers.iter().map(|(name, config)| {
+        let kept = before.get(name.as_str()).filter(|kept| kept.config == *config);
+        let hosts = kept.and_then(|kept| kept.hosts.clone());
+        let hosts = hosts.unwrap_or_else(|| rule::hosts(config));
+        let places = places(catalog, config, &mut Resolved::default());
+        let places = places.into_iter().filter_map(Place::entrypoint).collect();
+        Candidate { name, config, hosts, places }
+    });
+    Assignment::of(candidates.collect(), &catalog.entrypoints, parts.tls)
 }
 
 struct Work<'a> {
-    parts: &'a Parts<'a>,
-    assignment: &'a Assignment<'a>,
+    catalog: &'a Catalog,
+    services: &'a Services,
+    middlewares: &'a Middlewares,
+    options: &'a OptionSets,
+    routers: &'a Elements<model::Router>,
+    assignment: Assignment<'a>,
+    family: Family<'a>,
+    before: Routed,
+    done: Routed,
     /// Scripts that routes use, each once.
     instances: Vec<Arc<InstanceSpec>>,
     seen: HashSet<InstanceId>,
@@ -164,161 +176,176 @@ struct Resolved {
 }
 
 impl Work<'_> {
+    /// Compiles a router, whose children have been.
+    fn take(&mut self, name: &str, config: &Arc<model::Router>) {
+        let (name, before) = match self.before.remove_entry(name) {
+            Some((name, before)) => (name, Some(before)),
+            None => (name.into(), None),
+        };
+        let before =
+            before.filter(|kept| Arc::ptr_eq(&kept.config, config) || kept.config == *config);
+        let router = self.router(&name, config, before);
+        self.done.insert(name, router);
+    }
+
     fn router(
         &mut self,
         name: &Arc<str>,
         config: &Arc<model::Router>,
-        rule: &Arc<Rule>,
-        before: Option<&Arc<Kept>>,
+        before: Option<Arc<Kept>>,
     ) -> Arc<Kept> {
-        let before = before.filter(|kept| Arc::ptr_eq(&kept.rule, rule));
+        let provider = provider_of(name);
+        let matcher = match &before {
+            Some(kept) => kept.matcher.clone(),
+            None => rule::matcher(config, provider, self.catalog),
+        };
         let mut resolved = Resolved::default();
-        if let Err(error) = &rule.matcher {
-            resolved.errors.push(error.clone());
-        }
+        resolved.errors.extend(matcher.as_ref().err().cloned());
         unsupported(config, &mut resolved);
-        let priority = priority(config, provider_of(name), &mut resolved);
-        let using = using(self.parts.catalog, config, &mut resolved);
-        let routes = self.routes(name, config, &using, &mut resolved);
-        let routes = match before {
-            Some(kept) if same_routes(&kept.routes, &routes) => kept.routes.clone(),
-            _ => routes,
+        let faults = self.family.faults(name, config, self.routers);
+        resolved.errors.extend(faults.errors);
+        resolved.warnings.extend(faults.warnings);
+        let (priority, error) = rule::priority(config, provider);
+        resolved.errors.extend(error);
+        let places = places(self.catalog, config, &mut resolved);
+        let children = self.family.children(name).iter().copied();
+        let children: Vec<_> = children.filter_map(|child| self.done.get(child).cloned()).collect();
+        let target = self.target(name, config, &children, before.as_deref(), &mut resolved);
+        let mut routes = self.routes(name, config, &places, target, &mut resolved);
+        let verdict = if resolved.errors.is_empty() {
+            Verdict::live(resolved.warnings)
+        } else {
+            routes = match self.catalog.rules.disabled {
+                DisabledRouters::Reject if matcher.is_ok() => refused(name, &places),
+                _ => Vec::new(),
+            };
+            resolved.errors.append(&mut resolved.warnings);
+            Verdict::disabled(resolved.errors)
         };
-        let is_live = resolved.errors.is_empty();
-        let verdict = RouterVerdict {
-            config: Arc::clone(config),
-            using: Arc::default(),
-            priority,
-            verdict: Verdict::default(),
-        };
-        let verdicts = self.verdicts(name, &verdict, rule, &using, resolved);
+        let verdicts = self.verdicts(name, config, &places, priority, verdict);
+        let hosts = self.assignment.hosts_of(name).cloned();
         if let Some(kept) = before
             && kept.verdicts == verdicts
-            && kept.routes.iter().zip(&routes).all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
+            && kept.hosts == hosts
+            && same_routes(&kept.routes, &routes)
         {
-            return Arc::clone(kept);
+            return kept;
         }
-        let routes = if is_live { routes } else { Vec::new() };
-        let (config, rule) = (Arc::clone(config), Arc::clone(rule));
-        Arc::new(Kept { config, rule, priority, routes, verdicts })
+        let config = Arc::clone(config);
+        Arc::new(Kept { config, matcher, hosts, priority, routes, children, verdicts })
     }
 
-    /// The decision about a router: one, and one for each entrypoint on which it has not the TLS
-    /// options it asks for, under a name of its own.
-    fn verdicts(
-        &self,
-        name: &Arc<str>,
-        template: &RouterVerdict,
-        rule: &Rule,
-        using: &[usize],
-        mut resolved: Resolved,
-    ) -> Vec<(Arc<str>, Arc<RouterVerdict>)> {
-        let is_live = resolved.errors.is_empty();
-        resolved.errors.append(&mut resolved.warnings);
-        let messages = resolved.errors;
-        let decide = |messages| match is_live {
-            true => Verdict::live(messages),
-            false => Verdict::disabled(messages),
-        };
-        let (apart, own): (Vec<usize>, Vec<usize>) =
-            using.iter().partition(|place| self.assignment.is_conflicted(name, **place));
-        let on = |places: &[usize], messages| {
-            let using: Arc<[_]> = places.iter().map(|place| self.entrypoint_name(*place)).collect();
-            let mut config = Arc::clone(&template.config);
-            if !apart.is_empty() {
-                let entry_points = using.iter().map(ToString::to_string).collect();
-                config = Arc::new(model::Router { entry_points, ..(*config).clone() });
-            }
-            let priority = template.priority;
-            Arc::new(RouterVerdict { config, using, priority, verdict: decide(messages) })
-        };
-        let mut verdicts = Vec::with_capacity(1);
-        if apart.is_empty() || !own.is_empty() {
-            verdicts.push((Arc::clone(name), on(&own, messages.clone())));
-        }
-        for &place in &apart {
-            let mut messages = messages.clone();
-            let entrypoint = self.parts.catalog.entrypoints.get(place);
-            let wanted = tls::wanted(name, &template.config, entrypoint);
-            match wanted.filter(|wanted| wanted != DEFAULT) {
-                None => {}
-                Some(wanted) if rule.hosts.is_empty() => messages.push(format!(
-                    "the rule names no host, so that the TLS options {wanted} cannot be applied"
-                )),
-                Some(wanted) => messages.push(format!(
-                    "routers of the same host and entrypoint ask for other TLS options than \
-                     {wanted}, so that the default ones are in force"
-                )),
-            }
-            verdicts.push((self.name_on(name, place), on(&[place], messages)));
-        }
-        verdicts
-    }
-
-    /// A router's name on an entrypoint; in conflict it is Traefik's for that.
-    fn name_on(&self, name: &Arc<str>, place: usize) -> Arc<str> {
-        match self.assignment.is_conflicted(name, place) {
-            true => format!("{}-conflicted-{name}", self.entrypoint_name(place)).into(),
-            false => Arc::clone(name),
-        }
-    }
-
-    /// The name of the TLS options that are in force for a router on an entrypoint.
-    fn tls(
-        &self,
-        name: &Arc<str>,
-        config: &model::Router,
-        place: usize,
-        resolved: &mut Resolved,
-    ) -> Option<Arc<str>> {
-        let wanted = tls::wanted(name, config, self.parts.catalog.entrypoints.get(place))?;
-        let mut options = self.parts.tls.get(&wanted);
-        if options.is_ok() && self.assignment.is_conflicted(name, place) {
-            options = self.parts.tls.get(DEFAULT);
-        }
-        match options {
-            Ok(options) => Some(Arc::clone(options.name())),
-            Err(error) => {
-                if !resolved.errors.contains(&error) {
-                    resolved.errors.push(error);
+    /// The entries of all tables of entrypoints, for plain and for encrypted connections.
+    fn entries(&self) -> Vec<[Vec<Entry<Arc<Route>>>; 2]> {
+        let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
+        entries.resize_with(self.catalog.entrypoints.len(), Default::default);
+        for router in self.done.values() {
+            for (place, route) in &router.routes {
+                let Place::Entrypoint(place) = *place else { continue };
+                let facts = self.catalog.entrypoints.get(place);
+                let encrypted = facts.is_some_and(|facts| facts.tls.is_some());
+                let side = usize::from(router.config.tls.is_some() || encrypted);
+                if let Some(tables) = entries.get_mut(place) {
+                    tables[side].extend(self.entry(router, route));
                 }
-                None
             }
         }
+        entries
     }
 
-    fn entrypoint_name(&self, place: usize) -> Arc<str> {
-        let found = self.parts.catalog.entrypoints.get(place);
-        found.map_or_else(|| "".into(), |entrypoint| Arc::clone(&entrypoint.name))
+    fn entry(&self, router: &Kept, route: &Arc<Route>) -> Option<Entry<Arc<Route>>> {
+        let name = &route.name;
+        let matcher = router.matcher.as_ref().ok()?;
+        Some(Entry {
+            priority: rule::within_bounds(router.priority, provider_of(name)),
+            precedence: rule::precedence(name, self.catalog),
+            name: Arc::clone(name),
+            matcher: Arc::clone(matcher),
+            target: Arc::clone(route),
+        })
     }
 
-    /// The router's route on each of its entrypoints.
+    /// The router's route at each of its places.
     fn routes(
         &mut self,
         name: &Arc<str>,
         config: &model::Router,
-        using: &[usize],
+        places: &[Place],
+        target: Option<Target>,
         resolved: &mut Resolved,
-    ) -> Vec<(usize, Arc<Route>)> {
-        let provider = provider_of(name);
-        let Some(service) = self.service(config, provider, resolved) else { return Vec::new() };
+    ) -> Vec<(Place, Arc<Route>)> {
+        let Some(target) = target else { return Vec::new() };
         let mut own = Vec::new();
         for middleware in &config.middlewares {
-            self.steps(&qualify(middleware, provider), &mut own, resolved);
+            self.steps(&qualify(middleware, provider_of(name)), &mut own, resolved);
         }
-        let mut routes = Vec::with_capacity(using.len());
-        for &place in using {
+        let mut routes = Vec::with_capacity(places.len());
+        for &place in places {
+            let entrypoint = place.entrypoint().and_then(|p| self.catalog.entrypoints.get(p));
             let mut steps = Vec::new();
-            let entrypoint = self.parts.catalog.entrypoints.get(place);
             for middleware in entrypoint.iter().flat_map(|e| &e.middlewares) {
                 self.steps(middleware, &mut steps, resolved);
             }
             steps.extend_from_slice(&own);
-            let tls = self.tls(name, config, place, resolved);
-            let (name, service) = (self.name_on(name, place), Arc::clone(&service));
-            routes.push((place, Arc::new(Route { name, steps: steps.into(), service, tls })));
+            let route = Route {
+                name: self.name_at(name, place),
+                tls: self.tls(name, config, place, resolved),
+                steps: steps.into(),
+                target: target.clone(),
+                access_log: self.access_log(config, entrypoint),
+            };
+            routes.push((place, Arc::new(route)));
         }
         routes
+    }
+
+    /// Whether a router's requests on an entrypoint are in the access log.
+    fn access_log(&self, config: &model::Router, entrypoint: Option<&EntrypointFacts>) -> bool {
+        let own = config.observability.as_ref().and_then(|options| options.access_logs);
+        let given = own.unwrap_or_else(|| entrypoint.is_none_or(|facts| facts.access_log));
+        given && (self.catalog.log_internals || !config.service.ends_with("@internal"))
+    }
+
+    /// What stands behind a router's middlewares: its service, or its children.
+    fn target(
+        &self,
+        name: &Arc<str>,
+        config: &model::Router,
+        children: &[Arc<Kept>],
+        before: Option<&Kept>,
+        resolved: &mut Resolved,
+    ) -> Option<Target> {
+        if !config.service.is_empty() {
+            return self.service(config, provider_of(name), resolved).map(Target::Service);
+        }
+        let table = before.and_then(|kept| kept.routes.first()).and_then(|(_, route)| {
+            if let Target::Children(table) = &route.target { Some(table) } else { None }
+        });
+        let same = |kept: &&Kept| {
+            kept.children.len() == children.len()
+                && kept.children.iter().zip(children).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        if let (Some(table), Some(_)) = (table, before.filter(same)) {
+            return Some(Target::Children(Arc::clone(table)));
+        }
+        let names = self.family.children(name);
+        let entries = names.iter().filter_map(|child| {
+            let router = self.done.get(*child)?;
+            self.entry(router, router.routes.first().map(|(_, route)| route)?)
+        });
+        let entries: Vec<_> = entries.collect();
+        if entries.is_empty() {
+            if !names.is_empty() {
+                let skipped = names.len();
+                resolved.errors.push(format!(
+                    "building child routers muxer: no child routers could be added to muxer \
+                     ({skipped} skipped)"
+                ));
+            }
+            return None;
+        }
+        let table = Table::build_after(entries, table.map(Arc::as_ref));
+        Some(Target::Children(Arc::new(table)))
     }
 
     fn service(
@@ -327,14 +354,10 @@ impl Work<'_> {
         provider: &str,
         resolved: &mut Resolved,
     ) -> Option<Arc<crate::service::Service>> {
-        if config.service.is_empty() {
-            resolved.errors.push("the service is missing on the router".to_owned());
-            return None;
-        }
         let name = qualify(&config.service, provider);
-        let found = self.parts.services.live.get(&*name).cloned();
+        let found = self.services.live.get(&*name).cloned();
         if found.is_none() {
-            resolved.errors.push(match self.parts.services.verdicts.get(&name) {
+            resolved.errors.push(match self.services.verdicts.get(&name) {
                 Some(verdict) => format!("the service {name:?}: {}", verdict.errors.join("; ")),
                 None => format!("the service {name:?} does not exist"),
             });
@@ -350,7 +373,7 @@ impl Work<'_> {
     }
 
     fn steps(&mut self, middleware: &str, steps: &mut Vec<InstanceId>, resolved: &mut Resolved) {
-        match self.parts.middlewares.get(middleware) {
+        match self.middlewares.get(middleware) {
             Err(error) => {
                 if !resolved.errors.contains(&error) {
                     resolved.errors.push(error);
@@ -366,28 +389,21 @@ impl Work<'_> {
     }
 }
 
-fn same_routes(before: &[(usize, Arc<Route>)], now: &[(usize, Arc<Route>)]) -> bool {
-    before.len() == now.len()
-        && before.iter().zip(now).all(|((p, a), (q, b))| {
-            p == q
-                && a.steps == b.steps
-                && Arc::ptr_eq(&a.service, &b.service)
-                && a.name == b.name
-                && a.tls == b.tls
-        })
-}
-
-/// The places of the entrypoints a router is on.
-fn using(catalog: &Catalog, config: &model::Router, resolved: &mut Resolved) -> Vec<usize> {
+/// The places a router is found at.
+fn places(catalog: &Catalog, config: &model::Router, resolved: &mut Resolved) -> Vec<Place> {
+    if !config.parent_refs.is_empty() {
+        return vec![Place::Parents];
+    }
     let entrypoints = catalog.entrypoints.iter().enumerate();
     if config.entry_points.is_empty() {
         let default = entrypoints.filter(|(_, e)| e.default == IsDefault::Yes);
-        return default.map(|(place, _)| place).collect();
+        return default.map(|(place, _)| Place::Entrypoint(place)).collect();
     }
     let mut places = Vec::new();
     for wanted in &config.entry_points {
         let mut all = catalog.entrypoints.iter();
-        match all.position(|entrypoint| *entrypoint.name == **wanted) {
+        let found = all.position(|entrypoint| *entrypoint.name == **wanted);
+        match found.map(Place::Entrypoint) {
             Some(place) if places.contains(&place) => {}
             Some(place) => places.push(place),
             None => resolved.warnings.push(format!("entryPoint {wanted:?} doesn't exist")),
@@ -399,46 +415,34 @@ fn using(catalog: &Catalog, config: &model::Router, resolved: &mut Resolved) -> 
     places
 }
 
-fn rule(config: &model::Router) -> Rule {
-    if config.rule.is_empty() {
-        return Rule { matcher: Err("the rule is empty".to_owned()), hosts: Vec::new() };
-    }
-    let tree = match rule::parse(&config.rule) {
-        Ok(tree) => tree,
-        Err(error) => return Rule { matcher: Err(error.to_string()), hosts: Vec::new() },
-    };
-    let matcher = rule::compile(&tree).map(Arc::new).map_err(|error| error.to_string());
-    Rule { matcher, hosts: rule::hosts(&tree) }
+/// Routes of a disabled router that answer for its rule.
+fn refused(name: &Arc<str>, places: &[Place]) -> Vec<(Place, Arc<Route>)> {
+    let route = Arc::new(Route {
+        name: Arc::clone(name),
+        steps: Arc::default(),
+        target: Target::Refused,
+        access_log: true,
+        tls: None,
+    });
+    places.iter().map(|place| (*place, Arc::clone(&route))).collect()
 }
 
-fn priority(config: &model::Router, provider: &str, resolved: &mut Resolved) -> i64 {
-    if config.priority > PRIORITY_MAX && provider != "internal" {
-        let given = config.priority;
-        resolved.errors.push(format!(
-            "the router priority {given} exceeds the max user-defined priority {PRIORITY_MAX}"
-        ));
-    }
-    match config.priority {
-        0 => i64::try_from(config.rule.len()).unwrap_or(i64::MAX),
-        given => given,
-    }
+fn same_routes(before: &[(Place, Arc<Route>)], now: &[(Place, Arc<Route>)]) -> bool {
+    before.len() == now.len()
+        && before.iter().zip(now).all(|((p, a), (q, b))| {
+            p == q
+                && a.steps == b.steps
+                && a.access_log == b.access_log
+                && a.target.is(&b.target)
+                && a.name == b.name
+                && a.tls == b.tls
+        })
 }
 
 /// Options that Traefik knows and that are not built yet, by name.
 fn unsupported(config: &model::Router, resolved: &mut Resolved) {
-    match config.rule_syntax.as_str() {
-        "" | "v3" => {}
-        "v2" => resolved.errors.push("ruleSyntax: v2 is not supported yet".to_owned()),
-        other => resolved.errors.push(format!("ruleSyntax: {other:?} is neither v3 nor v2")),
-    }
-    if !config.parent_refs.is_empty() {
-        resolved.errors.push("parentRefs: not supported yet".to_owned());
-    }
     if config.tls.as_ref().is_some_and(|tls| !tls.cert_resolver.is_empty()) {
         let reason = "tls.certResolver: not supported yet; certificates come from files";
         resolved.warnings.push(reason.to_owned());
-    }
-    if config.observability.is_some() {
-        resolved.warnings.push("observability: not supported yet".to_owned());
     }
 }

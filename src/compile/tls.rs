@@ -18,9 +18,9 @@ pub(super) struct Candidate<'a> {
     pub(super) name: &'a str,
     pub(super) config: &'a model::Router,
     /// The hosts its rule names.
-    pub(super) hosts: &'a [String],
-    /// The places of its entrypoints.
-    pub(super) using: Vec<usize>,
+    pub(super) hosts: Arc<[String]>,
+    /// Those of its entrypoints.
+    pub(super) places: Vec<usize>,
 }
 
 /// What became of all TLS options.
@@ -30,15 +30,17 @@ pub(super) struct Assignment<'a> {
     pub(super) hosts: Vec<Arc<Hosts>>,
     /// The places of the entrypoints on which a router has not the options it asks for.
     conflicts: HashMap<&'a str, Vec<usize>>,
+    /// The hosts that rules name, by router; nothing where nobody had to know.
+    named: HashMap<&'a str, Arc<[String]>>,
 }
 
 /// The name of the options a router asks for on an entrypoint; none for plain connections.
 pub(super) fn wanted(
     name: &str,
     config: &model::Router,
-    entrypoint: Option<&EntrypointFacts>,
+    entrypoint: &EntrypointFacts,
 ) -> Option<String> {
-    let tls = config.tls.as_ref().or_else(|| entrypoint?.tls.as_ref())?;
+    let tls = config.tls.as_ref().or(entrypoint.tls.as_ref())?;
     Some(match tls.options.as_str() {
         "" | DEFAULT => DEFAULT.to_owned(),
         options => qualify(options, provider_of(name)),
@@ -56,24 +58,36 @@ pub(super) fn is_wanted(
 }
 
 impl<'a> Assignment<'a> {
-    /// Settles which options are in force. `candidates` may be empty where nobody asks for other
-    /// options than `default`.
+    /// Where nobody asks for other options than `default`.
+    pub(super) fn none(entrypoints: &[EntrypointFacts], sets: &OptionSets) -> Self {
+        let hosts = Arc::new(Hosts::new(sets.get(DEFAULT).ok().cloned()));
+        let hosts = entrypoints.iter().map(|_| Arc::clone(&hosts)).collect();
+        Self { hosts, ..Self::default() }
+    }
+
+    /// Settles which options are in force.
     pub(super) fn of(
-        candidates: &[Candidate<'a>],
+        candidates: Vec<Candidate<'a>>,
         entrypoints: &[EntrypointFacts],
         sets: &OptionSets,
     ) -> Self {
         let mut all = Self::default();
         for (place, entrypoint) in entrypoints.iter().enumerate() {
-            let here = candidates.iter().filter(|candidate| candidate.using.contains(&place));
+            let here = candidates.iter().filter(|candidate| candidate.places.contains(&place));
             let here = here.filter_map(|candidate| {
-                let wanted = wanted(candidate.name, candidate.config, Some(entrypoint))?;
+                let wanted = wanted(candidate.name, candidate.config, entrypoint)?;
                 Some((candidate, wanted))
             });
             let here: Vec<_> = here.collect();
             all.settle(place, &here, sets);
         }
+        all.named = candidates.into_iter().map(|one| (one.name, one.hosts)).collect();
         all
+    }
+
+    /// The hosts a router's rule names, if anybody had to know.
+    pub(super) fn hosts_of(&self, router: &str) -> Option<&Arc<[String]>> {
+        self.named.get(router)
     }
 
     /// Whether a router has the options `default` on an entrypoint instead of those it asks for.
@@ -86,7 +100,7 @@ impl<'a> Assignment<'a> {
         // None where routers of one host ask for different options.
         let mut by_host: HashMap<&str, Option<&str>> = HashMap::new();
         for (candidate, options) in here {
-            for host in candidate.hosts {
+            for host in &*candidate.hosts {
                 let found = by_host.entry(host).or_insert(Some(options));
                 *found = found.filter(|other| other == options);
             }
@@ -99,7 +113,7 @@ impl<'a> Assignment<'a> {
             if is_conflicted {
                 self.conflicts.entry(candidate.name).or_default().push(place);
             }
-            for host in candidate.hosts {
+            for host in &*candidate.hosts {
                 let in_force = settled.entry(host).or_insert(DEFAULT);
                 // A host of a router in conflict over another one keeps what its others ask for.
                 if !is_conflicted && options != DEFAULT {
@@ -121,7 +135,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::compile::{Catalog, IsDefault, Memory, Scripts, compile};
+    use crate::compile::{Catalog, IsDefault, Memory, RouterRules, Scripts, compile};
     use crate::model::{Dynamic, ElementStatus, RouterTls, merge};
     use crate::snapshot::Snapshot;
     use crate::value::decode;
@@ -133,12 +147,15 @@ mod tests {
             default: if name == "first" { IsDefault::Yes } else { IsDefault::No },
             middlewares: Vec::new(),
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
+            access_log: true,
         };
         Catalog {
             scripts: Scripts::default(),
             internals: HashMap::new(),
             entrypoints: vec![entrypoint("first", None), entrypoint("second", Some("strict"))],
             transport: Arc::default(),
+            rules: RouterRules::default(),
+            log_internals: false,
         }
     }
 

@@ -45,6 +45,9 @@ pub enum Failure {
         /// Those of the router.
         wanted: Arc<str>,
     },
+    /// The router that matches is disabled, and its requests are kept from the next one.
+    #[error("the router is disabled")]
+    RouterDisabled,
     /// The service has no server to send the request to.
     #[error("no available server")]
     NoServer,
@@ -112,7 +115,7 @@ impl Failure {
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::NoRouter => StatusCode::NOT_FOUND,
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer | Self::RouterDisabled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { .. } | Self::ServerClosed { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -134,7 +137,7 @@ impl Failure {
             | Self::Misdirected { .. }
             | Self::BodyTooLarge
             | Self::ClientGone => Side::Client,
-            Self::NoServer | Self::Script { .. } => Side::Moongate,
+            Self::NoServer | Self::RouterDisabled | Self::Script { .. } => Side::Moongate,
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }
             | Self::ServerClosed { .. }

@@ -41,11 +41,11 @@ fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
 }
 
 /// All hosts that a rule names with `Host`, in lower case and without a last dot; under `!` too, as
-/// Traefik takes them. TLS options belong to them.
+/// Traefik takes them, and all of them in the older syntax. TLS options belong to them.
 #[must_use]
 pub fn hosts(tree: &Tree) -> Vec<String> {
     let calls = tree.calls().into_iter().filter(|call| KIND.is_called(&call.name));
-    let hosts = calls.map(|call| first(&call.args).to_ascii_lowercase());
+    let hosts = calls.flat_map(|call| call.args.iter()).map(|host| host.to_ascii_lowercase());
     hosts.map(|host| host.strip_suffix('.').unwrap_or(&host).to_owned()).collect()
 }
 
