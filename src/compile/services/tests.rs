@@ -71,9 +71,9 @@ fn what_did_not_change_is_the_same() {
     assert!(servers[0].member.is_up() && Arc::ptr_eq(&servers[1].member, down));
 }
 
-fn refuse(service: Value, expect: &str) {
+fn refuse(service: impl Into<Value>, expect: &str) {
     let services = json!({
-        "s@file": service,
+        "s@file": service.into(),
         "plain@file": {"loadBalancer": {"servers": [{"url": "http://a"}]}},
         "checked@file": {"loadBalancer": {"healthCheck": {}, "servers": [{"url": "http://a"}]}},
     });
