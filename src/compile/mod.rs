@@ -4,6 +4,7 @@
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
 mod catalog;
+mod held;
 mod limits;
 mod middlewares;
 mod routers;
@@ -24,6 +25,7 @@ pub use middlewares::structure;
 pub use catalog::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
 };
+pub use held::Stamp;
 
 use middlewares::Middlewares;
 use routers::Routers;
@@ -47,6 +49,12 @@ impl Memory {
         self.middlewares.failed = failed;
     }
 
+    /// Whether a file that a middleware's options name is no longer what it was.
+    #[must_use]
+    pub fn files_changed(&self) -> bool {
+        self.middlewares.files_changed()
+    }
+
     /// Notes that what was compiled last is served.
     pub fn confirm(&mut self) {
         self.middlewares.confirm();
@@ -63,8 +71,9 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let certificates = Arc::new(certificates);
     memory.certificates = Some(Arc::clone(&certificates));
 
-    let services = Services::compile(dynamic, catalog, &mut memory.services);
-    let middlewares = Middlewares::compile(dynamic, catalog, &services, &mut memory.middlewares);
+    let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
+    let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
+    middlewares.judge(&services);
     let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
     findings.extend(routers.remarks);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
@@ -73,6 +82,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         routers: routers.verdicts,
         services: dynamic.http.services.clone(),
         service_verdicts: services.verdicts,
+        service_health: services.health,
         internals,
         middlewares: dynamic.http.middlewares.clone(),
         middleware_verdicts: middlewares.verdicts,

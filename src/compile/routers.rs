@@ -83,6 +83,9 @@ impl Routers {
             instances: Vec::new(),
             seen: HashSet::new(),
         };
+        for spec in &services.instances {
+            work.note(spec);
+        }
         for child in work.family.order().to_vec() {
             if let Some(config) = routers.get(child) {
                 work.take(child, config);
@@ -375,6 +378,13 @@ impl Work<'_> {
         found
     }
 
+    /// Notes a script that is used.
+    fn note(&mut self, spec: &Arc<InstanceSpec>) {
+        if self.seen.insert(spec.id) {
+            self.instances.push(Arc::clone(spec));
+        }
+    }
+
     fn steps(&mut self, middleware: &str, steps: &mut Vec<InstanceId>, resolved: &mut Resolved) {
         match self.middlewares.get(middleware) {
             Err(error) => {
@@ -382,12 +392,10 @@ impl Work<'_> {
                     resolved.errors.push(error);
                 }
             }
-            Ok(specs) => {
-                for spec in specs {
+            Ok(resolved) => {
+                for spec in &resolved.scripts {
                     steps.push(spec.id);
-                    if self.seen.insert(spec.id) {
-                        self.instances.push(Arc::clone(spec));
-                    }
+                    self.note(spec);
                 }
             }
         }

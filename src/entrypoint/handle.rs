@@ -10,6 +10,7 @@ use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
+use crate::lua::{self, FetchError, HttpClient, InstanceId};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
@@ -17,7 +18,11 @@ use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
 use crate::router::Table;
 use crate::rule::Facts;
+use crate::service::{Means, Service};
 use crate::snapshot::{Route, Target};
+use crate::upstream::{
+    Forwarding, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
+};
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -75,12 +80,13 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
         record.router = Some(Arc::clone(&route.name));
         record.quiet = !route.access_log;
     }
+    let lent = Lent { worker: Rc::clone(worker), generation };
     if route.steps.is_empty()
         && let Target::Service(service) = &route.target
     {
-        return service.serve(&worker.pools, request).await;
+        return service.serve(&lent, request).await;
     }
-    RouteEnd { worker: Rc::clone(worker), generation, route }.enter(request).await
+    lent.enter(&route, request).await
 }
 
 fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {
@@ -130,24 +136,60 @@ fn is_port(after: &str) -> bool {
     after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
 }
 
-/// What stands behind a route's scripts: its service, or the routes of its children.
-struct RouteEnd {
+/// What a request's services and scripts are lent by the worker.
+#[derive(Clone)]
+struct Lent {
     worker: Rc<Shared>,
     generation: Rc<Generation>,
-    route: Arc<Route>,
 }
 
-impl RouteEnd {
-    /// Sends a request through the route's scripts and on.
-    async fn enter(self, request: Request) -> Response {
-        if self.route.steps.is_empty() {
-            return self.serve(request).await;
-        }
-        let instances = Rc::clone(&self.generation.instances);
-        let steps = Arc::clone(&self.route.steps);
-        middleware::run(instances, steps, Rc::new(self), request).await
+impl Lent {
+    /// Sends a request through a route's scripts and on.
+    fn enter(self, route: &Route, request: Request) -> LocalFuture<'static, Response> {
+        self.walk(&route.steps, route.target.clone(), request)
     }
 
+    fn walk(
+        self,
+        steps: &Arc<[InstanceId]>,
+        target: Target,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let instances = Rc::clone(&self.generation.instances);
+        let end = Behind { lent: self, target };
+        if steps.is_empty() {
+            return end.serve(request);
+        }
+        Box::pin(middleware::run(instances, Arc::clone(steps), Rc::new(end), request))
+    }
+}
+
+impl Means for Lent {
+    fn pools(&self) -> &Rc<Pools> {
+        &self.worker.pools
+    }
+
+    fn keep(&self) -> Rc<dyn Means> {
+        Rc::new(self.clone())
+    }
+
+    fn pass(
+        &self,
+        steps: &Arc<[InstanceId]>,
+        service: &Arc<Service>,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        self.clone().walk(steps, Target::Service(Arc::clone(service)), request)
+    }
+}
+
+/// What stands behind scripts: a service, or the routes of a router's children.
+struct Behind {
+    lent: Lent,
+    target: Target,
+}
+
+impl Behind {
     /// Sends a request to the child whose rule matches it as it is now.
     fn descend(
         &self,
@@ -161,17 +203,16 @@ impl RouteEnd {
         let above = record.router.as_deref().unwrap_or_default();
         record.router = Some(format!("{above} -> {}", route.name).into());
         drop(record);
-        let (worker, generation) = (Rc::clone(&self.worker), Rc::clone(&self.generation));
-        Box::pin(Self { worker, generation, route }.enter(request))
+        self.lent.clone().enter(&route, request)
     }
 }
 
-impl End for RouteEnd {
+impl End for Behind {
     fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
-        match &self.route.target {
+        match &self.target {
             Target::Service(service) => {
-                let (service, worker) = (Arc::clone(service), Rc::clone(&self.worker));
-                Box::pin(async move { service.serve(&worker.pools, request).await })
+                let (service, lent) = (Arc::clone(service), self.lent.clone());
+                Box::pin(async move { service.serve(&lent, request).await })
             }
             Target::Children(children) => self.descend(children, request),
             Target::Refused => Box::pin(ready(rescue(Failure::RouterDisabled))),
@@ -179,9 +220,32 @@ impl End for RouteEnd {
     }
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
-        let service = Arc::clone(self.generation.snapshot.services.get(name)?);
-        let worker = Rc::clone(&self.worker);
-        Some(Box::pin(async move { service.serve(&worker.pools, request).await }))
+        let service = Arc::clone(self.lent.generation.snapshot.services.get(name)?);
+        let lent = self.lent.clone();
+        Some(Box::pin(async move { service.serve(&lent, request).await }))
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        let worker = Rc::clone(&self.lent.worker);
+        let endpoint = worker.origins.endpoint(client.id, origin, || {
+            let mut transport = Transport::build(&client.transport)?;
+            transport.reach = match client.reach {
+                lua::Reach::Everywhere => Reach::Everywhere,
+                lua::Reach::BeyondTheLink => Reach::BeyondTheLink,
+            };
+            Ok(transport)
+        });
+        let endpoint = endpoint.map_err(|error| match error {
+            OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
+            OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
+        })?;
+        let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+        Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Record {
     pub service: Option<Arc<str>>,
     /// The server's URL, without path.
     pub server: Option<Arc<str>>,
-    /// The user that an authentication script accepted.
+    /// The user that a script named; one that was refused is noted as well, as Traefik does.
     pub user: Option<String>,
     /// How long the server took to answer with a head.
     pub origin_duration: Option<Duration>,

@@ -9,12 +9,16 @@ mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
+mod http;
 pub(super) mod json;
 mod log;
+mod members;
 mod os;
+mod password;
 mod re;
 mod reference;
 mod request;
+mod resolve;
 mod response;
 mod time;
 mod url;
@@ -24,6 +28,7 @@ use std::rc::Rc;
 use mlua::{Lua, Table, UserDataRegistry, Value};
 
 use super::tools::Tools;
+use members::{Members, Others};
 
 pub use reference::reference;
 pub(super) use request::RequestObject;
@@ -69,7 +74,7 @@ pub(super) struct Module {
 /// A field or method of an object.
 pub(super) struct Member<T: 'static> {
     doc: Doc,
-    add: fn(&mut UserDataRegistry<T>),
+    add: fn(&mut Members<T>),
 }
 
 /// An object and what users read about it.
@@ -89,6 +94,7 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    http::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -111,15 +117,18 @@ pub fn sections() -> Vec<Section> {
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(crypto::KEY.section());
+    sections.push(http::CLIENT.section());
     sections
 }
 
 impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
-    fn register(&self, registry: &mut UserDataRegistry<T>) {
+    fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
+        let mut members = Members::new();
         for member in self.members {
-            (member.add)(registry);
+            (member.add)(&mut members);
         }
+        members.install(registry, others);
     }
 
     fn section(&'static self) -> Section {
