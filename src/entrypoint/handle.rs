@@ -215,6 +215,10 @@ impl Drop for Finish {
     fn drop(&mut self) {
         let (Some(line), Some(log)) = (&self.line, &self.worker.access_log) else { return };
         let record = self.exchange.record.borrow();
+        // Traefik tells of its own services only with `addInternals`.
+        if record.service.as_ref().is_some_and(|service| service.ends_with("@internal")) {
+            return;
+        }
         log.record(&AccessRecord {
             client: self.exchange.client.peer.ip(),
             user: record.user.as_deref(),
