@@ -107,10 +107,13 @@ fn body(value: &Value) -> mlua::Result<Given> {
 
 /// A number of bytes; `math.huge` is any number.
 fn bytes(value: &Value) -> mlua::Result<usize> {
-    let number = value.as_number().filter(|number| *number >= 0.0);
-    let number = number.ok_or_else(|| mlua::Error::runtime("this is no number of bytes"))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-    Ok(number as usize)
+    let bytes = match value {
+        Value::Integer(bytes) => usize::try_from(*bytes).ok(),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        Value::Number(bytes) if *bytes >= 0.0 => Some(*bytes as usize),
+        _ => None,
+    };
+    bytes.ok_or_else(|| mlua::Error::runtime("http.fetch: this is no number of bytes"))
 }
 
 /// A client as a script describes it.
