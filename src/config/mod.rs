@@ -12,8 +12,8 @@ mod usage;
 
 pub use address::{Address, AddressError, Transport};
 pub use options::{
-    AccessLog, Api, Core, EntryPoint, FileProvider, Log, Ping, Providers, Redirection, Root,
-    Scripts,
+    AccessLog, Api, Core, EncodedCharacters, EntryPoint, FileProvider, Http, Log, Ping, Providers,
+    Redirection, Root, Scripts, UnderscoreHeaders,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

@@ -128,6 +128,10 @@ pub struct Transport {
     pub life_cycle: LifeCycle,
     /// Limits of waiting for clients.
     pub responding_timeouts: RespondingTimeouts,
+    /// Requests that one connection may bring; 0 means any number.
+    pub keep_alive_max_requests: u64,
+    /// How long one connection may bring requests; 0 means forever.
+    pub keep_alive_max_time: GoDuration,
 }
 
 /// The graceful stop.
@@ -193,6 +197,12 @@ pub struct Http {
     pub sanitize_path: bool,
     /// Bytes of a request's head.
     pub max_header_bytes: usize,
+    /// Which encoded characters paths may hold.
+    pub encoded_characters: EncodedCharacters,
+    /// Whether `;` in queries goes on as `%3B`; else it becomes `&`.
+    pub encode_query_semicolons: bool,
+    /// What is done with headers whose names hold an underscore.
+    pub underscore_headers_strategy: UnderscoreHeaders,
 }
 
 impl Default for Http {
@@ -203,8 +213,76 @@ impl Default for Http {
             tls: None,
             sanitize_path: true,
             max_header_bytes: 1 << 20,
+            encoded_characters: EncodedCharacters::default(),
+            encode_query_semicolons: false,
+            underscore_headers_strategy: UnderscoreHeaders::default(),
         }
     }
+}
+
+/// Which encoded characters paths may hold; a request with another one is answered with 400.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EncodedCharacters {
+    /// `%2F`.
+    pub allow_encoded_slash: bool,
+    /// `%5C`.
+    pub allow_encoded_back_slash: bool,
+    /// `%00`.
+    pub allow_encoded_null_character: bool,
+    /// `%3B`.
+    pub allow_encoded_semicolon: bool,
+    /// `%25`.
+    pub allow_encoded_percent: bool,
+    /// `%3F`.
+    pub allow_encoded_question_mark: bool,
+    /// `%23`.
+    pub allow_encoded_hash: bool,
+}
+
+impl Default for EncodedCharacters {
+    fn default() -> Self {
+        Self {
+            allow_encoded_slash: true,
+            allow_encoded_back_slash: true,
+            allow_encoded_null_character: true,
+            allow_encoded_semicolon: true,
+            allow_encoded_percent: true,
+            allow_encoded_question_mark: true,
+            allow_encoded_hash: true,
+        }
+    }
+}
+
+impl EncodedCharacters {
+    /// The characters that are refused when they come encoded.
+    #[must_use]
+    pub fn refused(&self) -> Vec<u8> {
+        let characters = [
+            (self.allow_encoded_slash, b'/'),
+            (self.allow_encoded_back_slash, b'\\'),
+            (self.allow_encoded_null_character, 0),
+            (self.allow_encoded_semicolon, b';'),
+            (self.allow_encoded_percent, b'%'),
+            (self.allow_encoded_question_mark, b'?'),
+            (self.allow_encoded_hash, b'#'),
+        ];
+        let refused = characters.into_iter().filter(|(is_allowed, _)| !is_allowed);
+        refused.map(|(_, character)| character).collect()
+    }
+}
+
+/// What is done with headers whose names hold an underscore.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnderscoreHeaders {
+    /// They go on.
+    #[default]
+    Keep,
+    /// They are removed.
+    Delete,
+    /// The request is answered with 400.
+    Reject,
 }
 
 /// Sends all requests to another entrypoint.
