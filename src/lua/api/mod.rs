@@ -12,6 +12,7 @@ mod headers;
 pub(super) mod json;
 mod log;
 mod os;
+mod predicate;
 mod re;
 mod reference;
 mod request;
@@ -84,6 +85,7 @@ const MODULES: &[Module] = &[
     answer::MODULE,
     log::MODULE,
     re::MODULE,
+    predicate::MODULE,
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
@@ -110,6 +112,7 @@ pub fn sections() -> Vec<Section> {
         entries: module.functions.iter().map(|function| &function.doc).collect(),
     }));
     sections.push(re::EXPRESSION.section());
+    sections.push(predicate::COMPILED.section());
     sections.push(crypto::KEY.section());
     sections
 }
