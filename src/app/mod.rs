@@ -28,6 +28,7 @@ use crate::entrypoint::{
     PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
     bind,
 };
+use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
@@ -232,6 +233,7 @@ fn workers(
         entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
         tls: tls::server_config(live.certificates())?,
         access_log: access_log.cloned(),
+        shared: lua::Shared::new(),
         server_name: server_name(),
     };
     let start = |number| Worker::start(number, settings.clone(), live.snapshot());

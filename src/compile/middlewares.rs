@@ -338,7 +338,9 @@ fn spec(
 ) -> Result<InstanceSpec, Vec<String>> {
     let limits = limits::limits(config.limits.as_ref()).map_err(|error| vec![error])?;
     let on_error = limits::on_error(config.on_error.as_ref()).map_err(|error| vec![error])?;
-    let identity = format!("{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
+    // The name is part of it: middlewares with equal options keep states of their own.
+    let identity =
+        format!("{name}\u{0}{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
     let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
     let head = digest.as_ref().iter().take(8);
     let id = head.fold(0u64, |id, &byte| (id << 8) | u64::from(byte));

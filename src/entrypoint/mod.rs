@@ -42,6 +42,13 @@ pub struct Entrypoint {
     pub limits: ConnectionLimits,
 }
 
+impl Entrypoint {
+    /// Whether a client's address is added to `X-Forwarded-For`.
+    fn adds_address(&self, peer: std::net::IpAddr) -> bool {
+        self.forwarded_for == ForwardedFor::Append || !self.trust.trusts(peer)
+    }
+}
+
 /// Whose forwarding headers are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {

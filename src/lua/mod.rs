@@ -15,6 +15,7 @@ mod onerror;
 mod run;
 mod sandbox;
 mod script;
+mod shared;
 mod tools;
 mod vm;
 
@@ -28,4 +29,5 @@ pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
+pub use shared::{Shared, SharedError};
 pub use vm::Vm;

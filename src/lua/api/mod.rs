@@ -9,7 +9,9 @@ mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
+mod ip;
 pub(super) mod json;
+mod limit;
 mod log;
 mod os;
 mod predicate;
@@ -17,8 +19,11 @@ mod re;
 mod reference;
 mod request;
 mod response;
+mod stats;
+mod store;
 mod time;
 mod url;
+mod x509;
 
 use std::rc::Rc;
 
@@ -91,6 +96,10 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    ip::MODULE,
+    store::MODULE,
+    limit::MODULE,
+    stats::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -114,6 +123,9 @@ pub fn sections() -> Vec<Section> {
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
     sections.push(crypto::KEY.section());
+    sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
+    sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.push(stats::WINDOW.section());
     sections
 }
 
