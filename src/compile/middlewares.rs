@@ -212,7 +212,9 @@ fn compile(
         .schema
         .decode(&options, Source::File)
         .map_err(|problems| problems.iter().map(text).collect::<Vec<_>>())?;
-    let warnings = decoded.warnings.iter().map(text).collect();
+    let newer = catalog.scripts.newer_name(kind);
+    let renamed = newer.map(|newer| format!("{kind}: is deprecated: use {newer}"));
+    let warnings = renamed.into_iter().chain(decoded.warnings.iter().map(text)).collect();
     let provider = provider_of(name);
     for reference in info.schema.references(&decoded.options) {
         let target = qualify(&reference.name, provider);

@@ -84,25 +84,28 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         }
         other => return Err(wrong(source, "schema", "a table", other)),
     };
-    let expand = match table.raw_get("expand").map_err(vm)? {
-        Value::Nil => None,
-        Value::String(name) => Some(name.to_string_lossy()),
-        other => return Err(wrong(source, "expand", "the name of an option", &other)),
+    let text = |key: &str, what: &str| match table.raw_get(key).map_err(vm)? {
+        Value::Nil => Ok(None),
+        Value::String(name) => Ok(Some(name.to_string_lossy())),
+        other => Err(wrong(source, key, what, &other)),
     };
+    let expand = text("expand", "the name of an option")?;
+    let alias_of = text("alias_of", "the name of a script")?;
     let mut hooks = Vec::new();
     for name in HOOKS {
         if hook(source, &table, name)?.is_some() {
             hooks.push(name.to_owned());
         }
     }
-    Ok(ScriptInfo { schema: schema.into(), hooks, expand })
+    Ok(ScriptInfo { schema: schema.into(), hooks, expand, alias_of })
 }
 
 /// The hooks there are.
 const HOOKS: [&str; 3] = ["setup", "request", "response"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 7] = ["setup", "request", "response", "schema", "expand", "name", "version"];
+const KEYS: [&str; 8] =
+    ["setup", "request", "response", "schema", "expand", "alias_of", "name", "version"];
 
 fn evaluate(
     lua: &Lua,

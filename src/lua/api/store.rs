@@ -258,13 +258,13 @@ fn from_lua(value: &Value) -> mlua::Result<Option<Stored>> {
         Value::Nil => return Ok(None),
         Value::String(text) => Stored::Text(text.as_bytes().to_vec().into()),
         Value::Boolean(boolean) => Stored::Boolean(*boolean),
-        other => match other.as_number().or_else(|| other.as_integer().map(|n| n as f64)) {
-            Some(number) => Stored::Number(number),
-            None => {
-                let got = other.type_name();
-                let text = format!("store: a value is text, a number or a boolean, not {got}");
-                return Err(mlua::Error::runtime(text));
-            }
-        },
+        Value::Number(number) => Stored::Number(*number),
+        #[allow(clippy::cast_precision_loss, reason = "numbers of scripts are floats")]
+        Value::Integer(number) => Stored::Number(*number as f64),
+        other => {
+            let got = other.type_name();
+            let text = format!("store: a value is text, a number or a boolean, not {got}");
+            return Err(mlua::Error::runtime(text));
+        }
     }))
 }
