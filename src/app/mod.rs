@@ -168,6 +168,7 @@ impl App {
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
         let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
+        // All are told before the first is waited for.
         let drains: Vec<_> = self.workers.iter().map(|worker| worker.drain(grace)).collect();
         for drain in drains {
             if let Err(error) = drain.await {
@@ -198,20 +199,23 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let mut messages = vec![internal(plan)?];
     messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
     let mut findings = Vec::new();
-    let mut parts: Vec<(Arc<str>, Arc<Dynamic>)> = Vec::new();
+    let mut parts = Vec::new();
     for message in messages {
         match message {
             Message::Update(update) => {
-                findings.extend(update.diagnostics);
-                parts.push((update.provider, update.dynamic));
+                findings.extend(update.diagnostics.iter().cloned());
+                parts.push(update);
             }
             Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
         }
     }
-    let dynamic = merge(parts.iter().map(|(provider, part)| (&**provider, &**part)));
+    let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
     ScriptFiles::new(script_bases(plan)).load(&dynamic, &mut catalog);
     let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
     findings.extend(snapshot.outcome.diagnostics());
+    for part in &parts {
+        part.locate(&mut findings);
+    }
     Ok(findings)
 }
 
@@ -257,6 +261,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             false => PathHandling::Keep,
         },
         heads: heads(&options.http),
+        access_log: options.observability.access_logs,
         limits: ConnectionLimits {
             read: timeouts.read_timeout.limit(),
             idle: timeouts.idle_timeout.limit(),

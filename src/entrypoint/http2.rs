@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use ::http::header::HOST;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -56,12 +57,15 @@ async fn answer(
         text => Bytes::copy_from_slice(text.as_bytes()),
     };
     let authority = parts.uri.authority();
+    let mut headers = parts.headers;
+    let host = headers.remove(HOST).map(|host| Bytes::copy_from_slice(host.as_bytes()));
     let head = Head {
         method: parts.method,
         version: parts.version,
         target,
         authority: authority.map(|name| Bytes::copy_from_slice(name.as_str().as_bytes())),
-        headers: parts.headers,
+        host,
+        headers,
     };
     let (response, finish) = handle(connection, head, Rest { body, upgrade: None }).await;
     let mut answer = hyper::Response::new(ToClient { body: response.body, finish });

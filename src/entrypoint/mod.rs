@@ -38,6 +38,8 @@ pub struct Entrypoint {
     pub path: PathHandling,
     /// What is done with heads that servers may read differently.
     pub heads: Heads,
+    /// Whether requests that no router takes are in the access log.
+    pub access_log: bool,
     /// Limits of time and size.
     pub limits: ConnectionLimits,
 }

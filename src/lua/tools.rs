@@ -2,6 +2,7 @@
 //!
 //! Must not know instances or hooks.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use mlua::Table;
 
 use super::InstanceId;
 use super::gate::Gate;
+use super::password::Passwords;
 use super::run::Run;
 use super::shared::{Scope, Shared};
 
@@ -44,6 +46,8 @@ pub(super) struct Tools {
     loading: RefCell<Option<Arc<Scope>>>,
     /// What `ctx` of all scripts have in common, once one is loaded.
     pub(super) ctx: OnceCell<Table>,
+    /// Created at its first use: most VMs check no password.
+    passwords: OnceCell<Rc<Passwords>>,
     ids: Cell<u64>,
 }
 
@@ -61,6 +65,7 @@ impl Tools {
             header_names: RefCell::default(),
             expressions: RefCell::default(),
             ctx: OnceCell::new(),
+            passwords: OnceCell::new(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
         })
     }
@@ -92,7 +97,7 @@ impl Tools {
         if let Some(known) = self.expressions.borrow().get(text.as_bytes()) {
             return Ok(Rc::clone(known));
         }
-        let built = regex::bytes::RegexBuilder::new(text)
+        let built = regex::bytes::RegexBuilder::new(&go_spelling(text))
             .size_limit(1 << 20)
             .build()
             .map_err(|error| mlua::Error::runtime(format!("regular expression: {error}")))?;
@@ -131,6 +136,11 @@ impl Tools {
         loading.ok_or_else(|| mlua::Error::runtime("no script runs"))
     }
 
+    /// What this VM knows of passwords.
+    pub(super) fn passwords(&self) -> Rc<Passwords> {
+        Rc::clone(self.passwords.get_or_init(Rc::default))
+    }
+
     /// An id for a failure, which the client sees and the log holds.
     pub(super) fn failure_id(&self) -> String {
         let next = self.ids.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -138,4 +148,21 @@ impl Tools {
         let mixed = (next ^ (next >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         format!("{:012x}", mixed >> 16)
     }
+}
+
+/// Go's `\Q...\E` quotes; the `regex` crate has no such thing and writes the rest as Go does.
+fn go_spelling(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains("\\Q") {
+        return Cow::Borrowed(pattern);
+    }
+    let mut rewritten = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((before, quoted)) = rest.split_once("\\Q") {
+        let (inside, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+        rewritten.push_str(before);
+        rewritten.push_str(&regex::escape(inside));
+        rest = after;
+    }
+    rewritten.push_str(rest);
+    Cow::Owned(rewritten)
 }

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
-use mlua::{
-    BString, LuaString, Table, UserData, UserDataMethods, UserDataRef, UserDataRegistry, Value,
-};
+use mlua::{BString, LuaString, Table, UserData, UserDataRef, UserDataRegistry, Value};
 
+use super::members::Others;
 use super::{Doc, Function, Member, Module, Object, RequestObject};
 use crate::message::Request;
 
@@ -62,7 +61,7 @@ pub(super) const SET: Object<Set> = Object {
             example: "if not inside:contains(req.remote_ip) then return respond(403) end",
         },
         add: |registry| {
-            registry.add_method("contains", |_, set, address: LuaString| {
+            registry.method("contains", |_, set, address: LuaString| {
                 Ok(set.contains(&address.as_bytes()))
             });
         },
@@ -77,7 +76,7 @@ impl Set {
 
 impl UserData for Set {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        SET.register(registry);
+        SET.register(registry, &Others::NONE);
     }
 }
 
@@ -108,7 +107,7 @@ pub(super) const STRATEGY: Object<Strategy> = Object {
             example: "local address = clients:client(req)",
         },
         add: |registry| {
-            registry.add_method("client", |_, strategy, req: UserDataRef<RequestObject>| {
+            registry.method("client", |_, strategy, req: UserDataRef<RequestObject>| {
                 req.0.with(|request| Ok(BString::from(strategy.client(request))))
             });
         },
@@ -117,7 +116,7 @@ pub(super) const STRATEGY: Object<Strategy> = Object {
 
 impl UserData for Strategy {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        STRATEGY.register(registry);
+        STRATEGY.register(registry, &Others::NONE);
     }
 }
 

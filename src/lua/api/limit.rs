@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{LuaString, Table, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{LuaString, Table, UserData, UserDataRegistry, Value};
 
+use super::members::Others;
 use super::store::{ended, refused};
 use super::time::duration;
 use super::{Doc, Function, Member, Module, Object};
@@ -107,7 +108,7 @@ pub(super) const RATE: Object<RateObject> = Object {
                 example: "local allowed, wait = logins:take(req.remote_ip)",
             },
             add: |registry| {
-                registry.add_method("take", |_, rate, key: LuaString| {
+                registry.method("take", |_, rate, key: LuaString| {
                     Ok(match rate.0.take(&key.as_bytes(), rate.0.now()) {
                         Verdict::Taken(wait) => (true, wait.as_secs_f64()),
                         Verdict::Refused(wait) => (false, wait.as_secs_f64()),
@@ -124,7 +125,7 @@ pub(super) const RATE: Object<RateObject> = Object {
                 example: "log.debug(\"clients\", { count = logins:used().entries })",
             },
             add: |registry| {
-                registry.add_method("used", |lua, rate, ()| super::store::used(lua, rate.0.used()));
+                registry.method("used", |lua, rate, ()| super::store::used(lua, rate.0.used()));
             },
         },
     ],
@@ -132,7 +133,7 @@ pub(super) const RATE: Object<RateObject> = Object {
 
 impl UserData for RateObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        RATE.register(registry);
+        RATE.register(registry, &Others::NONE);
     }
 }
 
@@ -157,7 +158,7 @@ pub(super) const CONCURRENCY: Object<ConcurrencyObject> = Object {
                 example: "if not open:acquire(req.host) then return respond(429) end",
             },
             add: |registry| {
-                registry.add_method("acquire", |_, this, key: LuaString| {
+                registry.method("acquire", |_, this, key: LuaString| {
                     let run = this.tools.current.borrow().clone();
                     let cx = run.and_then(|run| run.cx.borrow().clone());
                     let no_request = "a request's hook is needed, to know when it ends";
@@ -179,7 +180,7 @@ pub(super) const CONCURRENCY: Object<ConcurrencyObject> = Object {
                 example: "log.debug(\"open\", { count = open:count(req.host) })",
             },
             add: |registry| {
-                registry.add_method("count", |_, this, key: LuaString| {
+                registry.method("count", |_, this, key: LuaString| {
                     Ok(this.counters.count(&key.as_bytes()))
                 });
             },
@@ -189,6 +190,6 @@ pub(super) const CONCURRENCY: Object<ConcurrencyObject> = Object {
 
 impl UserData for ConcurrencyObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        CONCURRENCY.register(registry);
+        CONCURRENCY.register(registry, &Others::NONE);
     }
 }

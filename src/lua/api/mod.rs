@@ -9,15 +9,19 @@ mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
+mod http;
 mod ip;
 pub(super) mod json;
 mod limit;
 mod log;
+mod members;
 mod os;
+mod password;
 mod predicate;
 mod re;
 mod reference;
 mod request;
+mod resolve;
 mod response;
 mod stats;
 mod store;
@@ -30,6 +34,7 @@ use std::rc::Rc;
 use mlua::{Lua, Table, UserDataRegistry, Value};
 
 use super::tools::Tools;
+use members::{Members, Others};
 
 pub use reference::reference;
 pub(super) use request::RequestObject;
@@ -75,7 +80,7 @@ pub(super) struct Module {
 /// A field or method of an object.
 pub(super) struct Member<T: 'static> {
     doc: Doc,
-    add: fn(&mut UserDataRegistry<T>),
+    add: fn(&mut Members<T>),
 }
 
 /// An object and what users read about it.
@@ -100,6 +105,7 @@ const MODULES: &[Module] = &[
     store::MODULE,
     limit::MODULE,
     stats::MODULE,
+    http::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -126,15 +132,18 @@ pub fn sections() -> Vec<Section> {
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
     sections.push(stats::WINDOW.section());
+    sections.push(http::CLIENT.section());
     sections
 }
 
 impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
-    fn register(&self, registry: &mut UserDataRegistry<T>) {
+    fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
+        let mut members = Members::new();
         for member in self.members {
-            (member.add)(registry);
+            (member.add)(&mut members);
         }
+        members.install(registry, others);
     }
 
     fn section(&'static self) -> Section {

@@ -5,10 +5,10 @@
 use std::rc::Rc;
 
 use mlua::{
-    Function as LuaFunction, Lua, LuaString, Table, UserData, UserDataMethods, UserDataRegistry,
-    Value, Variadic,
+    Function as LuaFunction, Lua, LuaString, Table, UserData, UserDataRegistry, Value, Variadic,
 };
 
+use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 use crate::predicate::{self, Kind, Predicate, Signature};
 
@@ -57,7 +57,7 @@ pub(super) const COMPILED: Object<Compiled> = Object {
             example: "if again:test({ Tries = tries }) then return retry() end",
         },
         add: |registry| {
-            registry.add_method("test", |lua, compiled, facts: Table| {
+            registry.method("test", |lua, compiled, facts: Table| {
                 compiled.0.test(&mut |name, arguments| ask(lua, &facts, name, arguments))
             });
         },
@@ -66,7 +66,7 @@ pub(super) const COMPILED: Object<Compiled> = Object {
 
 impl UserData for Compiled {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        COMPILED.register(registry);
+        COMPILED.register(registry, &Others::NONE);
     }
 }
 
@@ -103,7 +103,8 @@ fn ask(
     };
     match fact {
         Value::Boolean(value) => Ok(predicate::Value::Boolean(value)),
-        Value::Integer(value) => {
+        Value::Integer(value) =>
+        {
             #[allow(clippy::cast_precision_loss, reason = "numbers of scripts are floats")]
             Ok(predicate::Value::Number(value as f64))
         }

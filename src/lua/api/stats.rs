@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{LuaString, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{LuaString, UserData, UserDataRegistry, Value};
 
+use super::members::Others;
 use super::store::{ended, refused};
 use super::time::duration;
 use super::{Doc, Function, Member, Module, Object};
@@ -54,7 +55,7 @@ pub(super) const WINDOW: Object<WindowObject> = Object {
                 example: "answers:record(res.status, os.clock() - began)",
             },
             add: |registry| {
-                registry.add_method("record", |_, window, (status, latency): (u16, Value)| {
+                registry.method("record", |_, window, (status, latency): (u16, Value)| {
                     let latency = duration(&latency, "a latency")?;
                     window.0.record(status, latency, window.0.now());
                     Ok(())
@@ -71,7 +72,7 @@ pub(super) const WINDOW: Object<WindowObject> = Object {
                 example: "if answers:ratio(500, 600, 0, 600) > 0.5 then open() end",
             },
             add: |registry| {
-                registry.add_method(
+                registry.method(
                     "ratio",
                     |_, window, (from, to, of_from, of_to): (u16, u16, u16, u16)| {
                         Ok(window.0.ratio(from..to, of_from..of_to, window.0.now()))
@@ -87,7 +88,7 @@ pub(super) const WINDOW: Object<WindowObject> = Object {
                 example: "if answers:count() < 20 then return end",
             },
             add: |registry| {
-                registry.add_method("count", |_, window, ()| Ok(window.0.count(window.0.now())));
+                registry.method("count", |_, window, ()| Ok(window.0.count(window.0.now())));
             },
         },
         Member {
@@ -99,7 +100,7 @@ pub(super) const WINDOW: Object<WindowObject> = Object {
                 example: "local slowest = answers:latency(99)",
             },
             add: |registry| {
-                registry.add_method("latency", |_, window, percent: f64| {
+                registry.method("latency", |_, window, percent: f64| {
                     Ok(window.0.latency(percent, window.0.now()).as_secs_f64())
                 });
             },
@@ -112,7 +113,7 @@ pub(super) const WINDOW: Object<WindowObject> = Object {
                 example: "answers:reset()",
             },
             add: |registry| {
-                registry.add_method("reset", |_, window, ()| {
+                registry.method("reset", |_, window, ()| {
                     window.0.reset();
                     Ok(())
                 });
@@ -123,6 +124,6 @@ pub(super) const WINDOW: Object<WindowObject> = Object {
 
 impl UserData for WindowObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        WINDOW.register(registry);
+        WINDOW.register(registry, &Others::NONE);
     }
 }

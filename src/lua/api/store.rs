@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Lua, LuaString, Table, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{Lua, LuaString, Table, UserData, UserDataRegistry, Value};
 
+use super::members::Others;
 use super::time::duration;
 use super::{Doc, Function, Member, Module, Object};
 use crate::lua::shared::{Opened, SharedError, Step, Store, Stored, Used};
@@ -83,7 +84,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "local user = seen:get(token)",
             },
             add: |registry| {
-                registry.add_method("get", |lua, store, key: LuaString| {
+                registry.method("get", |lua, store, key: LuaString| {
                     let value = store.0.get(&key.as_bytes(), store.0.now());
                     value.map(|value| to_lua(lua, &value)).transpose()
                 });
@@ -97,7 +98,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "seen:set(token, user, \"5m\")",
             },
             add: |registry| {
-                registry.add_method("set", |_, store, (key, value, ttl): Given| {
+                registry.method("set", |_, store, (key, value, ttl): Given| {
                     let (now, ttl) = (store.0.now(), lifetime(ttl)?);
                     match from_lua(&value)? {
                         Some(value) => store.0.set(&key.as_bytes(), value, now, ttl).map_err(wrong),
@@ -119,7 +120,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "if seen:add(\"warned\", true, \"1m\") then log.warn(\"full\") end",
             },
             add: |registry| {
-                registry.add_method("add", |_, store, (key, value, ttl): Given| {
+                registry.method("add", |_, store, (key, value, ttl): Given| {
                     let value = from_lua(&value)?;
                     let (now, ttl) = (store.0.now(), lifetime(ttl)?);
                     store.0.swap(&key.as_bytes(), None, value, now, ttl).map_err(wrong)
@@ -137,7 +138,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "local tries = seen:incr(user, 1, { ttl = \"1m\" })",
             },
             add: |registry| {
-                registry.add_method("incr", incr);
+                registry.method("incr", incr);
             },
         },
         Member {
@@ -150,7 +151,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "if states:cas(\"state\", \"open\", \"trying\") then try() end",
             },
             add: |registry| {
-                registry.add_method(
+                registry.method(
                     "cas",
                     |_, store, (key, old, new, ttl): (LuaString, Value, Value, Option<Value>)| {
                         let (old, new) = (from_lua(&old)?, from_lua(&new)?);
@@ -168,7 +169,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "seen:del(token)",
             },
             add: |registry| {
-                registry.add_method("del", |_, store, key: LuaString| {
+                registry.method("del", |_, store, key: LuaString| {
                     Ok(store.0.remove(&key.as_bytes(), store.0.now()))
                 });
             },
@@ -182,7 +183,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "local left = seen:ttl(token)",
             },
             add: |registry| {
-                registry.add_method("ttl", |_, store, key: LuaString| {
+                registry.method("ttl", |_, store, key: LuaString| {
                     let left = store.0.ttl(&key.as_bytes(), store.0.now());
                     Ok(left.map(|left| left.map_or(f64::INFINITY, |left| left.as_secs_f64())))
                 });
@@ -197,7 +198,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 example: "if seen:used().evicted > 0 then log.warn(\"the store is too small\") end",
             },
             add: |registry| {
-                registry.add_method("used", |lua, store, ()| used(lua, store.0.used()));
+                registry.method("used", |lua, store, ()| used(lua, store.0.used()));
             },
         },
     ],
@@ -205,7 +206,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
 
 impl UserData for StoreObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        STORE.register(registry);
+        STORE.register(registry, &Others::NONE);
     }
 }
 

@@ -9,8 +9,8 @@ use crate::value::GoDuration;
 
 pub(super) const MODULE: Module = Module {
     name: "time",
-    text: "Durations and waiting. A hook that waits costs nothing while it does; it ends when its client goes \
-           away.",
+    text: "Durations and waiting. A hook that waits costs nothing while it does; it ends when its \
+           client goes away.",
     functions: &[SLEEP, TEXT],
 };
 

@@ -99,5 +99,5 @@ fn the_plain_exchange_stays_small() {
     let endpoint = Arc::new(endpoint.unwrap());
     let sending = send(&pools, &endpoint, FORWARDING, request(Method::GET, Body::Empty));
     let bytes = std::mem::size_of_val(&sending);
-    assert!(bytes <= 3072, "{bytes} bytes");
+    assert!(bytes <= 2304, "{bytes} bytes");
 }
