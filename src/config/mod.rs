@@ -4,6 +4,7 @@
 //! Traefik does. Knows no runtime.
 
 mod address;
+mod heads;
 mod options;
 mod resolve;
 mod sources;
@@ -11,9 +12,10 @@ mod unsupported;
 mod usage;
 
 pub use address::{Address, AddressError, Transport};
+pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use options::{
-    AccessLog, Api, Core, EncodedCharacters, EntryPoint, FileProvider, Http, Log, Ping, Providers,
-    Redirection, Root, Scripts, UnderscoreHeaders,
+    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
+    Scripts,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
