@@ -34,6 +34,7 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         local: address,
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
+        is_forwarded: false,
         tls: None,
         guard: Rc::new(()),
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::compile::{Scripts, middlewares};
+use crate::compile::{RouterRules, Scripts, middlewares};
 use crate::service::{Children, Order};
 use crate::value::decode;
 
@@ -13,6 +13,8 @@ fn catalog() -> Catalog {
         internals: HashMap::new(),
         entrypoints: Vec::new(),
         transport: Arc::default(),
+        rules: RouterRules::default(),
+        log_internals: false,
     }
 }
 
