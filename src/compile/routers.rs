@@ -43,11 +43,14 @@ struct Kept {
     priority: i64,
     /// One for each entrypoint, or one below its parents; none when it is disabled.
     routes: Vec<(Place, Arc<Route>)>,
-    /// What its children were compiled to.
-    children: Vec<Arc<Kept>>,
+    /// Its children that answer, as they were when its routes were made.
+    children: Vec<Child>,
     /// By name: its own, but where its TLS options are in conflict.
     verdicts: Vec<(Arc<str>, Arc<RouterVerdict>)>,
 }
+
+/// A child that answers.
+type Child = (Arc<RouterVerdict>, Arc<Route>);
 
 /// Where a route is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +116,8 @@ impl Routers {
             }
         }
         let entries = work.entries();
-        let verdicts = work.done.values().flat_map(|kept| kept.verdicts.iter().cloned()).collect();
+        let verdicts = work.in_order().flat_map(|(_, kept)| kept.verdicts.iter().cloned());
+        let verdicts = verdicts.collect();
         memory.kept = work.done;
         let before = std::mem::take(&mut memory.tables);
         let tables = entries.into_iter().enumerate().map(|(place, sides)| {
@@ -208,8 +212,8 @@ impl Work<'_> {
         let (priority, error) = rule::priority(config, provider);
         resolved.errors.extend(error);
         let places = places(self.catalog, config, &mut resolved);
-        let children = self.family.children(name).iter().copied();
-        let children: Vec<_> = children.filter_map(|child| self.done.get(child).cloned()).collect();
+        let children = self.family.children(name).iter();
+        let children: Vec<_> = children.filter_map(|child| self.child(child)).collect();
         let target = self.target(name, config, &children, before.as_deref(), &mut resolved);
         let mut routes = self.routes(name, config, &places, target, &mut resolved);
         let verdict = if resolved.errors.is_empty() {
@@ -222,7 +226,11 @@ impl Work<'_> {
             resolved.errors.append(&mut resolved.warnings);
             Verdict::disabled(resolved.errors)
         };
-        let verdicts = self.verdicts(name, config, &places, priority, verdict);
+        let config = Arc::clone(config);
+        let rule_syntax = rule::shown(&config, provider, self.catalog);
+        let using = Arc::default();
+        let verdict = RouterVerdict { config, using, priority, rule_syntax, verdict };
+        let verdicts = self.verdicts(name, &verdict, &places);
         let hosts = self.assignment.hosts_of(name).cloned();
         if let Some(kept) = before
             && kept.verdicts == verdicts
@@ -231,15 +239,20 @@ impl Work<'_> {
         {
             return kept;
         }
-        let config = Arc::clone(config);
+        let config = verdict.config;
         Arc::new(Kept { config, matcher, hosts, priority, routes, children, verdicts })
+    }
+
+    /// What was compiled, by name: what is built of it is sorted already.
+    fn in_order(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Kept>)> {
+        self.routers.keys().filter_map(|name| self.done.get_key_value(name.as_str()))
     }
 
     /// The entries of all tables of entrypoints, for plain and for encrypted connections.
     fn entries(&self) -> Vec<[Vec<Entry<Arc<Route>>>; 2]> {
         let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
         entries.resize_with(self.catalog.entrypoints.len(), Default::default);
-        for router in self.done.values() {
+        for (_, router) in self.in_order() {
             for (place, route) in &router.routes {
                 let Place::Entrypoint(place) = *place else { continue };
                 let facts = self.catalog.entrypoints.get(place);
@@ -251,6 +264,15 @@ impl Work<'_> {
             }
         }
         entries
+    }
+
+    /// A child by its name, if it answers.
+    fn child(&self, name: &str) -> Option<Child> {
+        let kept = self.done.get(name)?;
+        let (_, route) = kept.routes.first()?;
+        // Below its parents a router has no TLS options, and so one verdict.
+        let (_, verdict) = kept.verdicts.first()?;
+        Some((Arc::clone(verdict), Arc::clone(route)))
     }
 
     fn entry(&self, router: &Kept, route: &Arc<Route>) -> Option<Entry<Arc<Route>>> {
@@ -311,7 +333,7 @@ impl Work<'_> {
         &self,
         name: &Arc<str>,
         config: &model::Router,
-        children: &[Arc<Kept>],
+        children: &[Child],
         before: Option<&Kept>,
         resolved: &mut Resolved,
     ) -> Option<Target> {
@@ -323,7 +345,9 @@ impl Work<'_> {
         });
         let same = |kept: &&Kept| {
             kept.children.len() == children.len()
-                && kept.children.iter().zip(children).all(|(a, b)| Arc::ptr_eq(a, b))
+                && kept.children.iter().zip(children).all(|((verdict, route), child)| {
+                    Arc::ptr_eq(verdict, &child.0) && Arc::ptr_eq(route, &child.1)
+                })
         };
         if let (Some(table), Some(_)) = (table, before.filter(same)) {
             return Some(Target::Children(Arc::clone(table)));

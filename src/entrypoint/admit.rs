@@ -7,6 +7,7 @@ use ::http::{Method, Version};
 use bytes::Bytes;
 
 use super::forwarded::Speech;
+use super::heads::Heads;
 use crate::message::{Body, Exchange, Failure, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
@@ -38,7 +39,12 @@ pub(super) enum Admission {
 }
 
 /// Reads a request in one strict way.
-pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Admission, Failure> {
+pub(super) fn admit(
+    head: Head,
+    rest: Rest,
+    exchange: Rc<Exchange>,
+    heads: &Heads,
+) -> Result<Admission, Failure> {
     let Head { method, version, target, authority, host, mut headers } = head;
     if method == Method::CONNECT {
         return Err(Failure::NotImplemented("CONNECT"));
@@ -53,7 +59,8 @@ pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Ad
     if target == "*" && method == Method::OPTIONS {
         return Ok(Admission::Own);
     }
-    let target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    let mut target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    heads.apply(&mut target, &mut headers)?;
     expect_header(&headers)?;
     let Rest { body, upgrade } = rest;
     let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };

@@ -17,7 +17,7 @@ use super::Entrypoint;
 use super::connection::{self, Accepted};
 use super::date::DateLine;
 use super::drain::Drain;
-use crate::lua::{InstanceId, ScriptError, Vm};
+use crate::lua::{self, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::Snapshot;
@@ -63,6 +63,8 @@ pub struct WorkerSettings {
     pub entrypoints: Vec<Arc<Entrypoint>>,
     /// The access log, if there is one.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The state that scripts share over all workers.
+    pub shared: Arc<lua::Shared>,
     /// This machine's name, for `X-Forwarded-Server`.
     pub server_name: HeaderValue,
 }
@@ -197,7 +199,7 @@ impl Shared {
             entrypoints: settings.entrypoints,
             generation: RefCell::new(first),
             prepared: RefCell::new(None),
-            vm: Vm::new()?,
+            vm: Vm::sharing(settings.shared)?,
         }))
     }
 

@@ -14,8 +14,8 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, Sig
 
 use super::OptionsError;
 use super::load::{content, name};
-use super::x509;
 use crate::model::ClientAuth;
+use crate::value::Certificate;
 
 /// Who judges clients under these options.
 pub(super) fn verifier(
@@ -114,8 +114,9 @@ impl ClientCertVerifier for Verifier {
         };
         // A client may present an authority's own certificate, which Go takes and rustls does not.
         if self.authorities.iter().any(|authority| authority == end_entity) {
-            let facts = x509::read(end_entity);
-            let is_valid = facts.is_some_and(|facts| facts.is_valid_at(now.as_secs()));
+            let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+            let facts = Certificate::read(end_entity);
+            let is_valid = facts.is_some_and(|f| f.not_before <= now && now <= f.not_after);
             let expired = || rustls::CertificateError::Expired.into();
             return if is_valid { Ok(ClientCertVerified::assertion()) } else { Err(expired()) };
         }

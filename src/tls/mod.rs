@@ -12,7 +12,6 @@ mod names;
 mod options;
 mod server;
 mod store;
-mod x509;
 
 pub use error::{CertificateError, OptionsError};
 pub use facts::facts;

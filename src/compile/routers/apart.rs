@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::tls;
 use super::{Place, Resolved, Work};
-use crate::model::{self, ElementStatus, RouterVerdict, Verdict};
+use crate::model::{self, ElementStatus, RouterVerdict};
 use crate::tls::DEFAULT;
 
 impl Work<'_> {
@@ -14,30 +14,29 @@ impl Work<'_> {
     pub(super) fn verdicts(
         &self,
         name: &Arc<str>,
-        config: &Arc<model::Router>,
+        template: &RouterVerdict,
         places: &[Place],
-        priority: i64,
-        verdict: Verdict,
     ) -> Vec<(Arc<str>, Arc<RouterVerdict>)> {
         let (apart, own): (Vec<Place>, Vec<Place>) =
             places.iter().partition(|place| self.is_apart(name, **place));
         let on = |places: &[Place], verdict| {
             let names = places.iter().filter_map(|place| self.entrypoint_name(*place));
             let using: Arc<[Arc<str>]> = names.collect();
-            let mut config = Arc::clone(config);
+            let mut config = Arc::clone(&template.config);
             if !apart.is_empty() {
                 let entry_points = using.iter().map(ToString::to_string).collect();
                 config = Arc::new(model::Router { entry_points, ..(*config).clone() });
             }
-            Arc::new(RouterVerdict { config, using, priority, verdict })
+            Arc::new(RouterVerdict { config, using, verdict, ..template.clone() })
         };
+        let verdict = &template.verdict;
         let mut verdicts = Vec::with_capacity(1);
         if apart.is_empty() || !own.is_empty() {
             verdicts.push((Arc::clone(name), on(&own, verdict.clone())));
         }
         for &place in &apart {
             let mut verdict = verdict.clone();
-            if let Some(reason) = self.conflict(name, config, place) {
+            if let Some(reason) = self.conflict(name, &template.config, place) {
                 verdict.errors.push(reason);
                 if verdict.status == ElementStatus::Enabled {
                     verdict.status = ElementStatus::Warning;

@@ -10,18 +10,24 @@ mod crypto;
 mod encoding;
 mod headers;
 mod http;
+mod ip;
 pub(super) mod json;
+mod limit;
 mod log;
 mod members;
 mod os;
 mod password;
+mod predicate;
 mod re;
 mod reference;
 mod request;
 mod resolve;
 mod response;
+mod stats;
+mod store;
 mod time;
 mod url;
+mod x509;
 
 use std::rc::Rc;
 
@@ -89,11 +95,16 @@ const MODULES: &[Module] = &[
     answer::MODULE,
     log::MODULE,
     re::MODULE,
+    predicate::MODULE,
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    ip::MODULE,
+    store::MODULE,
+    limit::MODULE,
+    stats::MODULE,
     http::MODULE,
     time::MODULE,
     os::MODULE,
@@ -116,7 +127,11 @@ pub fn sections() -> Vec<Section> {
         entries: module.functions.iter().map(|function| &function.doc).collect(),
     }));
     sections.push(re::EXPRESSION.section());
+    sections.push(predicate::COMPILED.section());
     sections.push(crypto::KEY.section());
+    sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
+    sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.push(stats::WINDOW.section());
     sections.push(http::CLIENT.section());
     sections
 }

@@ -165,6 +165,7 @@ pub(super) fn nobody() -> Rc<Client> {
         local: nowhere,
         ip: HeaderValue::from_static("0.0.0.0"),
         entrypoint: "".into(),
+        is_forwarded: false,
         tls: None,
         guard: Rc::new(()),
     })

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::tls::tests::{inline, pem};
-use crate::tls::x509;
+use crate::value::Certificate as Facts;
 
 /// A certificate in the files `name.crt` and `name.key` of a folder.
 fn on_disk(folder: &Path, name: &str, pem: &(String, String)) -> Arc<Certificate> {
@@ -22,7 +22,7 @@ fn on_disk(folder: &Path, name: &str, pem: &(String, String)) -> Arc<Certificate
 fn answer(store: &CertStore, name: &str) -> String {
     let named = Some(name).filter(|name| !name.is_empty()).and_then(|name| store.find(name));
     let found = named.or_else(|| store.default_certificate());
-    found.map_or("none".to_owned(), |key| x509::read(&key.cert[0]).unwrap().names.remove(0))
+    found.map_or("none".to_owned(), |key| Facts::read(&key.cert[0]).unwrap().names.remove(0))
 }
 
 fn check(certificates: &[Arc<Certificate>], expect: &[(&str, &str)]) {

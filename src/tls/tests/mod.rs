@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::message::TlsFacts;
 use crate::model::{Certificate, Diagnostic, Tls};
-use crate::value::decode;
+use crate::value::{Certificate as Facts, decode};
 
 /// A certificate and its key as PEM.
 pub(super) fn pem(common_name: &str, names: &[&str]) -> (String, String) {
@@ -144,7 +144,7 @@ fn handshake(
     }
     assert!(!server.is_handshaking());
     let first = client.peer_certificates().unwrap()[0].clone();
-    let common_name = x509::read(&first).unwrap().names.remove(0);
+    let common_name = Facts::read(&first).unwrap().names.remove(0);
     let is_resumed = server.handshake_kind() == Some(HandshakeKind::Resumed);
     Ok(Done { facts: facts(&server, options.name()), common_name, is_resumed })
 }
