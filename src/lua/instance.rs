@@ -322,7 +322,7 @@ impl<F: Future<Output = mlua::Result<Value>> + Unpin> Driven<'_, F> {
                     self.run.next.replace(Next::Running(future));
                     return Poll::Pending;
                 };
-                self.run.next.replace(Next::Answered(response));
+                self.run.next.replace(Next::Answered(Box::new(response)));
             } else {
                 self.run.next.replace(next);
             }

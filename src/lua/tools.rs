@@ -2,6 +2,7 @@
 //!
 //! Must not know instances or hooks.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
@@ -83,7 +84,7 @@ impl Tools {
         if let Some(known) = self.expressions.borrow().get(text.as_bytes()) {
             return Ok(Rc::clone(known));
         }
-        let built = regex::bytes::RegexBuilder::new(text)
+        let built = regex::bytes::RegexBuilder::new(&go_spelling(text))
             .size_limit(1 << 20)
             .build()
             .map_err(|error| mlua::Error::runtime(format!("regular expression: {error}")))?;
@@ -104,4 +105,21 @@ impl Tools {
         let mixed = (next ^ (next >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         format!("{:012x}", mixed >> 16)
     }
+}
+
+/// Go's `\Q...\E` quotes; the `regex` crate has no such thing and writes the rest as Go does.
+fn go_spelling(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains("\\Q") {
+        return Cow::Borrowed(pattern);
+    }
+    let mut rewritten = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((before, quoted)) = rest.split_once("\\Q") {
+        let (inside, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+        rewritten.push_str(before);
+        rewritten.push_str(&regex::escape(inside));
+        rest = after;
+    }
+    rewritten.push_str(rest);
+    Cow::Owned(rewritten)
 }

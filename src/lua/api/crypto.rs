@@ -1,10 +1,11 @@
 //! The module `crypto`.
 
-use mlua::{BString, LuaString, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{BString, LuaString, UserData, UserDataRegistry, Value};
 use ring::rand::SecureRandom as _;
 use ring::{digest, hmac};
 
 use super::encoding::encode;
+use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 
 /// Random bytes that one call may ask for.
@@ -136,8 +137,8 @@ pub(super) const KEY: Object<Key> = Object {
             text: "The HMAC of a message.",
             example: "local mac = key:sign(text, \"base64url\")",
         },
-        add: |registry| {
-            registry.add_method(
+        add: |members| {
+            members.method(
                 "sign",
                 |_, key, (message, encoding): (LuaString, Option<LuaString>)| {
                     sign(&key.0, &message, encoding.as_ref())
@@ -149,7 +150,7 @@ pub(super) const KEY: Object<Key> = Object {
 
 impl UserData for Key {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        KEY.register(registry);
+        KEY.register(registry, &Others::NONE);
     }
 }
 

@@ -11,6 +11,7 @@ mod encoding;
 mod headers;
 pub(super) mod json;
 mod log;
+mod members;
 mod os;
 mod predicate;
 mod re;
@@ -25,6 +26,7 @@ use std::rc::Rc;
 use mlua::{Lua, Table, UserDataRegistry, Value};
 
 use super::tools::Tools;
+use members::{Members, Others};
 
 pub use reference::reference;
 pub(super) use request::RequestObject;
@@ -70,7 +72,7 @@ pub(super) struct Module {
 /// A field or method of an object.
 pub(super) struct Member<T: 'static> {
     doc: Doc,
-    add: fn(&mut UserDataRegistry<T>),
+    add: fn(&mut Members<T>),
 }
 
 /// An object and what users read about it.
@@ -119,10 +121,12 @@ pub fn sections() -> Vec<Section> {
 
 impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
-    fn register(&self, registry: &mut UserDataRegistry<T>) {
+    fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
+        let mut members = Members::new();
         for member in self.members {
-            (member.add)(registry);
+            (member.add)(&mut members);
         }
+        members.install(registry, others);
     }
 
     fn section(&'static self) -> Section {
