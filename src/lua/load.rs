@@ -17,6 +17,8 @@ use crate::schema::Schema;
 pub(super) struct Loaded {
     pub(super) request: Option<Function>,
     pub(super) response: Option<Function>,
+    pub(super) request_body: Option<Function>,
+    pub(super) response_body: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -46,6 +48,8 @@ pub(super) fn load(
     Ok(Loaded {
         request: function("request")?,
         response: function("response")?,
+        request_body: function("request_body")?,
+        response_body: function("response_body")?,
         setup: function("setup")?,
         options,
         ctx,
@@ -92,10 +96,20 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 3] = ["setup", "request", "response"];
+const HOOKS: [&str; 5] = ["setup", "request", "response", "request_body", "response_body"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 7] = ["setup", "request", "response", "schema", "expand", "name", "version"];
+const KEYS: [&str; 9] = [
+    "setup",
+    "request",
+    "response",
+    "request_body",
+    "response_body",
+    "schema",
+    "expand",
+    "name",
+    "version",
+];
 
 fn evaluate(
     lua: &Lua,

@@ -15,6 +15,7 @@ mod onerror;
 mod run;
 mod sandbox;
 mod script;
+mod stream;
 mod tools;
 mod vm;
 

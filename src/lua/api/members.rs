@@ -68,6 +68,24 @@ impl<T: 'static> Members<T> {
         self.methods.insert(name.as_bytes(), Box::new(make));
     }
 
+    /// A method that waits; what it waits for begins where it is called.
+    pub(super) fn waiting<A: FromLuaMulti, R: IntoLuaMulti, F>(
+        &mut self,
+        name: &'static str,
+        call: impl Fn(&Lua, &T, A) -> F + 'static,
+    ) where
+        F: Future<Output = mlua::Result<R>> + 'static,
+    {
+        let call = Rc::new(call);
+        let make = move |lua: &Lua| {
+            let call = Rc::clone(&call);
+            lua.create_async_function(move |lua, (this, args): (UserDataRef<T>, A)| {
+                call(&lua, &this, args)
+            })
+        };
+        self.methods.insert(name.as_bytes(), Box::new(make));
+    }
+
     /// Puts the two functions into the type's registry.
     pub(super) fn install(self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
         let Self { getters, setters, methods } = self;

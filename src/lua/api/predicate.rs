@@ -5,10 +5,10 @@
 use std::rc::Rc;
 
 use mlua::{
-    Function as LuaFunction, Lua, LuaString, Table, UserData, UserDataMethods, UserDataRegistry,
-    Value, Variadic,
+    Function as LuaFunction, Lua, LuaString, Table, UserData, UserDataRegistry, Value, Variadic,
 };
 
+use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 use crate::predicate::{self, Kind, Predicate, Signature};
 
@@ -56,8 +56,8 @@ pub(super) const COMPILED: Object<Compiled> = Object {
                    that do not matter are not called.",
             example: "if again:test({ Tries = tries }) then return retry() end",
         },
-        add: |registry| {
-            registry.add_method("test", |lua, compiled, facts: Table| {
+        add: |members| {
+            members.method("test", |lua, compiled, facts: Table| {
                 compiled.0.test(&mut |name, arguments| ask(lua, &facts, name, arguments))
             });
         },
@@ -66,7 +66,7 @@ pub(super) const COMPILED: Object<Compiled> = Object {
 
 impl UserData for Compiled {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        COMPILED.register(registry);
+        COMPILED.register(registry, &Others::NONE);
     }
 }
 
