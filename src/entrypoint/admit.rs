@@ -7,7 +7,7 @@ use ::http::{Method, Version};
 use bytes::Bytes;
 
 use super::forwarded::Speech;
-use crate::message::{Body, Exchange, Failure, Request, Target, Upgrade};
+use crate::message::{Body, Exchange, Failure, Interim, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
 pub(super) struct Head {
@@ -25,6 +25,8 @@ pub(super) struct Head {
 pub(super) struct Rest {
     pub(super) body: Body,
     pub(super) upgrade: Option<Upgrade>,
+    /// Where answers before the answer go.
+    pub(super) interim: Option<Rc<Interim>>,
 }
 
 /// A request that can be routed, or an answer at once.
@@ -51,7 +53,7 @@ pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Ad
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);
     }
-    let Rest { body, upgrade } = rest;
+    let Rest { body, upgrade, .. } = rest;
     let request = Request { method, target, version, host, headers, body, upgrade, exchange };
     Ok(Admission::Route(Box::new(request), speech))
 }

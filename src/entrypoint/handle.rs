@@ -34,7 +34,9 @@ pub(super) async fn handle(
     rest: Rest,
 ) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
-    let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
+    let interim = rest.interim.clone();
+    let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
+    let exchange = Rc::new(exchange);
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
     let response = match admit(head, rest, Rc::clone(&exchange)) {
         Err(failure) => rescue(failure),

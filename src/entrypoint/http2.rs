@@ -61,7 +61,8 @@ async fn answer(
         authority: authority.map(|name| Bytes::copy_from_slice(name.as_str().as_bytes())),
         headers: parts.headers,
     };
-    let (response, finish) = handle(connection, head, Rest { body, upgrade: None }).await;
+    let (response, finish) =
+        handle(connection, head, Rest { body, upgrade: None, interim: None }).await;
     let mut answer = hyper::Response::new(ToClient { body: response.body, finish });
     *answer.status_mut() = response.status;
     *answer.headers_mut() = response.headers;

@@ -22,7 +22,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use body::{Body, BodyError, BodyStream};
-pub use exchange::{Client, Exchange, Record, TlsFacts};
+pub use exchange::{Client, Exchange, Interim, Record, TlsFacts};
 pub use failure::{Failure, Side};
 pub use kept::{KeepError, Kept, Lent, ReadAhead, Room, peek, read_ahead};
 pub use name::write_name;
