@@ -117,7 +117,7 @@ impl RequestSlot {
 
     /// Takes the request out; all objects of it say from now on that it is over.
     pub(super) fn take(&self) -> Option<Request> {
-        let body = self.request.borrow().is_some().then(|| self.take_body()).flatten();
+        let body = self.take_body();
         self.forget_objects();
         let mut request = self.request.take()?;
         request.body = body.unwrap_or_default();
