@@ -62,7 +62,7 @@ return {
       }) then
         return res
       end
-      ctx.note("retry_attempts", tries)
+      req.retry_attempts = tries
     end
   end,
 }

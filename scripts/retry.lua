@@ -87,7 +87,7 @@ return {
       if tries >= options.attempts or late or not (unreached or holds(status, res.status)) then
         return res
       end
-      ctx.note("retry_attempts", tries)
+      req.retry_attempts = tries
       if pause > 0 then
         -- Clients that failed together do not come back together.
         time.sleep(pause * (0.5 + math.random()))

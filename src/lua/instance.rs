@@ -20,6 +20,7 @@ use super::load::Loaded;
 use super::memory::Growth;
 use super::onerror::{Kept, Rescue};
 use super::run::{RequestSlot, ResponseSlot, Run};
+use super::shared::Scope;
 use super::stream::{Filter, Passed};
 use super::vm::Engine;
 use super::{Host, InstanceSpec, OnError, ScriptError};
@@ -45,13 +46,15 @@ pub struct Context {
     pub host: Rc<dyn Host>,
     /// `ctx.vars`, once a script has asked for it.
     pub(super) vars: OnceCell<mlua::Table>,
+    /// Requests that its scripts have sent themselves.
+    pub(super) fetches: Cell<u32>,
 }
 
 impl Context {
     /// A fresh context.
     #[must_use]
     pub fn new(exchange: Rc<Exchange>, host: Rc<dyn Host>) -> Self {
-        Self { exchange, host, vars: OnceCell::new() }
+        Self { exchange, host, vars: OnceCell::new(), fetches: Cell::new(0) }
     }
 }
 
@@ -75,6 +78,8 @@ pub struct Instance {
     spec: Arc<InstanceSpec>,
     engine: Rc<Engine>,
     hooks: Cell<Hooks>,
+    /// Keeps the shared state while the script is loaded afresh.
+    _scope: Arc<Scope>,
     /// Empty after the script was stopped for its memory; the next request loads it afresh.
     loaded: RefCell<Option<Rc<Loaded>>>,
 }
@@ -144,7 +149,9 @@ impl Instance {
 
     /// A fresh instance, not loaded yet.
     pub(super) fn new(engine: Rc<Engine>, spec: Arc<InstanceSpec>) -> Self {
-        Self { spec, engine, hooks: Cell::default(), loaded: RefCell::default() }
+        let scope = engine.tools.scope_of(spec.id);
+        let (hooks, loaded) = (Cell::default(), RefCell::default());
+        Self { spec, engine, hooks, _scope: scope, loaded }
     }
 
     /// Loads the script and runs its `setup`.
@@ -229,6 +236,7 @@ impl Instance {
             cx: RefCell::new(cx.cloned()),
             loaded: Rc::clone(loaded),
             name: Arc::clone(&self.spec.name),
+            limits: self.spec.limits,
             position,
             request: RefCell::default(),
             job: RefCell::default(),

@@ -12,9 +12,11 @@ mod instance;
 mod load;
 mod memory;
 mod onerror;
+mod password;
 mod run;
 mod sandbox;
 mod script;
+mod shared;
 mod stream;
 mod tools;
 mod vm;
@@ -23,10 +25,11 @@ mod vm;
 mod tests;
 
 pub use builtin::builtins;
-pub use host::Host;
+pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
+pub use shared::{Shared, SharedError};
 pub use vm::Vm;

@@ -9,7 +9,9 @@ mod failures;
 mod forwarding;
 mod http1;
 mod http2;
+mod origins;
 mod pool;
+mod reach;
 mod stream;
 mod tls;
 mod transport;
@@ -29,7 +31,9 @@ use crate::message::{Failure, Request, Response, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use forwarding::{Forwarding, HostHeader, PathPrefix};
+pub use origins::{OriginError, Origins, TransportId};
 pub use pool::Pools;
+pub use reach::Reach;
 pub use tls::TlsError;
 pub use transport::{Transport, TransportError};
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use mlua::{LuaString, Table, Value, Variadic};
 
 use super::headers::value_of;
@@ -73,6 +73,19 @@ pub(super) const MODULE: Module = Module {
         },
         Function {
             doc: Doc {
+                name: "status_text",
+                signature: "status_text(status: number) -> string?",
+                text: "The name of a status, such as \"Not Found\", as Go writes it; nil for one \
+                       that has none.",
+                example: "return respond(503, status_text(503))",
+            },
+            make: |lua, _| {
+                lua.create_function(|_, status: i64| Ok(status_text(status_of(status)?)))
+                    .map(Value::Function)
+            },
+        },
+        Function {
+            doc: Doc {
                 name: "print",
                 signature: "print(...)",
                 text: "Writes its arguments to the log, as `log.info` does.",
@@ -101,16 +114,28 @@ pub(super) fn status_of(status: i64) -> mlua::Result<StatusCode> {
 }
 
 fn fill(response: &mut Response, headers: &Table, tools: &Tools) -> mlua::Result<()> {
+    fill_headers(&mut response.headers, headers, tools)
+}
+
+/// Puts what a table says into headers: one value, or a list of values, per name.
+///
+/// # Errors
+/// When a name or a value cannot be a header's.
+pub(super) fn fill_headers(
+    map: &mut HeaderMap,
+    headers: &Table,
+    tools: &Tools,
+) -> mlua::Result<()> {
     for pair in headers.pairs::<LuaString, Value>() {
         let (name, value) = pair?;
         let name = tools.header_name(&name.as_bytes())?;
-        response.headers.remove(&name);
+        map.remove(&name);
         let Value::Table(values) = value else {
-            response.headers.append(name, value_of(&value)?);
+            map.append(name, value_of(&value)?);
             continue;
         };
         for value in values.sequence_values::<Value>() {
-            response.headers.append(name.clone(), value_of(&value?)?);
+            map.append(name.clone(), value_of(&value?)?);
         }
     }
     Ok(())
@@ -120,6 +145,15 @@ fn is_get(tools: &Tools) -> bool {
     let current = tools.current.borrow();
     let slot = current.as_ref().and_then(|run| run.request.borrow().clone());
     slot.is_some_and(|slot| slot.with(|request| Ok(request.method == Method::GET)).unwrap_or(false))
+}
+
+/// The name of a status. Two have newer names than Go gives them.
+fn status_text(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Some("Request Entity Too Large"),
+        StatusCode::RANGE_NOT_SATISFIABLE => Some("Requested Range Not Satisfiable"),
+        _ => status.canonical_reason(),
+    }
 }
 
 fn redirection(url: &[u8], status: StatusCode) -> mlua::Result<Response> {

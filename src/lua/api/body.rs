@@ -62,9 +62,9 @@ pub(super) fn length<T: Holder>(members: &mut Members<T>) {
 
 /// Reads the body as a string.
 pub(super) fn read<T: Holder>(members: &mut Members<T>) {
-    members.waiting("body", |lua, this, options: Option<Table>| {
+    members.async_method("body", |lua, this, options: Option<Table>| {
         let slot = this.slot();
-        let begun = begin(lua, &*slot).and_then(|run| Ok((run, limit(options.as_ref())?)));
+        let begun = begin(&lua, &*slot).and_then(|run| Ok((run, limit(options.as_ref())?)));
         async move {
             let (run, limit_bytes) = begun?;
             let limit_bytes = Some(limit_bytes.unwrap_or(READ_BYTES_MAX));
@@ -91,9 +91,9 @@ pub(super) fn read<T: Holder>(members: &mut Members<T>) {
 
 /// Reads the body without handing it to the script.
 pub(super) fn buffer<T: Holder>(members: &mut Members<T>) {
-    members.waiting("buffer", |lua, this, options: Option<Table>| {
+    members.async_method("buffer", |lua, this, options: Option<Table>| {
         let slot = this.slot();
-        let begun = begin(lua, &*slot).and_then(|run| Ok((run, room(options.as_ref())?)));
+        let begun = begin(&lua, &*slot).and_then(|run| Ok((run, room(options.as_ref())?)));
         async move {
             let (run, room) = begun?;
             let body = take(&*slot)?;
@@ -114,9 +114,9 @@ pub(super) fn buffer<T: Holder>(members: &mut Members<T>) {
 
 /// Looks at the first bytes.
 pub(super) fn look_ahead<T: Holder>(members: &mut Members<T>) {
-    members.waiting("peek", |lua, this, bytes: usize| {
+    members.async_method("peek", |lua, this, bytes: usize| {
         let slot = this.slot();
-        let begun = begin(lua, &*slot);
+        let begun = begin(&lua, &*slot);
         async move {
             let run = begun?;
             let body = take(&*slot)?;

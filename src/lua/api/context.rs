@@ -8,7 +8,7 @@ use mlua::{Lua, LuaString, Table, Value};
 use super::{Doc, ResponseObject, Section};
 use crate::lua::run::Run;
 use crate::lua::tools::Tools;
-use crate::message::{Record, Response};
+use crate::message::Response;
 
 /// A field of `ctx`.
 struct Field {
@@ -78,16 +78,6 @@ const FIELDS: &[Field] = &[
     },
     Field {
         doc: Doc {
-            name: "note",
-            signature: "ctx.note(name: string, value: string | number)",
-            text: "Notes something for the access log: `user`, the name of who asks, or \
-                   `retry_attempts`, how often the request was sent again.",
-            example: "ctx.note(\"user\", \"anna\")",
-        },
-        value: Source::Fixed,
-    },
-    Field {
-        doc: Doc {
             name: "vars",
             signature: "ctx.vars: table",
             text: "A table that all scripts of one request share.",
@@ -114,7 +104,7 @@ const FIELDS: &[Field] = &[
 ];
 
 /// Those fields that are functions, which all scripts share.
-const FUNCTIONS: [&str; 3] = ["next", "service", "note"];
+const FUNCTIONS: [&str; 2] = ["next", "service"];
 
 /// What users read about it.
 pub(super) fn section() -> Section {
@@ -167,7 +157,6 @@ fn common(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
     meta.raw_set("__metatable", false)?;
     meta.raw_set("next", next(lua, tools)?)?;
     meta.raw_set("service", service(lua, tools)?)?;
-    meta.raw_set("note", note(lua, tools)?)?;
     let tools = Rc::downgrade(tools);
     let index = lua.create_function(move |lua, (_, name): (Value, LuaString)| {
         let field = FIELDS.iter().find(|field| name == field.doc.name);
@@ -233,45 +222,4 @@ fn running(tools: &Weak<Tools>, lua: &Lua) -> mlua::Result<Rc<Run>> {
 fn held(run: &Weak<Run>, answer: Response) -> mlua::Result<ResponseObject> {
     let run = run.upgrade().ok_or_else(|| mlua::Error::runtime("the request has ended"))?;
     Ok(ResponseObject(run.hold(answer)))
-}
-
-/// A note of the exchange.
-struct Note {
-    name: &'static str,
-    take: fn(&mut Record, &Value) -> mlua::Result<()>,
-}
-
-const NOTES: [Note; 2] = [
-    Note {
-        name: "user",
-        take: |record, value| {
-            record.user = Some(value.to_string()?);
-            Ok(())
-        },
-    },
-    Note {
-        name: "retry_attempts",
-        take: |record, value| {
-            let count = value.as_u32();
-            let wrong = || mlua::Error::runtime("retry_attempts is a whole number");
-            record.retry_attempts = count.ok_or_else(wrong)?;
-            Ok(())
-        },
-    },
-];
-
-fn note(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
-    let tools = Rc::downgrade(tools);
-    lua.create_function(move |_, (name, value): (LuaString, Value)| {
-        let Some(note) = NOTES.iter().find(|note| name == note.name) else {
-            let name = name.to_string_lossy();
-            return Err(mlua::Error::runtime(format!("there is no note {name:?}")));
-        };
-        let run = tools.upgrade().and_then(|tools| tools.current.borrow().clone());
-        match run.as_ref().and_then(|run| run.cx.borrow().clone()) {
-            Some(cx) => (note.take)(&mut cx.exchange.record.borrow_mut(), &value),
-            None => Ok(()),
-        }
-    })
-    .map(Value::Function)
 }

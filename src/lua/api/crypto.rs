@@ -1,19 +1,21 @@
 //! The module `crypto`.
 
+use md5::{Digest as _, Md5};
 use mlua::{BString, LuaString, UserData, UserDataRegistry, Value};
 use ring::rand::SecureRandom as _;
 use ring::{digest, hmac};
 
 use super::encoding::encode;
 use super::members::Others;
-use super::{Doc, Function, Member, Module, Object};
+use super::password;
+use super::{Doc, Function, Member, Module, Object, x509};
 
 /// Random bytes that one call may ask for.
 const RANDOM_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) const MODULE: Module = Module {
     name: "crypto",
-    text: "Digests, message authentication and randomness. Where an `encoding` can be given it is \
+    text: "Digests, message authentication, randomness and certificates. Where an `encoding` can be given it is \
            `hex`, `base64` or `base64url`; without one the bytes themselves are returned.",
     functions: &[
         Function {
@@ -59,6 +61,8 @@ pub(super) const MODULE: Module = Module {
         Function { doc: DIGESTS[1], make: |lua, _| hash(lua, &digest::SHA384) },
         Function { doc: DIGESTS[2], make: |lua, _| hash(lua, &digest::SHA512) },
         Function { doc: DIGESTS[3], make: |lua, _| hash(lua, &digest::SHA1_FOR_LEGACY_USE_ONLY) },
+        Function { doc: DIGESTS[4], make: |lua, _| md5(lua) },
+        password::VERIFY,
         Function {
             doc: Doc {
                 name: "equal",
@@ -121,6 +125,7 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        x509::FUNCTION,
     ],
 };
 
@@ -154,7 +159,7 @@ impl UserData for Key {
     }
 }
 
-const DIGESTS: [Doc; 4] = [
+const DIGESTS: [Doc; 5] = [
     Doc {
         name: "sha256",
         signature: "crypto.sha256(bytes: string, encoding: string?) -> string",
@@ -178,6 +183,12 @@ const DIGESTS: [Doc; 4] = [
         signature: "crypto.sha1(bytes: string, encoding: string?) -> string",
         text: "The SHA-1 digest, for protocols that ask for it.",
         example: "local tag = crypto.sha1(text, \"hex\")",
+    },
+    Doc {
+        name: "md5",
+        signature: "crypto.md5(bytes: string, encoding: string?) -> string",
+        text: "The MD5 digest, for protocols that ask for it. It protects nothing.",
+        example: "local tag = crypto.md5(text, \"hex\")",
     },
 ];
 
@@ -208,6 +219,13 @@ fn sign(
 fn hash(lua: &mlua::Lua, algorithm: &'static digest::Algorithm) -> mlua::Result<Value> {
     lua.create_function(move |_, (bytes, encoding): (LuaString, Option<String>)| {
         encode(digest::digest(algorithm, &bytes.as_bytes()).as_ref(), encoding.as_deref())
+    })
+    .map(Value::Function)
+}
+
+fn md5(lua: &mlua::Lua) -> mlua::Result<Value> {
+    lua.create_function(|_, (bytes, encoding): (LuaString, Option<String>)| {
+        encode(Md5::digest(&*bytes.as_bytes()).as_slice(), encoding.as_deref())
     })
     .map(Value::Function)
 }

@@ -68,19 +68,21 @@ impl<T: 'static> Members<T> {
         self.methods.insert(name.as_bytes(), Box::new(make));
     }
 
-    /// A method that waits; what it waits for begins where it is called.
-    pub(super) fn waiting<A: FromLuaMulti, R: IntoLuaMulti, F>(
+    /// A method that may wait.
+    pub(super) fn async_method<A, F, R>(
         &mut self,
         name: &'static str,
-        call: impl Fn(&Lua, &T, A) -> F + 'static,
+        call: impl Fn(Lua, UserDataRef<T>, A) -> F + 'static,
     ) where
+        A: FromLuaMulti + 'static,
         F: Future<Output = mlua::Result<R>> + 'static,
+        R: IntoLuaMulti + 'static,
     {
         let call = Rc::new(call);
         let make = move |lua: &Lua| {
             let call = Rc::clone(&call);
             lua.create_async_function(move |lua, (this, args): (UserDataRef<T>, A)| {
-                call(&lua, &this, args)
+                call(lua, this, args)
             })
         };
         self.methods.insert(name.as_bytes(), Box::new(make));

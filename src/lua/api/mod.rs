@@ -13,17 +13,25 @@ mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
+mod http;
+mod ip;
 pub(super) mod json;
+mod limit;
 mod log;
 mod members;
 mod os;
+mod password;
 mod predicate;
 mod re;
 mod reference;
 mod request;
+mod resolve;
 mod response;
+mod stats;
+mod store;
 mod time;
 mod url;
+mod x509;
 
 use std::rc::Rc;
 
@@ -98,6 +106,11 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    ip::MODULE,
+    store::MODULE,
+    limit::MODULE,
+    stats::MODULE,
+    http::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -122,6 +135,10 @@ pub fn sections() -> Vec<Section> {
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
     sections.push(crypto::KEY.section());
+    sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
+    sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.push(stats::WINDOW.section());
+    sections.push(http::CLIENT.section());
     sections
 }
 

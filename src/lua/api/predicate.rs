@@ -103,9 +103,12 @@ fn ask(
     };
     match fact {
         Value::Boolean(value) => Ok(predicate::Value::Boolean(value)),
-        Value::Integer(_) | Value::Number(_) => {
-            Ok(predicate::Value::Number(fact.as_f64().unwrap_or(f64::NAN)))
+        Value::Integer(value) =>
+        {
+            #[allow(clippy::cast_precision_loss, reason = "numbers of scripts are floats")]
+            Ok(predicate::Value::Number(value as f64))
         }
+        Value::Number(value) => Ok(predicate::Value::Number(value)),
         Value::String(text) => Ok(predicate::Value::Text(text.to_string_lossy())),
         other => {
             let found = other.type_name();

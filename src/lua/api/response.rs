@@ -101,7 +101,8 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 name: "error",
                 signature: "res.error: string?",
                 text: "Why there is no answer of a server, nil when there is one. No server has \
-                       seen the request: `connect`, `connect_timeout`, `no_server`, `no_router`. \
+                       seen the request: `connect`, `connect_timeout`, `no_server`, `no_router`, \
+                       `router_disabled`. \
                        It may have seen it: `closed`, `timeout`, `bad_answer`. Not the server's \
                        doing: `bad_request`, `client_gone`, `body_too_large`, `script`.",
                 example: "if res.error == \"connect\" then return respond(503) end",

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use serde_json::Value;
 
+use super::server;
 use crate::lua::{
-    Context, Flow, Host, Instance, InstanceId, InstanceSpec, Limits, OnError, ScriptError,
-    ScriptSource, Vm,
+    Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId, InstanceSpec, Limits,
+    OnError, ScriptError, ScriptSource, Vm,
 };
 use crate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target};
 
@@ -44,6 +45,7 @@ pub(super) fn exchange() -> Rc<Exchange> {
         local: "127.0.0.1:80".parse().unwrap(),
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
+        is_forwarded: false,
         tls: None,
         guard: Rc::new(()),
     };
@@ -92,8 +94,17 @@ impl Host for Echo {
         })
     }
 
-    fn service(&self, _: &str, _: Request) -> Option<LocalFuture<'static, Response>> {
-        None
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
+        (name == "echo@file").then(|| self.next(0, request))
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        server::answer(client, origin, request)
     }
 }
 
