@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 use super::support::*;
 use crate::content::{Codec, Coding};
-use crate::lua::{Context, Flow, Host, InstanceSpec, OnError, Vm, builtins, inspect};
+use crate::lua::{
+    Context, FetchError, Flow, Host, HttpClient, InstanceSpec, OnError, Vm, builtins, inspect,
+};
 use crate::message::{Body, BodyError, Failure, LocalFuture, Request, Response, rescue};
 
 /// Frames that come one by one, each after a pause.
@@ -93,6 +95,15 @@ impl Host for Server {
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
         (name == "page@file").then(|| self.answer(request, "page "))
+    }
+
+    fn fetch(
+        &self,
+        _: &HttpClient,
+        _: &str,
+        _: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        Err(FetchError::Client { reason: "there is none".to_owned() })
     }
 }
 
@@ -301,6 +312,10 @@ fn compress_negotiates() {
     check(json!({"minResponseBodyBytes": 2001}), Some("gzip"), "-", true);
 }
 
+fn set(response: &mut Response, name: &'static str, value: &'static str) {
+    response.headers.insert(name, HeaderValue::from_static(value));
+}
+
 #[test]
 fn compress_leaves_answers_alone() {
     let long = "0123456789".repeat(200);
@@ -323,12 +338,9 @@ fn compress_leaves_answers_alone() {
     check(|response| response.body = "short".into(), "-");
     check(|response| response.body = slow(&["onetwo"]), "gzip");
     check(|response| response.body = slow(&["one", "two"]), "gzip");
-    let set = |response: &mut Response, name: &'static str, value: &'static str| {
-        response.headers.insert(name, HeaderValue::from_static(value));
-    };
-    check(move |response| set(response, "content-type", "application/grpc+proto"), "-");
-    check(move |response| set(response, "content-range", "bytes 0-1/2"), "-");
-    check(move |response| set(response, "content-encoding", "deflate"), "deflate");
+    check(|response| set(response, "content-type", "application/grpc+proto"), "-");
+    check(|response| set(response, "content-range", "bytes 0-1/2"), "-");
+    check(|response| set(response, "content-encoding", "deflate"), "deflate");
 }
 
 #[test]
