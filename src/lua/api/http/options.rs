@@ -107,7 +107,10 @@ fn body(value: &Value) -> mlua::Result<Given> {
 
 /// A number of bytes; `math.huge` is any number.
 fn bytes(value: &Value) -> mlua::Result<usize> {
-    let number = value.as_number().filter(|number| *number >= 0.0);
+    // A whole number comes as an integer.
+    #[allow(clippy::cast_precision_loss, reason = "numbers of scripts are floats")]
+    let whole = || value.as_integer().map(|number| number as f64);
+    let number = value.as_number().or_else(whole).filter(|number| *number >= 0.0);
     let number = number.ok_or_else(|| mlua::Error::runtime("this is no number of bytes"))?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
     Ok(number as usize)
