@@ -136,6 +136,7 @@ impl Failure {
             | Self::Version
             | Self::ExpectationFailed => "bad_request",
             Self::NoRouter => "no_router",
+            Self::Misdirected { .. } => "misdirected",
             Self::RouterDisabled => "router_disabled",
             Self::NoServer => "no_server",
             Self::Connect { .. } => "connect",
