@@ -39,8 +39,6 @@ return {
 
   request = function(req, ctx)
     local options, again = ctx.options, ctx.state.again
-    -- A connection that becomes a tunnel has no body to wait for.
-    if req.headers["Upgrade"] then return end
     local method = req.method
     if not req:buffer(room(options.maxRequestBodyBytes, options.memRequestBodyBytes)) then
       return respond(413, "Request Entity Too Large")

@@ -30,9 +30,9 @@ impl<T: Holder> Bodies<T> {
                     name: "body",
                     signature: "message:body(options: { limit: number? }?) -> string",
                     text: "Waits for the whole body and returns it; it still goes on. A body of \
-                           more than `limit` bytes (1 MiB unless said otherwise) is an error, \
-                           which answers 413 when it is the request's and nothing catches it; \
-                           the body can go on even then.",
+                           more than `limit` bytes (the middleware's `limits.body` unless said \
+                           otherwise, 1 MiB) is an error, which answers 413 when it is the \
+                           request's and nothing catches it; the body can go on even then.",
                     example: "local form = url.parse_query(req:body({ limit = 4096 }))",
                 },
                 add: body::read,

@@ -23,8 +23,6 @@ use crate::message::{
     Body, BodyError, Failure, KeepError, Kept, ReadAhead, Room, peek, read_ahead,
 };
 
-/// Bytes that a body may have at most when it is read without a limit of the script's own.
-const READ_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a body that are kept in memory at most unless the script says otherwise.
 const MEMORY_BYTES: usize = 1 << 20;
 /// Bytes that can be looked at ahead.
@@ -67,7 +65,7 @@ pub(super) fn read<T: Holder>(members: &mut Members<T>) {
         let begun = begin(&lua, &*slot).and_then(|run| Ok((run, limit(options.as_ref())?)));
         async move {
             let (run, limit_bytes) = begun?;
-            let limit_bytes = Some(limit_bytes.unwrap_or(READ_BYTES_MAX));
+            let limit_bytes = Some(limit_bytes.unwrap_or(run.limits.body_bytes as u64));
             let room = Room { limit_bytes, memory_bytes: usize::MAX };
             let body = take(&*slot)?;
             match run.outside(read_ahead(body, room)).await {

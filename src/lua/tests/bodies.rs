@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::content::{Codec, Coding};
 use crate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, InstanceSpec, OnError, Vm, builtins, inspect,
+    Context, FetchError, Flow, Host, HttpClient, InstanceSpec, Limits, OnError, Vm, builtins,
+    inspect,
 };
 use crate::message::{Body, BodyError, Failure, LocalFuture, Request, Response, rescue};
 
@@ -206,6 +207,14 @@ fn requests_are_read_and_changed() {
 }
 
 #[test]
+fn the_limit_of_the_middleware_counts() {
+    let script = spec("return { request = function(req) req:body() end }", json!({}));
+    let limits = Limits { body_bytes: 3, ..Limits::default() };
+    let (response, _) = run(InstanceSpec { limits, ..script }, post("abcd".into()), Vec::new());
+    assert_eq!(response.status.as_u16(), 413);
+}
+
+#[test]
 fn requests_are_sent_again() {
     let again = "req:keep(); ctx.next(); local res = ctx.next(); return res";
     check(again, "abc".into(), (200, "abc"));
@@ -313,8 +322,8 @@ fn compress_negotiates() {
     check(json!({"minResponseBodyBytes": 2001}), Some("gzip"), "-", true);
 }
 
-fn set(response: &mut Response, name: &'static str, value: &'static str) {
-    response.headers.insert(name, HeaderValue::from_static(value));
+fn set(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
 }
 
 #[test]
@@ -339,9 +348,9 @@ fn compress_leaves_answers_alone() {
     check(|response| response.body = "short".into(), "-");
     check(|response| response.body = slow(&["onetwo"]), "gzip");
     check(|response| response.body = slow(&["one", "two"]), "gzip");
-    check(|response| set(response, "content-type", "application/grpc+proto"), "-");
-    check(|response| set(response, "content-range", "bytes 0-1/2"), "-");
-    check(|response| set(response, "content-encoding", "deflate"), "deflate");
+    check(|response| set(&mut response.headers, "content-type", "application/grpc+proto"), "-");
+    check(|response| set(&mut response.headers, "content-range", "bytes 0-1/2"), "-");
+    check(|response| set(&mut response.headers, "content-encoding", "deflate"), "deflate");
 }
 
 #[test]
@@ -405,6 +414,11 @@ fn buffering_limits_and_repeats() {
     check(small(), slow(&["ab", "c"]), vec![], (200, "abc", 1));
     check(small(), slow(&["ab", "cd"]), vec![], (413, too_large, 0));
     check(small(), "abcd".into(), vec![], (413, too_large, 0));
+    // A client that asks for an upgrade gets no other limit.
+    let mut upgrades = post("abcd".into());
+    set(&mut upgrades.headers, "upgrade", "x");
+    let (response, asked) = run(builtin("buffering", small()), upgrades, vec![]);
+    assert_eq!((response.status.as_u16(), asked.len()), (413, 0));
     let long = || vec![answer(200, "", slow(&["abc", "de"]))];
     check(small(), Body::Empty, long(), (500, "Internal Server Error", 1));
     check(json!({"memRequestBodyBytes": 1}), slow(&["ab", "cd"]), vec![], (200, "abcd", 1));
