@@ -54,6 +54,7 @@ impl Target {
                     break;
                 }
                 b'%' | 128.. => escaped = true,
+                b if is_no_path_byte(b) => escaped = true,
                 0..=b' ' | 0x7f | b'#' => return Err(TargetError::Byte),
                 _ => {}
             }
@@ -220,6 +221,9 @@ fn normalize_escapes(path: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> 
                 push_escape(byte, out);
             }
             i += 3;
+        } else if is_no_path_byte(path[i]) {
+            push_escape(path[i], out);
+            i += 1;
         } else {
             push_text(path[i], out);
             i += 1;
@@ -238,6 +242,12 @@ fn escaped_byte(text: &[u8], i: usize) -> Option<u8> {
 fn push_escape(byte: u8, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+}
+
+/// Bytes that no path holds as they are (RFC 3986, section 3.3), a backslash for example: servers
+/// read them in different ways, so they go on escaped, as in Traefik.
+fn is_no_path_byte(byte: u8) -> bool {
+    b"\"<>\\^`{|}".contains(&byte)
 }
 
 /// Bytes beyond ASCII are escaped, so that a target is ASCII.
@@ -299,6 +309,7 @@ mod tests {
         check("/.", "/");
         check("/%41%42", "/AB");
         check("/caf\u{e9}", "/caf%C3%A9");
+        check("/\\a{b}?c={d}", "/%5Ca%7Bb%7D?c={d}");
     }
 
     #[test]

@@ -153,7 +153,9 @@ fn target(target: Bytes, method: &Method) -> Result<(Bytes, Option<Bytes>), Fail
     let Some(scheme) = target.windows(3).position(|three| three == b"://") else {
         return Err(malformed);
     };
-    if !target[..scheme].iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)) {
+    let named = target[..scheme].first().is_some_and(u8::is_ascii_alphabetic);
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"+-.".contains(b);
+    if !named || !target[..scheme].iter().all(allowed) {
         return Err(malformed);
     }
     let rest = target.slice(scheme + 3..);
