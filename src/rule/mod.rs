@@ -8,6 +8,7 @@ mod key;
 pub mod matcher;
 mod parse;
 mod reference;
+pub mod tcp;
 mod tree;
 
 pub use error::{Position, RuleError};

@@ -5,6 +5,7 @@
 
 mod error;
 mod facts;
+mod hello;
 mod load;
 mod server;
 mod store;
@@ -12,5 +13,6 @@ mod x509;
 
 pub use error::{CertificateError, TlsError};
 pub use facts::facts;
+pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};
 pub use server::server_config;
 pub use store::CertStore;

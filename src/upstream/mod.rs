@@ -10,7 +10,9 @@ mod forwarding;
 mod http1;
 mod http2;
 mod pool;
+mod relay;
 mod stream;
+mod tcp;
 mod tls;
 mod transport;
 mod tunnel;
@@ -30,6 +32,11 @@ use crate::message::{Failure, Request, Response, rescue};
 pub use endpoint::{Endpoint, EndpointError};
 pub use forwarding::{Forwarding, HostHeader, PathPrefix};
 pub use pool::Pools;
+pub use relay::{Buffers, relay};
+pub use tcp::{
+    ConnectError, Encryption, ServerStream, TcpEndpoint, TcpEndpointError, TcpTransport,
+    is_address,
+};
 pub use tls::TlsError;
 pub use transport::{Transport, TransportError};
 

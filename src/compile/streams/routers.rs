@@ -1,0 +1,160 @@
+//! TCP routers: rules read, references resolved, tables built.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::services::Services;
+use super::{Resolved, is_default, names_of, places};
+use crate::compile::{Catalog, provider_of, qualify};
+use crate::config::Transport;
+use crate::model::{Dynamic, StreamVerdict, TcpRouter};
+use crate::router::{TcpEntry, TcpTable};
+use crate::rule::{self, tcp::Matcher};
+use crate::snapshot::{StreamRoute, TlsEnd};
+
+/// Rules kept from the last generation.
+#[derive(Debug, Default)]
+pub(super) struct Memory(HashMap<String, Read>);
+
+type Read = (Arc<TcpRouter>, Result<Arc<Matcher>, String>);
+
+/// Routers of this generation.
+#[derive(Debug)]
+pub(super) struct Routers {
+    /// By entrypoint: those without TLS, and those with it.
+    pub(super) tables: Vec<[TcpTable<Arc<StreamRoute>>; 2]>,
+    pub(super) verdicts: BTreeMap<String, StreamVerdict>,
+}
+
+/// The greatest priority users may give, as for HTTP routers.
+const PRIORITY_MAX: i64 = i64::MAX - 1000;
+/// The priority of a router that takes what no other wants.
+const CATCH_ALL: i64 = -1;
+
+pub(super) fn compile(
+    dynamic: &Dynamic,
+    catalog: &Catalog,
+    services: &Services,
+    memory: &mut Memory,
+) -> Routers {
+    let mut entries: Vec<[Vec<TcpEntry<Arc<StreamRoute>>>; 2]> = Vec::new();
+    entries.resize_with(catalog.entrypoints.len(), Default::default);
+    let mut before = std::mem::take(&mut memory.0);
+    let mut verdicts = BTreeMap::new();
+    for (name, config) in &dynamic.tcp.routers {
+        let matcher = match before.remove(name) {
+            Some((kept, matcher)) if kept == *config => matcher,
+            _ => matcher(config),
+        };
+        memory.0.insert(name.clone(), (Arc::clone(config), matcher.clone()));
+        let (verdict, found) = router(name, config, &matcher, catalog, services);
+        if let (Some((places, entry)), Ok(_)) = (found, &matcher) {
+            let side = usize::from(config.tls.is_some());
+            for place in places {
+                if let Some(sides) = entries.get_mut(place) {
+                    sides[side].push(entry.clone());
+                }
+            }
+        }
+        verdicts.insert(name.clone(), verdict);
+    }
+    let tables = entries.into_iter().map(|sides| sides.map(TcpTable::build));
+    Routers { tables: tables.collect(), verdicts }
+}
+
+type Found = (Vec<usize>, TcpEntry<Arc<StreamRoute>>);
+
+/// What is told of a router, and where it leads when it is in force.
+fn router(
+    name: &str,
+    config: &Arc<TcpRouter>,
+    matcher: &Result<Arc<Matcher>, String>,
+    catalog: &Catalog,
+    services: &Services,
+) -> (StreamVerdict, Option<Found>) {
+    let provider = provider_of(name);
+    let mut resolved = Resolved::default();
+    resolved.errors.extend(matcher.as_ref().err().cloned());
+    let places =
+        places(&config.entry_points, catalog, Transport::Tcp, is_default, &mut resolved);
+    let service_name = qualify(&config.service, provider);
+    let service = match config.service.as_str() {
+        "" => Err("the service is missing on the router".to_owned()),
+        _ => services.find(&service_name),
+    };
+    let service = service.map_err(|error| resolved.errors.push(error)).ok();
+    unsupported(config, &mut resolved);
+    if let (Ok(matcher), None) = (matcher, &config.tls)
+        && matcher.needs_tls()
+    {
+        let reason = "the rule has a HostSNI other than `*`, which needs tls on the router";
+        resolved.errors.push(reason.to_owned());
+    }
+    let priority = priority(config, matcher.as_deref().ok(), &mut resolved);
+    let verdict = StreamVerdict {
+        using: names_of(&places, catalog),
+        priority: Some(priority),
+        service: Some(service_name),
+        middlewares: config.middlewares.iter().map(|name| qualify(name, provider)).collect(),
+        ..StreamVerdict::new(Arc::clone(config) as _, resolved.verdict())
+    };
+    if verdict.verdict.status == crate::model::ElementStatus::Disabled {
+        return (verdict, None);
+    }
+    let (Some(service), Ok(matcher)) = (service, matcher) else { return (verdict, None) };
+    let tls = match &config.tls {
+        Some(tls) if !tls.passthrough => TlsEnd::Here,
+        _ => TlsEnd::Server,
+    };
+    let name: Arc<str> = name.into();
+    let target = Arc::new(StreamRoute { name: Arc::clone(&name), tls, service });
+    let entry = TcpEntry { priority, name, matcher: Arc::clone(matcher), target };
+    (verdict, Some((places, entry)))
+}
+
+fn matcher(config: &TcpRouter) -> Result<Arc<Matcher>, String> {
+    if config.rule.is_empty() {
+        return Err("the rule is empty".to_owned());
+    }
+    let tree = rule::parse(&config.rule).map_err(|error| error.to_string())?;
+    rule::tcp::compile(&tree).map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn priority(config: &TcpRouter, matcher: Option<&Matcher>, resolved: &mut Resolved) -> i64 {
+    match config.priority {
+        0 if matcher.is_some_and(Matcher::is_catch_all) => CATCH_ALL,
+        0 => i64::try_from(config.rule.len()).unwrap_or(i64::MAX),
+        given => {
+            if given > PRIORITY_MAX {
+                resolved.errors.push(format!(
+                    "the router priority {given} exceeds the max user-defined priority \
+                     {PRIORITY_MAX}"
+                ));
+            }
+            given
+        }
+    }
+}
+
+/// Options that Traefik knows and that are not built yet, by name.
+fn unsupported(config: &TcpRouter, resolved: &mut Resolved) {
+    match config.rule_syntax.as_str() {
+        "" | "v3" => {}
+        "v2" => resolved.errors.push("ruleSyntax: v2 is not supported yet".to_owned()),
+        other => resolved.errors.push(format!("ruleSyntax: {other:?} is neither v3 nor v2")),
+    }
+    if !config.middlewares.is_empty() {
+        resolved.errors.push("middlewares: not supported yet".to_owned());
+    }
+    if let Some(tls) = &config.tls {
+        if !tls.passthrough && !matches!(tls.options.as_str(), "" | "default") {
+            resolved.errors.push("tls.options: not supported yet".to_owned());
+        }
+        if !tls.cert_resolver.is_empty() {
+            let reason = "tls.certResolver: not supported yet; certificates come from files";
+            resolved.warnings.push(reason.to_owned());
+        }
+    }
+}
