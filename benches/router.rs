@@ -152,6 +152,7 @@ fn row(shape: &Shape, rules: usize) {
     let entries = || -> Vec<Entry<u32>> {
         let entry = |(i, (priority, matcher)): (usize, &(i64, Arc<Matcher>))| Entry {
             priority: *priority,
+            precedence: 0,
             name: format!("router-{i}@file").into(),
             matcher: Arc::clone(matcher),
             target: i as u32,

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use crate::compile::{Catalog, Memory, compile};
 use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
-use crate::model::{Diagnostic, Dynamic, Severity, merge};
-use crate::provider::{Message, Receiver};
+use crate::model::{Diagnostic, Severity, merge};
+use crate::provider::{Message, Receiver, Update};
 use crate::service::HealthChecks;
 use crate::snapshot::{Live, Snapshot};
 
@@ -26,7 +26,7 @@ mod scripts;
 
 /// How long workers may take to load new scripts.
 const PREPARE_LIMIT: Duration = Duration::from_secs(10);
-/// How often script files are looked at for changes.
+/// How often scripts, and files that options name, are looked at for changes.
 const SCRIPTS_EVERY: Duration = Duration::from_millis(500);
 
 /// Turns configurations into what is served.
@@ -35,7 +35,7 @@ pub struct Reconciler {
     catalog: Catalog,
     scripts: ScriptFiles,
     memory: Memory,
-    parts: BTreeMap<String, Arc<Dynamic>>,
+    parts: BTreeMap<String, Update>,
     workers: Arc<[Worker]>,
     live: Arc<Live>,
     throttle: Duration,
@@ -92,7 +92,7 @@ impl Reconciler {
                     }
                 }
                 _ = look.tick() => {
-                    if !self.scripts.changed() {
+                    if !self.scripts.changed() && !self.memory.files_changed() {
                         continue;
                     }
                 }
@@ -115,17 +115,17 @@ impl Reconciler {
             }
             Message::Update(update) => {
                 log_all(&update.provider, &update.diagnostics);
-                self.live.note_rejected(&update.provider, update.diagnostics);
-                let before =
-                    self.parts.insert(update.provider.to_string(), Arc::clone(&update.dynamic));
-                !before.is_some_and(|before| Arc::ptr_eq(&before, &update.dynamic))
+                self.live.note_rejected(&update.provider, update.diagnostics.clone());
+                let dynamic = Arc::clone(&update.dynamic);
+                let before = self.parts.insert(update.provider.to_string(), update);
+                !before.is_some_and(|before| Arc::ptr_eq(&before.dynamic, &dynamic))
             }
         }
     }
 
     /// Compiles what providers say and serves it.
     async fn publish(&mut self) -> Result<(), WorkerError> {
-        let parts = self.parts.iter().map(|(name, part)| (name.as_str(), &**part));
+        let parts = self.parts.iter().map(|(name, part)| (name.as_str(), &*part.dynamic));
         let dynamic = merge(parts);
         self.scripts.load(&dynamic, &mut self.catalog);
         let mut snapshot = Arc::new(compile(&dynamic, &self.catalog, &mut self.memory));
@@ -146,8 +146,12 @@ impl Reconciler {
             tracing::error!(%error, "health checks could not be started");
         }
         let known = before.outcome.diagnostics();
-        let findings = snapshot.outcome.diagnostics();
-        log_all("", &findings.into_iter().filter(|f| !known.contains(f)).collect::<Vec<_>>());
+        let mut findings = snapshot.outcome.diagnostics();
+        findings.retain(|finding| !known.contains(finding));
+        for part in self.parts.values() {
+            part.locate(&mut findings);
+        }
+        log_all("", &findings);
         tracing::info!(
             generation = snapshot.number,
             routers = snapshot.outcome.routers.len(),

@@ -197,20 +197,23 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let mut messages = vec![internal(plan)?];
     messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
     let mut findings = Vec::new();
-    let mut parts: Vec<(Arc<str>, Arc<Dynamic>)> = Vec::new();
+    let mut parts = Vec::new();
     for message in messages {
         match message {
             Message::Update(update) => {
-                findings.extend(update.diagnostics);
-                parts.push((update.provider, update.dynamic));
+                findings.extend(update.diagnostics.iter().cloned());
+                parts.push(update);
             }
             Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
         }
     }
-    let dynamic = merge(parts.iter().map(|(provider, part)| (&**provider, &**part)));
+    let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
     ScriptFiles::new(script_bases(plan)).load(&dynamic, &mut catalog);
     let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
     findings.extend(snapshot.outcome.diagnostics());
+    for part in &parts {
+        part.locate(&mut findings);
+    }
     Ok(findings)
 }
 
@@ -253,6 +256,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
+        access_log: options.observability.access_logs,
         limits: ConnectionLimits {
             read: timeouts.read_timeout.limit(),
             idle: timeouts.idle_timeout.limit(),

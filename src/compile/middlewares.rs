@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde_json::Value;
 
+use super::held::{self, Files};
 use super::services::Services;
 use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
@@ -18,6 +19,8 @@ pub(super) struct Memory {
     kept: HashMap<String, Kept>,
     /// What is served of each middleware now: what it falls back to when a new script is bad.
     good: HashMap<String, Arc<InstanceSpec>>,
+    /// Files that options name, those of middlewares that cannot be used among them.
+    files: Files,
     /// Instances that could not be loaded, with the reason.
     pub(super) failed: HashMap<InstanceId, String>,
 }
@@ -31,6 +34,11 @@ impl Memory {
         });
         self.good = served.collect();
     }
+
+    /// Whether a file that options name is no longer what it was.
+    pub(super) fn files_changed(&self) -> bool {
+        !self.files.are_current()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +48,7 @@ struct Kept {
     compiled: Compiled,
     /// Services it refers to, with provider.
     services: Vec<String>,
+    files: Files,
 }
 
 impl Memory {
@@ -74,7 +83,8 @@ impl Memory {
         // The broken text stays unremembered, so that its next version is looked at anew.
         let script = Script { source, info: Err(String::new()) };
         let compiled = Compiled::Script(Arc::clone(good));
-        let kept = Kept { config: Arc::clone(config), script, compiled, services: Vec::new() };
+        let (services, files) = (Vec::new(), Files::default());
+        let kept = Kept { config: Arc::clone(config), script, compiled, services, files };
         Ok((kept, vec![format!("{error}; the last good version of the script stays in force")]))
     }
 }
@@ -116,9 +126,10 @@ impl Middlewares {
         let mut compiled = HashMap::new();
         let mut verdicts = StdMap::new();
         let mut kept = HashMap::new();
+        let mut files = Files::default();
         for (name, config) in &dynamic.http.middlewares {
             let before = memory.kept.get(name);
-            let outcome = compile(name, config, catalog, before);
+            let outcome = compile(name, config, catalog, before, &mut files);
             match memory.fall_back(name, config, catalog, outcome) {
                 Ok((next, warnings)) => {
                     if !warnings.is_empty() {
@@ -134,6 +145,7 @@ impl Middlewares {
             }
         }
         memory.kept = kept;
+        memory.files = files;
         let mut resolved = HashMap::new();
         for name in dynamic.http.middlewares.keys() {
             let mut found = Resolved::default();
@@ -214,6 +226,7 @@ fn compile(
     config: &Arc<model::Middleware>,
     catalog: &Catalog,
     before: Option<&Kept>,
+    all_files: &mut Files,
 ) -> Outcome {
     let (kind, options) = kind_of(config).map_err(|error| vec![error])?;
     let (script, options) = script_of(kind, options, catalog).map_err(|error| vec![error])?;
@@ -221,14 +234,16 @@ fn compile(
     if let Some(kept) = before
         && (Arc::ptr_eq(&kept.config, config) || kept.config == *config)
         && Arc::ptr_eq(&kept.script.source, &script.source)
+        && kept.files.are_current()
     {
+        all_files.extend(&kept.files);
         return Ok((kept.clone(), Vec::new()));
     }
     let text = |problem: &Problem| match problem.path.as_str() {
         "" => format!("{kind}: {}", problem.reason),
         path => format!("{kind}.{path}: {}", problem.reason),
     };
-    let decoded = info
+    let mut decoded = info
         .schema
         .decode(&options, Source::File)
         .map_err(|problems| problems.iter().map(text).collect::<Vec<_>>())?;
@@ -237,11 +252,16 @@ fn compile(
     let references = info.schema.references(&decoded.options);
     let services = references.iter().filter(|found| found.kind == ReferenceKind::Service);
     let services = services.map(|found| qualify(&found.name, provider)).collect();
+    let mut files = Files::default();
+    let resolved = held::resolve(&info.schema, &mut decoded.options, &mut files);
+    all_files.extend(&files);
+    resolved.map_err(|errors| errors.iter().map(|e| format!("{kind}: {e}")).collect::<Vec<_>>())?;
     let compiled = match &info.expand {
         Some(option) => Compiled::Expands(names_in(&decoded.options, option, provider)),
         None => Compiled::Script(Arc::new(spec(name, config, script, decoded.options)?)),
     };
-    let kept = Kept { config: Arc::clone(config), script: script.clone(), compiled, services };
+    let config = Arc::clone(config);
+    let kept = Kept { config, script: script.clone(), compiled, services, files };
     Ok((kept, warnings))
 }
 
@@ -265,7 +285,11 @@ pub fn structure(dynamic: &Dynamic, scripts: &Scripts) -> Vec<Diagnostic> {
             let problems = info.schema.decode(options, Source::File).err().unwrap_or_default();
             let structural = problems.iter().filter(|p| p.kind == ProblemKind::Structure);
             findings.extend(structural.map(|problem| {
-                Diagnostic::error(format!("{path}.{}", problem.path), &problem.reason)
+                let option = match problem.path.as_str() {
+                    "" => path.clone(),
+                    option => format!("{path}.{option}"),
+                };
+                Diagnostic::error(option, &problem.reason)
             }));
         }
     }

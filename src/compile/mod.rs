@@ -4,6 +4,7 @@
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
 mod catalog;
+mod held;
 mod limits;
 mod middlewares;
 mod routers;
@@ -21,7 +22,10 @@ use crate::tls::CertStore;
 
 pub use middlewares::structure;
 
-pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
+pub use catalog::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
+};
+pub use held::Stamp;
 
 use middlewares::Middlewares;
 use routers::Routers;
@@ -45,6 +49,12 @@ impl Memory {
         self.middlewares.failed = failed;
     }
 
+    /// Whether a file that a middleware's options name is no longer what it was.
+    #[must_use]
+    pub fn files_changed(&self) -> bool {
+        self.middlewares.files_changed()
+    }
+
     /// Notes that what was compiled last is served.
     pub fn confirm(&mut self) {
         self.middlewares.confirm();
@@ -65,6 +75,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
     middlewares.judge(&services);
     let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
+    findings.extend(routers.remarks);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {

@@ -118,6 +118,22 @@ pub struct EntryPoint {
     pub http: Http,
     /// HTTP/2 of this entrypoint.
     pub http2: Http2,
+    /// Switches of logs of routers that say nothing of it.
+    pub observability: EntryPointObservability,
+}
+
+/// Switches of an entrypoint's logs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EntryPointObservability {
+    /// Whether requests are in the access log.
+    pub access_logs: bool,
+}
+
+impl Default for EntryPointObservability {
+    fn default() -> Self {
+        Self { access_logs: true }
+    }
 }
 
 /// Time limits of an entrypoint.
@@ -261,6 +277,8 @@ impl Default for Http2 {
 pub struct Providers {
     /// The least time between two applied changes.
     pub providers_throttle_duration: GoDuration,
+    /// Providers by name: of two routers of equal priority that of the earlier one goes first.
+    pub precedence: Vec<String>,
     /// Files.
     #[serde(deserialize_with = "section")]
     pub file: Option<FileProvider>,
@@ -268,9 +286,34 @@ pub struct Providers {
 
 impl Default for Providers {
     fn default() -> Self {
-        Self { providers_throttle_duration: GoDuration::from_secs(2), file: None }
+        Self {
+            providers_throttle_duration: GoDuration::from_secs(2),
+            precedence: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
+            file: None,
+        }
     }
 }
+
+/// All providers by the names in routers' names, in their order of precedence.
+pub(super) const PROVIDERS: &[&str] = &[
+    "kubernetesgateway",
+    "kubernetescrd",
+    "kubernetes",
+    "kubernetesingressnginx",
+    "swarm",
+    "docker",
+    "file",
+    "redis",
+    "knative",
+    "consul",
+    "consulcatalog",
+    "nomad",
+    "etcd",
+    "ecs",
+    "http",
+    "zookeeper",
+    "rest",
+];
 
 /// The file provider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -363,11 +406,13 @@ pub struct AccessLog {
     pub file_path: String,
     /// `common`.
     pub format: String,
+    /// Whether requests of internal services, such as `ping@internal`, are in it.
+    pub add_internals: bool,
 }
 
 impl Default for AccessLog {
     fn default() -> Self {
-        Self { file_path: String::new(), format: "common".to_owned() }
+        Self { file_path: String::new(), format: "common".to_owned(), add_internals: false }
     }
 }
 
@@ -375,13 +420,17 @@ impl Default for AccessLog {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Core {
-    /// `v3`.
+    /// `v3` or `v2`.
     pub default_rule_syntax: String,
+    /// Moongate's own: what becomes of the requests of a disabled router whose rule can be read:
+    /// `fallThrough` to the next router as in Traefik, or `reject` with 503.
+    pub disabled_routers: String,
 }
 
 impl Default for Core {
     fn default() -> Self {
-        Self { default_rule_syntax: "v3".to_owned() }
+        let (v3, fall) = ("v3".to_owned(), "fallThrough".to_owned());
+        Self { default_rule_syntax: v3, disabled_routers: fall }
     }
 }
 

@@ -11,7 +11,6 @@ pub(super) enum Fate {
 
 /// Options by path, `*` for any name; those below a path share its fate.
 const OPTIONS: &[(&str, Fate)] = &[
-    ("accesslog.addinternals", Fate::Refused),
     ("accesslog.bufferingsize", Fate::Ignored),
     ("accesslog.dualoutput", Fate::Refused),
     ("accesslog.fields", Fate::Refused),
@@ -29,7 +28,9 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("entrypoints.*.http2.maxdecoderheadertablesize", Fate::Refused),
     ("entrypoints.*.http2.maxencoderheadertablesize", Fate::Refused),
     ("entrypoints.*.http3", Fate::Refused),
-    ("entrypoints.*.observability", Fate::Refused),
+    ("entrypoints.*.observability.metrics", Fate::Ignored),
+    ("entrypoints.*.observability.traceverbosity", Fate::Ignored),
+    ("entrypoints.*.observability.tracing", Fate::Ignored),
     ("entrypoints.*.proxyprotocol", Fate::Refused),
     ("entrypoints.*.transport.keepalivemaxrequests", Fate::Refused),
     ("entrypoints.*.transport.keepalivemaxtime", Fate::Refused),
@@ -61,7 +62,6 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.marathon", Fate::Refused),
     ("providers.nomad", Fate::Refused),
     ("providers.plugin", Fate::Refused),
-    ("providers.precedence", Fate::Refused),
     ("providers.rancher", Fate::Refused),
     ("providers.redis", Fate::Refused),
     ("providers.rest", Fate::Refused),

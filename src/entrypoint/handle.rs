@@ -1,6 +1,7 @@
 //! One request on a worker: routed, answered, noted.
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,16 +10,19 @@ use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::InstanceId;
+use crate::lua::{self, FetchError, HttpClient, InstanceId};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
+use crate::router::Table;
 use crate::rule::Facts;
 use crate::service::{Means, Service};
-use crate::snapshot::Route;
-use crate::upstream::Pools;
+use crate::snapshot::{Route, Target};
+use crate::upstream::{
+    Forwarding, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
+};
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -68,14 +72,21 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
     );
     let generation = worker.generation();
     let Some(route) = find(connection, &generation, &request) else {
+        request.exchange.record.borrow_mut().quiet = !entrypoint.access_log;
         return rescue(Failure::NoRouter);
     };
-    request.exchange.record.borrow_mut().router = Some(Arc::clone(&route.name));
-    let lent = Lent { worker: Rc::clone(worker), generation };
-    if route.steps.is_empty() {
-        return route.service.serve(&lent, request).await;
+    {
+        let mut record = request.exchange.record.borrow_mut();
+        record.router = Some(Arc::clone(&route.name));
+        record.quiet = !route.access_log;
     }
-    lent.pass(&route.steps, &route.service, request).await
+    let lent = Lent { worker: Rc::clone(worker), generation };
+    if route.steps.is_empty()
+        && let Target::Service(service) = &route.target
+    {
+        return service.serve(&lent, request).await;
+    }
+    lent.enter(&route, request).await
 }
 
 fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {
@@ -84,18 +95,21 @@ fn find(connection: &Connection, generation: &Generation, request: &Request) -> 
         Some(_) => &tables.encrypted,
         None => &tables.plain,
     };
+    look_up(table, request).cloned()
+}
+
+/// The first of a table's routes whose rule matches the request as it is now.
+fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Arc<Route>> {
     let host = routing_host(&request.host);
     let path = request.target.routing_path();
-    table
-        .find(&Facts {
-            method: &request.method,
-            host: &host,
-            path: &path,
-            query: request.target.query(),
-            headers: &request.headers,
-            client_ip: connection.client.peer.ip(),
-        })
-        .cloned()
+    table.find(&Facts {
+        method: &request.method,
+        host: &host,
+        path: &path,
+        query: request.target.query(),
+        headers: &request.headers,
+        client_ip: request.exchange.client.peer.ip(),
+    })
 }
 
 /// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
@@ -129,6 +143,27 @@ struct Lent {
     generation: Rc<Generation>,
 }
 
+impl Lent {
+    /// Sends a request through a route's scripts and on.
+    fn enter(self, route: &Route, request: Request) -> LocalFuture<'static, Response> {
+        self.walk(&route.steps, route.target.clone(), request)
+    }
+
+    fn walk(
+        self,
+        steps: &Arc<[InstanceId]>,
+        target: Target,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let instances = Rc::clone(&self.generation.instances);
+        let end = Behind { lent: self, target };
+        if steps.is_empty() {
+            return end.serve(request);
+        }
+        Box::pin(middleware::run(instances, Arc::clone(steps), Rc::new(end), request))
+    }
+}
+
 impl Means for Lent {
     fn pools(&self) -> &Rc<Pools> {
         &self.worker.pools
@@ -144,28 +179,73 @@ impl Means for Lent {
         service: &Arc<Service>,
         request: Request,
     ) -> LocalFuture<'static, Response> {
-        let instances = Rc::clone(&self.generation.instances);
-        let end = Rc::new(ServiceEnd { lent: self.clone(), service: Arc::clone(service) });
-        Box::pin(middleware::run(instances, Arc::clone(steps), end, request))
+        self.clone().walk(steps, Target::Service(Arc::clone(service)), request)
     }
 }
 
-/// A service, behind scripts.
-struct ServiceEnd {
+/// What stands behind scripts: a service, or the routes of a router's children.
+struct Behind {
     lent: Lent,
-    service: Arc<Service>,
+    target: Target,
 }
 
-impl End for ServiceEnd {
+impl Behind {
+    /// Sends a request to the child whose rule matches it as it is now.
+    fn descend(
+        &self,
+        children: &Table<Arc<Route>>,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let Some(route) = look_up(children, &request).cloned() else {
+            return Box::pin(ready(rescue(Failure::NoRouter)));
+        };
+        let mut record = request.exchange.record.borrow_mut();
+        let above = record.router.as_deref().unwrap_or_default();
+        record.router = Some(format!("{above} -> {}", route.name).into());
+        drop(record);
+        self.lent.clone().enter(&route, request)
+    }
+}
+
+impl End for Behind {
     fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
-        let (lent, service) = (self.lent.clone(), Arc::clone(&self.service));
-        Box::pin(async move { service.serve(&lent, request).await })
+        match &self.target {
+            Target::Service(service) => {
+                let (service, lent) = (Arc::clone(service), self.lent.clone());
+                Box::pin(async move { service.serve(&lent, request).await })
+            }
+            Target::Children(children) => self.descend(children, request),
+            Target::Refused => Box::pin(ready(rescue(Failure::RouterDisabled))),
+        }
     }
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
         let service = Arc::clone(self.lent.generation.snapshot.services.get(name)?);
         let lent = self.lent.clone();
         Some(Box::pin(async move { service.serve(&lent, request).await }))
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        let worker = Rc::clone(&self.lent.worker);
+        let endpoint = worker.origins.endpoint(client.id, origin, || {
+            let mut transport = Transport::build(&client.transport)?;
+            transport.reach = match client.reach {
+                lua::Reach::Everywhere => Reach::Everywhere,
+                lua::Reach::BeyondTheLink => Reach::BeyondTheLink,
+            };
+            Ok(transport)
+        });
+        let endpoint = endpoint.map_err(|error| match error {
+            OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
+            OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
+        })?;
+        let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+        Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
     }
 }
 
@@ -217,6 +297,9 @@ impl Drop for Finish {
     fn drop(&mut self) {
         let (Some(line), Some(log)) = (&self.line, &self.worker.access_log) else { return };
         let record = self.exchange.record.borrow();
+        if record.quiet {
+            return;
+        }
         log.record(&AccessRecord {
             client: self.exchange.client.peer.ip(),
             user: record.user.as_deref(),

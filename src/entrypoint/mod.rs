@@ -33,6 +33,8 @@ pub struct Entrypoint {
     pub forwarded_for: ForwardedFor,
     /// Whether dot segments and empty segments are removed from paths.
     pub path: PathHandling,
+    /// Whether requests that no router takes are in the access log.
+    pub access_log: bool,
     /// Limits of time and size.
     pub limits: ConnectionLimits,
 }

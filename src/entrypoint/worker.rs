@@ -21,7 +21,7 @@ use crate::lua::{InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::Snapshot;
-use crate::upstream::Pools;
+use crate::upstream::{Origins, Pools};
 
 /// Why a worker could not be started or does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +169,7 @@ pub(super) struct Generation {
 /// What a worker's connections share.
 pub(super) struct Shared {
     pub(super) pools: Rc<Pools>,
+    pub(super) origins: Origins,
     pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) access_log: Option<Arc<AccessLog>>,
     pub(super) server_name: HeaderValue,
@@ -191,6 +192,7 @@ impl Shared {
         let first = Rc::new(Generation { snapshot, instances: Rc::default() });
         Ok(Rc::new(Self {
             pools: Pools::new(),
+            origins: Origins::default(),
             tls: settings.tls,
             access_log: settings.access_log,
             server_name: settings.server_name,

@@ -41,13 +41,15 @@ pub struct Context {
     pub host: Rc<dyn Host>,
     /// `ctx.vars`, once a script has asked for it.
     pub(super) vars: OnceCell<mlua::Table>,
+    /// Requests that its scripts have sent themselves.
+    pub(super) fetches: Cell<u32>,
 }
 
 impl Context {
     /// A fresh context.
     #[must_use]
     pub fn new(exchange: Rc<Exchange>, host: Rc<dyn Host>) -> Self {
-        Self { exchange, host, vars: OnceCell::new() }
+        Self { exchange, host, vars: OnceCell::new(), fetches: Cell::new(0) }
     }
 }
 
@@ -218,6 +220,7 @@ impl Instance {
             cx: RefCell::new(cx.cloned()),
             loaded: Rc::clone(loaded),
             name: Arc::clone(&self.spec.name),
+            limits: self.spec.limits,
             position,
             request: RefCell::default(),
             next: RefCell::default(),

@@ -12,6 +12,7 @@ mod instance;
 mod load;
 mod memory;
 mod onerror;
+mod password;
 mod run;
 mod sandbox;
 mod script;
@@ -22,7 +23,7 @@ mod vm;
 mod tests;
 
 pub use builtin::builtins;
-pub use host::Host;
+pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use load::inspect;
 pub use script::{

@@ -10,7 +10,7 @@ use mlua::{AnyUserData, Value};
 
 use super::load::Loaded;
 use super::tools::Tools;
-use super::{Context, Host};
+use super::{Context, Host, Limits};
 use crate::message::{Body, LocalFuture, Request, Response};
 
 /// A request while a script holds it.
@@ -40,6 +40,8 @@ pub(super) struct Run {
     pub(super) loaded: Rc<Loaded>,
     /// The middleware's name, `ctx.name`.
     pub(super) name: std::sync::Arc<str>,
+    /// The limits of the middleware.
+    pub(super) limits: Limits,
     /// The place in the chain, for `ctx.next()`; none in a `response` hook.
     pub(super) position: Option<usize>,
     pub(super) request: RefCell<Option<Rc<RequestSlot>>>,
@@ -212,6 +214,25 @@ impl Run {
         }
         let table = lua.create_table()?;
         Ok(Value::Table(cx.vars.get_or_init(|| table).clone()))
+    }
+
+    /// Counts a request of the script's own; the context of the run.
+    ///
+    /// # Errors
+    /// In `setup`, after the run, and beyond the limit.
+    pub(super) fn begin_fetch(&self) -> mlua::Result<Rc<Context>> {
+        let cx = self.cx.borrow().clone();
+        let cx = cx.ok_or_else(|| {
+            mlua::Error::runtime("requests can be sent while a request is served, not in setup")
+        })?;
+        let sent = cx.fetches.get();
+        if sent >= self.limits.fetches {
+            let limit = self.limits.fetches;
+            let text = format!("more than {limit} requests were sent for one (limits.fetches)");
+            return Err(mlua::Error::runtime(text));
+        }
+        cx.fetches.set(sent + 1);
+        Ok(cx)
     }
 
     /// Ends the objects of this run.

@@ -1,7 +1,10 @@
 //! Scripts run against requests made here.
 
+mod auth;
 mod builtin;
+mod fetch;
 mod hooks;
 mod limits;
 mod memory;
+mod server;
 mod support;

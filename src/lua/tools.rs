@@ -11,6 +11,7 @@ use http::HeaderName;
 use mlua::Table;
 
 use super::gate::Gate;
+use super::password::Passwords;
 use super::run::Run;
 
 /// Header names kept ready; a script that makes up names does not grow the table beyond this.
@@ -38,6 +39,8 @@ pub(super) struct Tools {
     pub(super) expressions: RefCell<HashMap<Box<[u8]>, Rc<regex::bytes::Regex>>>,
     /// What `ctx` of all scripts have in common, once one is loaded.
     pub(super) ctx: OnceCell<Table>,
+    /// Created at its first use: most VMs check no password.
+    passwords: OnceCell<Rc<Passwords>>,
     ids: Cell<u64>,
 }
 
@@ -53,6 +56,7 @@ impl Tools {
             header_names: RefCell::default(),
             expressions: RefCell::default(),
             ctx: OnceCell::new(),
+            passwords: OnceCell::new(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
         })
     }
@@ -96,6 +100,11 @@ impl Tools {
         }
         expressions.insert(text.as_bytes().into(), Rc::clone(&built));
         Ok(built)
+    }
+
+    /// What this VM knows of passwords.
+    pub(super) fn passwords(&self) -> Rc<Passwords> {
+        Rc::clone(self.passwords.get_or_init(Rc::default))
     }
 
     /// An id for a failure, which the client sees and the log holds.

@@ -62,13 +62,14 @@ pub struct Exchange {
 /// Notes taken while a request is served.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// The router that took the request, `name@provider`.
+    /// The router that took the request, `name@provider`; children after their parents, as in
+    /// `api@file -> users@file`.
     pub router: Option<Arc<str>>,
     /// The service that answered, `name@provider`.
     pub service: Option<Arc<str>>,
     /// The server's URL, without path.
     pub server: Option<Arc<str>>,
-    /// The user that an authentication script accepted.
+    /// The user that a script named; one that was refused is noted as well, as Traefik does.
     pub user: Option<String>,
     /// How long the server took to answer with a head.
     pub origin_duration: Option<Duration>,
@@ -76,6 +77,8 @@ pub struct Record {
     pub origin_status: Option<u16>,
     /// How often a retry script tried again.
     pub retry_attempts: u32,
+    /// Whether the request is kept out of the access log.
+    pub quiet: bool,
 }
 
 impl Exchange {

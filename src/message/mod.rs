@@ -7,6 +7,7 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
+pub mod fields;
 pub mod proxy;
 mod rescue;
 mod target;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::lua::{Context, Flow, Host, Instance, InstanceId};
+use crate::lua::{Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId};
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
 
 /// A worker's instances of one generation.
@@ -22,6 +22,17 @@ pub trait End {
 
     /// Sends a request to a service by its name with provider.
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>>;
+
+    /// Sends a request of a script's own to any server.
+    ///
+    /// # Errors
+    /// When no request can be sent that way at all.
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError>;
 }
 
 /// Runs a request through scripts and what stands behind them.
@@ -100,5 +111,14 @@ impl Host for Walk {
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
         self.chain.end.service(name, request)
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        self.chain.end.fetch(client, origin, request)
     }
 }

@@ -175,7 +175,9 @@ impl Outcome {
                 if name.contains('@') { name.to_owned() } else { format!("{name}@{provider}") }
             };
             let config = &router.config;
-            services.entry(qualified(&config.service)).or_default().push(name.to_string());
+            if !config.service.is_empty() {
+                services.entry(qualified(&config.service)).or_default().push(name.to_string());
+            }
             for middleware in &config.middlewares {
                 middlewares.entry(qualified(middleware)).or_default().push(name.to_string());
             }

@@ -2,15 +2,13 @@
 //! catalogue, so that compiling needs no file.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use crate::compile::{Catalog, Script};
+use crate::compile::{Catalog, Script, Stamp};
 use crate::lua::{ScriptSource, inspect};
 use crate::model::Dynamic;
 
@@ -30,14 +28,6 @@ struct File {
     script: Script,
 }
 
-/// What changes when a file changes, whether it is written, renamed over or a link is moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    len: u64,
-    file: u64,
-}
-
 /// A script longer than this is none.
 const SCRIPT_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -52,7 +42,8 @@ impl ScriptFiles {
     #[must_use]
     pub fn changed(&self) -> bool {
         self.files.iter().any(|(path, file)| {
-            let now = file.found.as_deref().map_or_else(|| self.locate(path), |f| stamp(f).ok());
+            let now =
+                file.found.as_deref().map_or_else(|| self.locate(path), |f| Stamp::of(f).ok());
             now != file.stamp
         })
     }
@@ -86,7 +77,7 @@ impl ScriptFiles {
     /// Reads a file, unless it is what it was.
     fn read(&self, path: &Path, before: Option<File>) -> File {
         let found = self.candidates(path).find(|path| path.is_file());
-        let stamp = found.as_deref().and_then(|found| stamp(found).ok());
+        let stamp = found.as_deref().and_then(|found| Stamp::of(found).ok());
         if let Some(before) = before
             && before.found == found
             && before.stamp == stamp
@@ -113,7 +104,7 @@ impl ScriptFiles {
     }
 
     fn locate(&self, path: &Path) -> Option<Stamp> {
-        self.candidates(path).find_map(|path| stamp(&path).ok())
+        self.candidates(path).find_map(|path| Stamp::of(&path).ok())
     }
 
     fn candidates<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
@@ -144,11 +135,4 @@ fn lua<'a>(kind: &str, value: &'a Value) -> Option<&'a Value> {
 fn text<'a>(options: &'a Value, key: &str) -> Option<&'a str> {
     let mut fields = options.as_object()?.iter();
     fields.find(|(name, _)| name.eq_ignore_ascii_case(key))?.1.as_str()
-}
-
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path)?;
-    let modified = metadata.modified().ok();
-    Ok(Stamp { modified, len: metadata.len(), file: metadata.ino() })
 }

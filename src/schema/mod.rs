@@ -70,7 +70,8 @@ pub struct Reference {
 /// A decoded value that somebody outside must handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// A secret: text, `{env}`, `{file}`, or from Kubernetes objects `{secret, keys}`.
+    /// A secret, or what is kept in a file: text, `{env}`, `{file}`, or from Kubernetes objects
+    /// `{secret, keys}`.
     Secret,
     /// A reference: a name, or from Kubernetes objects a section with a `name`.
     Reference(ReferenceKind),

@@ -18,7 +18,7 @@ use crate::message::{Exchange, LocalFuture, Request, Response};
 /// Copies that may be under way at once for one service; more are left out.
 const COPIES_MAX: usize = 1024;
 /// How long a copy may take, with the answer that nobody reads.
-const COPY_TIME_MAX: Duration = Duration::from_secs(60);
+const COPY_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A service, and those that get copies.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::stream::Encrypted;
-use super::{Endpoint, failures};
+use super::{Endpoint, Reach, failures};
 use crate::message::Failure;
 
 /// Which protocols a TLS connection offers to speak.
@@ -29,10 +29,11 @@ const ADDRESS_MIN: Duration = Duration::from_secs(2);
 /// Opens a connection within the transport's limit.
 pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
     let limit = endpoint.transport.dial_timeout;
+    let reach = endpoint.transport.reach;
     let dialed = match limit {
-        None => dial(&endpoint.authority, None).await,
+        None => dial(&endpoint.authority, reach, None).await,
         Some(limit) => {
-            let dial = dial(&endpoint.authority, Some(Instant::now() + limit));
+            let dial = dial(&endpoint.authority, reach, Some(Instant::now() + limit));
             timeout(limit, dial).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         }
     };
@@ -49,9 +50,15 @@ pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
 
 /// Tries a name's addresses in order. What is left of the time is shared among those left, so
 /// that an address that never answers does not take all of it.
-pub(super) async fn dial(authority: &str, deadline: Option<Instant>) -> io::Result<TcpStream> {
-    let mut addresses = tokio::net::lookup_host(authority).await?.collect::<Vec<_>>().into_iter();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+pub(super) async fn dial(authority: &str, reach: Reach, deadline: Option<Instant>) -> io::Result<TcpStream> {
+    let mut addresses = tokio::net::lookup_host(authority).await?.collect::<Vec<_>>();
+    let found = addresses.len();
+    addresses.retain(|address| reach.includes(address.ip()));
+    let mut last = match found {
+        0 => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+        _ => io::Error::new(io::ErrorKind::PermissionDenied, "its address may not be asked"),
+    };
+    let mut addresses = addresses.into_iter();
     while let Some(address) = addresses.next() {
         let connect = TcpStream::connect(address);
         let tried = match deadline {

@@ -9,7 +9,9 @@ mod failures;
 mod forwarding;
 mod http1;
 mod http2;
+mod origins;
 mod pool;
+mod reach;
 mod relay;
 mod stream;
 mod tcp;
@@ -31,7 +33,9 @@ use crate::message::{Failure, Request, Response, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use forwarding::{Forwarding, HostHeader, PathPrefix};
+pub use origins::{OriginError, Origins, TransportId};
 pub use pool::Pools;
+pub use reach::Reach;
 pub use relay::{Buffers, relay};
 pub use tcp::{
     ConnectError, Encryption, ServerStream, TcpEndpoint, TcpEndpointError, TcpTransport,

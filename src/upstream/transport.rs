@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Reach;
 use super::tls::{Tls, TlsError};
 use crate::model::ServersTransport;
 
@@ -17,6 +18,8 @@ pub struct Transport {
     pub idle_timeout: Option<Duration>,
     /// Idle connections kept to one server, over all workers.
     pub idle_max: usize,
+    /// Which addresses may be connected to.
+    pub reach: Reach,
     /// Whether servers that offer HTTP/2 in TLS are talked to in it.
     pub(super) http2: Http2,
     /// Silence on an HTTP/2 connection after which a ping is sent.
@@ -83,6 +86,7 @@ impl Transport {
             response_header_timeout: timeouts.response_header_timeout.limit(),
             idle_timeout: timeouts.idle_conn_timeout.limit(),
             idle_max: options.max_idle_conns_per_host,
+            reach: Reach::Everywhere,
             http2: if options.disable_http2 { Http2::Disabled } else { Http2::Offered },
             ping_after: timeouts.read_idle_timeout.limit(),
             ping_timeout: timeouts.ping_timeout.limit().unwrap_or(PING_TIMEOUT),

@@ -66,7 +66,7 @@ fn options_of_files() {
         file,
         &json!({"address": "http://auth/", "tls": {"ca": "ca.pem"}, "maxBodySize": "1MiB"}),
         &json!({
-            "tls": {"ca": "ca.pem", "insecureSkipVerify": false},
+            "tls": {"ca": {"file": "ca.pem"}, "insecureSkipVerify": false},
             "maxBodySize": 1_048_576,
             "maxResponseBodySize": -1,
             "headerField": null,

@@ -53,6 +53,8 @@ impl Work<'_> {
         };
         let host = Some(&options.hostname).filter(|host| !host.is_empty());
         let (host, own) = headers(options, host)?;
+        let redirects =
+            if options.follow_redirects { Redirects::Followed } else { Redirects::Judged };
         Ok(Plan {
             mode,
             method,
@@ -62,10 +64,7 @@ impl Work<'_> {
             interval,
             unhealthy_interval,
             timeout: self.positive("timeout", options.timeout, defaults.timeout),
-            redirects: match options.follow_redirects {
-                true => Redirects::Followed,
-                false => Redirects::Judged,
-            },
+            redirects,
         })
     }
 

@@ -16,11 +16,11 @@ fn catalog() -> Catalog {
     }
 }
 
-fn compile(services: &Value, memory: &mut Memory) -> Services {
+fn compile(services: &Value, catalog: &Catalog, memory: &mut Memory) -> Services {
     let dynamic: Dynamic = decode(&json!({"http": {"services": services}})).unwrap();
     let mut scripts = middlewares::Memory::default();
-    let middlewares = Middlewares::compile(&dynamic, &catalog(), &mut scripts);
-    Services::compile(&dynamic, &catalog(), &middlewares, memory)
+    let middlewares = Middlewares::compile(&dynamic, catalog, &mut scripts);
+    Services::compile(&dynamic, catalog, &middlewares, memory)
 }
 
 fn children(service: &Service) -> &Children {
@@ -43,16 +43,17 @@ fn what_did_not_change_is_the_same() {
             "f@file": {"failover": {"service": "a", "fallback": "o"}},
         })
     };
-    let mut memory = Memory::default();
-    let first = compile(&given(&["http://a"], 1), &mut memory);
+    let (catalog, mut memory) = (catalog(), Memory::default());
+    let mut compile = |services: &Value| compile(services, &catalog, &mut memory);
+    let first = compile(&given(&["http://a"], 1));
     assert!(first.verdicts.is_empty(), "{:?}", first.verdicts);
     assert_eq!(first.health.keys().collect::<Vec<_>>(), ["a@file"]);
-    let second = compile(&given(&["http://a"], 1), &mut memory);
+    let second = compile(&given(&["http://a"], 1));
     for (name, service) in &first.live {
         assert!(Arc::ptr_eq(service, &second.live[name]), "{name}");
     }
     // A child is another, so its parent is, and goes on where it was.
-    let third = compile(&given(&["http://a"], 2), &mut memory);
+    let third = compile(&given(&["http://a"], 2));
     let is_same = |name: &str| Arc::ptr_eq(&second.live[name], &third.live[name]);
     assert!(is_same("a@file") && !is_same("o@file") && !is_same("w@file"));
     let (before, after) = (children(&second.live["w@file"]), children(&third.live["w@file"]));
@@ -65,7 +66,7 @@ fn what_did_not_change_is_the_same() {
     // A server that is added leaves what is known of the others.
     let down = &servers_of(&third.live["a@file"]).unwrap().servers[0].member;
     down.set_up(false);
-    let fourth = compile(&given(&["http://b", "http://a"], 2), &mut memory);
+    let fourth = compile(&given(&["http://b", "http://a"], 2));
     let servers = &servers_of(&fourth.live["a@file"]).unwrap().servers;
     assert!(servers[0].member.is_up() && Arc::ptr_eq(&servers[1].member, down));
 }
@@ -76,7 +77,7 @@ fn refuse(service: Value, expect: &str) {
         "plain@file": {"loadBalancer": {"servers": [{"url": "http://a"}]}},
         "checked@file": {"loadBalancer": {"healthCheck": {}, "servers": [{"url": "http://a"}]}},
     });
-    let compiled = compile(&services, &mut Memory::default());
+    let compiled = compile(&services, &catalog(), &mut Memory::default());
     let errors = compiled.verdicts.get("s@file").map(|verdict| verdict.errors.join("; "));
     assert!(errors.as_ref().is_some_and(|e| e.contains(expect)), "{expect}: {errors:?}");
 }

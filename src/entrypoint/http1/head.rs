@@ -11,6 +11,7 @@ use http::{Method, Version};
 
 use super::super::admit::{Head, asks_upgrade};
 use crate::message::Failure;
+use crate::message::fields::{Fields, fields, place};
 
 /// A head with what it says of the connection and of the body.
 pub(super) struct Heading {
@@ -74,8 +75,6 @@ struct Parsed {
     fields: Fields,
 }
 
-type Fields = smallvec::SmallVec<[(Range<usize>, Range<usize>); 16]>;
-
 fn parse<'b>(
     buffer: &'b [u8],
     headers: &mut [MaybeUninit<httparse::Header<'b>>],
@@ -85,21 +84,13 @@ fn parse<'b>(
     else {
         return Ok(None);
     };
-    let range = |part: &[u8]| {
-        let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
-        start..start + part.len()
-    };
     let method = request.method.unwrap_or_default();
     Ok(Some(Parsed {
         len,
         method: Method::from_bytes(method.as_bytes()).map_err(|_| httparse::Error::Token)?,
-        target: range(request.path.unwrap_or_default().as_bytes()),
+        target: place(buffer, request.path.unwrap_or_default().as_bytes()),
         version: if request.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
-        fields: request
-            .headers
-            .iter()
-            .map(|h| (range(h.name.as_bytes()), range(h.value)))
-            .collect(),
+        fields: fields(buffer, request.headers),
     }))
 }
 
@@ -110,15 +101,16 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
     let mut body = BodyHeaders::default();
     let mut connection = Tokens::default();
     let (mut host, mut may_upgrade, mut may_expect) = (None, false, false);
-    for (name, place) in parsed.fields {
-        let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| bad("malformed header"))?;
+    for field in parsed.fields {
+        let name =
+            HeaderName::from_bytes(&bytes[field.name()]).map_err(|_| bad("malformed header"))?;
         if name == header::HOST {
-            if host.replace(bytes.slice(place)).is_some() {
+            if host.replace(bytes.slice(field.value())).is_some() {
                 return Err(bad("more than one Host"));
             }
             continue;
         }
-        let value = HeaderValue::from_maybe_shared(bytes.slice(place))
+        let value = HeaderValue::from_maybe_shared(bytes.slice(field.value()))
             .map_err(|_| bad("malformed header"))?;
         match name {
             header::CONNECTION => connection.read(&value),

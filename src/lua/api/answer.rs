@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use mlua::{LuaString, Table, Value, Variadic};
 
 use super::headers::value_of;
@@ -101,16 +101,28 @@ pub(super) fn status_of(status: i64) -> mlua::Result<StatusCode> {
 }
 
 fn fill(response: &mut Response, headers: &Table, tools: &Tools) -> mlua::Result<()> {
+    fill_headers(&mut response.headers, headers, tools)
+}
+
+/// Puts what a table says into headers: one value, or a list of values, per name.
+///
+/// # Errors
+/// When a name or a value cannot be a header's.
+pub(super) fn fill_headers(
+    map: &mut HeaderMap,
+    headers: &Table,
+    tools: &Tools,
+) -> mlua::Result<()> {
     for pair in headers.pairs::<LuaString, Value>() {
         let (name, value) = pair?;
         let name = tools.header_name(&name.as_bytes())?;
-        response.headers.remove(&name);
+        map.remove(&name);
         let Value::Table(values) = value else {
-            response.headers.append(name, value_of(&value)?);
+            map.append(name, value_of(&value)?);
             continue;
         };
         for value in values.sequence_values::<Value>() {
-            response.headers.append(name.clone(), value_of(&value?)?);
+            map.append(name.clone(), value_of(&value?)?);
         }
     }
     Ok(())

@@ -1,11 +1,13 @@
 //! The module `crypto`.
 
+use md5::{Digest as _, Md5};
 use mlua::{BString, LuaString, UserData, UserDataRegistry, Value};
 use ring::rand::SecureRandom as _;
 use ring::{digest, hmac};
 
 use super::encoding::encode;
 use super::members::Others;
+use super::password;
 use super::{Doc, Function, Member, Module, Object};
 
 /// Random bytes that one call may ask for.
@@ -59,6 +61,8 @@ pub(super) const MODULE: Module = Module {
         Function { doc: DIGESTS[1], make: |lua, _| hash(lua, &digest::SHA384) },
         Function { doc: DIGESTS[2], make: |lua, _| hash(lua, &digest::SHA512) },
         Function { doc: DIGESTS[3], make: |lua, _| hash(lua, &digest::SHA1_FOR_LEGACY_USE_ONLY) },
+        Function { doc: DIGESTS[4], make: |lua, _| md5(lua) },
+        password::VERIFY,
         Function {
             doc: Doc {
                 name: "equal",
@@ -154,7 +158,7 @@ impl UserData for Key {
     }
 }
 
-const DIGESTS: [Doc; 4] = [
+const DIGESTS: [Doc; 5] = [
     Doc {
         name: "sha256",
         signature: "crypto.sha256(bytes: string, encoding: string?) -> string",
@@ -178,6 +182,12 @@ const DIGESTS: [Doc; 4] = [
         signature: "crypto.sha1(bytes: string, encoding: string?) -> string",
         text: "The SHA-1 digest, for protocols that ask for it.",
         example: "local tag = crypto.sha1(text, \"hex\")",
+    },
+    Doc {
+        name: "md5",
+        signature: "crypto.md5(bytes: string, encoding: string?) -> string",
+        text: "The MD5 digest, for protocols that ask for it. It protects nothing.",
+        example: "local tag = crypto.md5(text, \"hex\")",
     },
 ];
 
@@ -208,6 +218,13 @@ fn sign(
 fn hash(lua: &mlua::Lua, algorithm: &'static digest::Algorithm) -> mlua::Result<Value> {
     lua.create_function(move |_, (bytes, encoding): (LuaString, Option<String>)| {
         encode(digest::digest(algorithm, &bytes.as_bytes()).as_ref(), encoding.as_deref())
+    })
+    .map(Value::Function)
+}
+
+fn md5(lua: &mlua::Lua) -> mlua::Result<Value> {
+    lua.create_function(|_, (bytes, encoding): (LuaString, Option<String>)| {
+        encode(Md5::digest(&*bytes.as_bytes()).as_slice(), encoding.as_deref())
     })
     .map(Value::Function)
 }

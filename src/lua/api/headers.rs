@@ -1,5 +1,6 @@
 //! `headers` of a request or a response.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
@@ -18,6 +19,8 @@ pub(super) enum Headers {
     Request(Rc<RequestSlot>),
     /// Those of a response.
     Response(Rc<ResponseSlot>),
+    /// Those of no message yet.
+    Own(RefCell<HeaderMap>, Rc<Tools>),
 }
 
 pub(super) const OBJECT: Object<Headers> = Object {
@@ -103,6 +106,21 @@ pub(super) const OBJECT: Object<Headers> = Object {
         },
         Member {
             doc: Doc {
+                name: "copy",
+                signature: "h:copy() -> headers",
+                text: "A copy that belongs to no message, for a request of the script's own. \
+                       `Host` of a request is not copied.",
+                example: "local mine = req.headers:copy()",
+            },
+            add: |members| {
+                members.method("copy", |lua, headers, ()| {
+                    let map = RefCell::new(headers.map()?);
+                    lua.create_userdata(Headers::Own(map, Rc::clone(headers.tools())))
+                });
+            },
+        },
+        Member {
+            doc: Doc {
                 name: "pairs",
                 signature: "h:pairs() -> iterator",
                 text: "What `pairs(h)` walks with: a copy, so headers can be changed on the way.",
@@ -138,6 +156,7 @@ impl Headers {
         match self {
             Self::Request(slot) => &slot.tools,
             Self::Response(slot) => &slot.tools,
+            Self::Own(_, tools) => tools,
         }
     }
 
@@ -153,6 +172,7 @@ impl Headers {
         match self {
             Self::Request(slot) => slot.with(|request| body(&request.headers, Some(&request.host))),
             Self::Response(slot) => slot.with(|response| body(&response.headers, None)),
+            Self::Own(map, _) => body(&map.borrow(), None),
         }
     }
 
@@ -175,7 +195,16 @@ impl Headers {
                 body(&mut response.headers, name);
                 Ok(())
             }),
+            Self::Own(map, _) => {
+                body(&mut map.borrow_mut(), name);
+                Ok(())
+            }
         }
+    }
+
+    /// The lines as a map, without the host of a request.
+    pub(super) fn map(&self) -> mlua::Result<HeaderMap> {
+        self.read(|map, _| Ok(map.clone()))
     }
 
     fn assign(&self, name: &LuaString, value: &Value) -> mlua::Result<()> {

@@ -68,6 +68,26 @@ impl<T: 'static> Members<T> {
         self.methods.insert(name.as_bytes(), Box::new(make));
     }
 
+    /// A method that may wait.
+    pub(super) fn async_method<A, F, R>(
+        &mut self,
+        name: &'static str,
+        call: impl Fn(Lua, UserDataRef<T>, A) -> F + 'static,
+    ) where
+        A: FromLuaMulti + 'static,
+        F: Future<Output = mlua::Result<R>> + 'static,
+        R: IntoLuaMulti + 'static,
+    {
+        let call = Rc::new(call);
+        let make = move |lua: &Lua| {
+            let call = Rc::clone(&call);
+            lua.create_async_function(move |lua, (this, args): (UserDataRef<T>, A)| {
+                call(lua, this, args)
+            })
+        };
+        self.methods.insert(name.as_bytes(), Box::new(make));
+    }
+
     /// Puts the two functions into the type's registry.
     pub(super) fn install(self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
         let Self { getters, setters, methods } = self;

@@ -9,13 +9,16 @@ mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
+mod http;
 pub(super) mod json;
 mod log;
 mod members;
 mod os;
+mod password;
 mod re;
 mod reference;
 mod request;
+mod resolve;
 mod response;
 mod time;
 mod url;
@@ -91,6 +94,7 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    http::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -113,6 +117,7 @@ pub fn sections() -> Vec<Section> {
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(crypto::KEY.section());
+    sections.push(http::CLIENT.section());
     sections
 }
 

@@ -247,6 +247,27 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
         },
         Member {
             doc: Doc {
+                name: "user",
+                signature: "req.user: string?",
+                text: "The user that the access log names, nil when none is known. Assigning \
+                       names one, and nil takes the name back.",
+                example: "req.user = claims.sub",
+            },
+            add: |members| {
+                members.getter("user", |_, req: &RequestObject| {
+                    req.0.with(|request| Ok(request.exchange.record.borrow().user.clone()))
+                });
+                members.setter("user", |_, req: &RequestObject, user: Option<LuaString>| {
+                    let user = user.map(|user| user.to_string_lossy());
+                    req.0.with(|request| {
+                        request.exchange.record.borrow_mut().user = user;
+                        Ok(())
+                    })
+                });
+            },
+        },
+        Member {
+            doc: Doc {
                 name: "tls",
                 signature: "req.tls: { sni: string?, version: string, cipher: string, alpn: \
                             string?, certificates: {string} }?",

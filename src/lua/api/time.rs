@@ -37,8 +37,12 @@ pub(super) const MODULE: Module = Module {
     }],
 };
 
-fn seconds(value: &Value) -> mlua::Result<std::time::Duration> {
-    let wrong = |text: String| mlua::Error::runtime(format!("time.sleep: {text}"));
+/// A duration such as "250ms", or a number of seconds.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn seconds(value: &Value) -> mlua::Result<std::time::Duration> {
+    let wrong = |text: String| mlua::Error::runtime(format!("this is no duration: {text}"));
     if let Some(number) = value.as_number() {
         return std::time::Duration::try_from_secs_f64(number).map_err(|e| wrong(e.to_string()));
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use mlua::{BString, Lua, LuaString, Table, Value};
 
-use super::{Doc, Function, Module};
+use super::{Doc, Function, Module, resolve};
 
 pub(super) const MODULE: Module = Module {
     name: "url",
@@ -28,6 +28,7 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        resolve::RESOLVE,
         Function {
             doc: Doc {
                 name: "encode",

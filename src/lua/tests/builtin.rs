@@ -5,13 +5,21 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::lua::{Flow, InstanceSpec, builtins, inspect};
 use crate::message::Request;
+use crate::schema::Source;
 
-fn builtin(kind: &str, options: Value) -> InstanceSpec {
+pub(super) fn builtin(kind: &str, options: Value) -> InstanceSpec {
     let source = builtins().find(|source| source.kind() == kind).unwrap();
     InstanceSpec { source: source.into(), ..spec("", options) }
 }
 
-fn run(kind: &str, options: Value, request: Request) -> Flow {
+/// With options as a user writes them.
+pub(super) fn written(kind: &str, options: &Value) -> InstanceSpec {
+    let spec = builtin(kind, Value::Null);
+    let decoded = inspect(&spec.source).unwrap().schema.decode(options, Source::File).unwrap();
+    InstanceSpec { options: decoded.options.into(), ..spec }
+}
+
+pub(super) fn run(kind: &str, options: Value, request: Request) -> Flow {
     flow(builtin(kind, options), request)
 }
 

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use serde_json::Value;
 
+use super::server;
 use crate::lua::{
-    Context, Flow, Host, Instance, InstanceId, InstanceSpec, Limits, OnError, ScriptError,
-    ScriptSource, Vm,
+    Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId, InstanceSpec, Limits,
+    OnError, ScriptError, ScriptSource, Vm,
 };
 use crate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target};
 
@@ -92,8 +93,17 @@ impl Host for Echo {
         })
     }
 
-    fn service(&self, _: &str, _: Request) -> Option<LocalFuture<'static, Response>> {
-        None
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
+        (name == "echo@file").then(|| self.next(0, request))
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        server::answer(client, origin, request)
     }
 }
 

@@ -6,6 +6,7 @@ mod boolean;
 mod choice;
 mod cidr;
 mod duration;
+mod file;
 mod integer;
 mod list;
 mod map;
@@ -123,6 +124,7 @@ pub(super) static KINDS: &[Entry] = &[
     object::ENTRY,
     union::ENTRY,
     secret::ENTRY,
+    file::ENTRY,
     tls_client::ENTRY,
     reference::SERVICE,
     reference::MIDDLEWARE,

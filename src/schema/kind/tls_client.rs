@@ -25,17 +25,20 @@ fn build(own: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
     let declared = json!({
         "standalone": false,
         "ca": {
-            "type": "string",
+            "type": "file",
+            "pem": true,
             "doc": "The authorities the server's certificate must come from: a path or PEM text.",
             "crd": secret("caSecret", &["tls.ca", "ca.crt"], authorities),
         },
         "cert": {
-            "type": "string",
+            "type": "file",
+            "pem": true,
             "doc": "The client's certificate: a path or PEM text.",
             "crd": secret("certSecret", &["tls.crt"], pair),
         },
         "key": {
-            "type": "secret",
+            "type": "file",
+            "pem": true,
             "doc": "The client's private key: a path or PEM text.",
             "crd": secret("certSecret", &["tls.key"], pair),
         },

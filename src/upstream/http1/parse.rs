@@ -1,13 +1,13 @@
 //! The head of an answer, read without copying: headers are slices of the buffer.
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 
 use super::body::Framing;
+use crate::message::fields::{Fields, fields};
 
 /// A parsed head.
 pub(super) struct Head {
@@ -59,8 +59,6 @@ struct Parsed {
     fields: Fields,
 }
 
-type Fields = smallvec::SmallVec<[(Range<usize>, Range<usize>); 16]>;
-
 fn parse<'b>(
     buffer: &'b [u8],
     headers: &mut [MaybeUninit<httparse::Header<'b>>],
@@ -71,17 +69,11 @@ fn parse<'b>(
     let httparse::Status::Complete(len) = status else {
         return Ok(None);
     };
-    let range = |part: &[u8]| {
-        let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
-        start..start + part.len()
-    };
-    let fields =
-        response.headers.iter().map(|h| (range(h.name.as_bytes()), range(h.value))).collect();
     Ok(Some(Parsed {
         len,
         status: response.code.unwrap_or_default(),
         version: if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
-        fields,
+        fields: fields(buffer, response.headers),
     }))
 }
 
@@ -95,10 +87,10 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
     let mut connection = Connection::default();
     let mut length = None;
     let mut coded = Coding::None;
-    for (name, value) in parsed.fields {
-        let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Syntax)?;
-        let value =
-            HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Syntax)?;
+    for field in parsed.fields {
+        let name = HeaderName::from_bytes(&bytes[field.name()]).map_err(|_| HeadError::Syntax)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice(field.value()))
+            .map_err(|_| HeadError::Syntax)?;
         match name {
             header::CONNECTION => connection.read(&value),
             header::PROXY_AUTHENTICATE => continue,
