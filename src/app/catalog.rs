@@ -48,6 +48,7 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
         internals: services(plan, internals),
         entrypoints: plan.entrypoints.iter().map(facts).collect(),
         transport: Arc::new(transport),
+        tcp_transport: plan.root.tcp_servers_transport.as_dynamic(),
         rules: RouterRules {
             syntax: plan.rule_syntax,
             precedence: plan.precedence.clone(),
@@ -79,6 +80,7 @@ fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Inte
 fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
     EntrypointFacts {
         name: plan.name.as_str().into(),
+        transport: plan.address.transport,
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),

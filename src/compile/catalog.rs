@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::config;
 use crate::lua::{ScriptInfo, ScriptSource};
-use crate::model::RouterTls;
+use crate::model::{RouterTls, TcpServersTransport};
 use crate::rule::Syntax;
 use crate::service::Internal;
 use crate::upstream::Transport;
@@ -23,6 +24,8 @@ pub struct Catalog {
     pub entrypoints: Vec<EntrypointFacts>,
     /// The transport of services that name none.
     pub transport: Arc<Transport>,
+    /// The same of TCP services.
+    pub tcp_transport: TcpServersTransport,
     /// What holds for all routers.
     pub rules: RouterRules,
     /// Whether requests of internal services are in the access log.
@@ -56,6 +59,8 @@ pub enum DisabledRouters {
 pub struct EntrypointFacts {
     /// Its name.
     pub name: Arc<str>,
+    /// What it listens for.
+    pub transport: config::Transport,
     /// Whether routers without `entryPoints` are on it.
     pub default: IsDefault,
     /// Middlewares in front of all its routers' own, by name with provider.

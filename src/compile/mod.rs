@@ -9,6 +9,7 @@ mod limits;
 mod middlewares;
 mod routers;
 mod services;
+mod streams;
 mod transports;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use held::Stamp;
 use middlewares::Middlewares;
 use routers::Routers;
 use services::Services;
+use streams::Streams;
 
 /// What is kept from one generation to the next, so that an unchanged element costs little and
 /// keeps its state: parsed rules, services with their place in the weighted order, reports.
@@ -39,6 +41,7 @@ pub struct Memory {
     routers: routers::Memory,
     services: services::Memory,
     middlewares: middlewares::Memory,
+    streams: streams::Memory,
     certificates: Option<Arc<CertStore>>,
 }
 
@@ -76,6 +79,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     middlewares.judge(&services);
     let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
     findings.extend(routers.remarks);
+    let streams = Streams::compile(dynamic, catalog, &routers.tables, &mut memory.streams);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {
@@ -86,11 +90,16 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         internals,
         middlewares: dynamic.http.middlewares.clone(),
         middleware_verdicts: middlewares.verdicts,
+        tcp: streams.tcp,
+        udp: streams.udp,
         findings,
     };
     Snapshot {
         number: memory.number,
         entrypoints: routers.tables,
+        streams: streams.tables,
+        datagrams: streams.datagrams,
+        tcp_checks: streams.checks,
         services: services.live,
         instances: routers.instances,
         certificates,
@@ -101,14 +110,6 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
 /// Sections that Traefik knows and that are not built yet.
 fn unsupported_sections(dynamic: &Dynamic) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (kind, sections) in [("tcp", &dynamic.tcp), ("udp", &dynamic.udp)] {
-        for (section, elements) in sections {
-            findings.extend(elements.keys().map(|name| {
-                let reason = format!("{kind} routing is not supported yet");
-                Diagnostic::error(format!("{kind}.{section}.{name}"), reason)
-            }));
-        }
-    }
     for name in dynamic.tls.options.keys() {
         let reason = "TLS options are not supported yet";
         findings.push(Diagnostic::error(format!("tls.options.{name}"), reason));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{self, ForwardingTimeouts, RouterTls};
+use crate::model::{self, ForwardingTimeouts, RouterTls, SignedDuration};
 use crate::value::{GoDuration, section};
 
 /// The whole static configuration.
@@ -15,6 +15,8 @@ pub struct Root {
     pub global: Global,
     /// How servers are connected to where a service names no transport.
     pub servers_transport: ServersTransport,
+    /// How TCP servers are connected to where a service names no transport.
+    pub tcp_servers_transport: TcpServersTransport,
     /// Entrypoints by name.
     pub entry_points: BTreeMap<String, EntryPoint>,
     /// Sources of dynamic configuration.
@@ -100,11 +102,65 @@ impl ServersTransport {
     }
 }
 
+/// How TCP servers are connected to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TcpServersTransport {
+    /// Silence after which the system asks a server for a sign of life.
+    pub dial_keep_alive: SignedDuration,
+    /// For a connection.
+    pub dial_timeout: GoDuration,
+    /// From the end of one direction to that of the other; less than 0 means any time.
+    pub termination_delay: SignedDuration,
+    /// TLS to servers.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TcpServersTls>,
+}
+
+/// TLS to TCP servers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TcpServersTls {
+    /// Whether any certificate is trusted.
+    pub insecure_skip_verify: bool,
+    /// Roots to trust: paths or PEM text; none means the system's.
+    #[serde(rename = "rootCAs")]
+    pub root_cas: Vec<String>,
+}
+
+impl Default for TcpServersTransport {
+    fn default() -> Self {
+        let model::TcpServersTransport {
+            dial_keep_alive, dial_timeout, termination_delay, ..
+        } = model::TcpServersTransport::default();
+        Self { dial_keep_alive, dial_timeout, termination_delay, tls: None }
+    }
+}
+
+impl TcpServersTransport {
+    /// The same as a transport of the dynamic configuration, which has more options.
+    #[must_use]
+    pub fn as_dynamic(&self) -> model::TcpServersTransport {
+        let tls = self.tls.as_ref().map(|tls| model::TcpTransportTls {
+            insecure_skip_verify: tls.insecure_skip_verify,
+            root_cas: tls.root_cas.clone(),
+            ..model::TcpTransportTls::default()
+        });
+        model::TcpServersTransport {
+            dial_keep_alive: self.dial_keep_alive,
+            dial_timeout: self.dial_timeout,
+            termination_delay: self.termination_delay,
+            proxy_protocol: None,
+            tls,
+        }
+    }
+}
+
 /// One entrypoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EntryPoint {
-    /// `[host]:port[/tcp]`.
+    /// `[host]:port[/tcp]` or `[host]:port/udp`.
     pub address: String,
     /// Whether routers that name no entrypoint are on it.
     pub as_default: bool,
@@ -114,6 +170,11 @@ pub struct EntryPoint {
     pub transport: Transport,
     /// Whose `X-Forwarded-*` headers are kept.
     pub forwarded_headers: ForwardedHeaders,
+    /// Whose PROXY headers are believed; without it nobody's is looked for.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// UDP of this entrypoint.
+    pub udp: Udp,
     /// HTTP of this entrypoint.
     pub http: Http,
     /// HTTP/2 of this entrypoint.
@@ -192,6 +253,31 @@ pub struct ForwardedHeaders {
     pub trusted_ips: Vec<String>,
     /// Leaves `X-Forwarded-For` of trusted clients as it came.
     pub not_append_x_forwarded_for: bool,
+}
+
+/// Whose PROXY headers are believed. Those of others are read and passed over.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProxyProtocol {
+    /// Everybody's.
+    pub insecure: bool,
+    /// Those of these addresses and networks.
+    #[serde(rename = "trustedIPs")]
+    pub trusted_ips: Vec<String>,
+}
+
+/// UDP of an entrypoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Udp {
+    /// Silence after which a client's session ends.
+    pub timeout: GoDuration,
+}
+
+impl Default for Udp {
+    fn default() -> Self {
+        Self { timeout: GoDuration::from_secs(3) }
+    }
 }
 
 /// HTTP of an entrypoint.

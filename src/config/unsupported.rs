@@ -31,11 +31,9 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("entrypoints.*.observability.metrics", Fate::Ignored),
     ("entrypoints.*.observability.traceverbosity", Fate::Ignored),
     ("entrypoints.*.observability.tracing", Fate::Ignored),
-    ("entrypoints.*.proxyprotocol", Fate::Refused),
     ("entrypoints.*.transport.keepalivemaxrequests", Fate::Refused),
     ("entrypoints.*.transport.keepalivemaxtime", Fate::Refused),
     ("entrypoints.*.transport.respondingtimeouts.writetimeout", Fate::Refused),
-    ("entrypoints.*.udp", Fate::Refused),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
     ("experimental", Fate::Refused),
@@ -69,7 +67,7 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.zookeeper", Fate::Refused),
     ("serverstransport.spiffe", Fate::Refused),
     ("spiffe", Fate::Refused),
-    ("tcpserverstransport", Fate::Refused),
+    ("tcpserverstransport.tls.spiffe", Fate::Refused),
     ("tracing", Fate::Refused),
 ];
 

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::TransportError;
+use super::{Reach, TransportError};
 use super::dial::{HANDSHAKE_MAX, dial};
 use super::stream::Encrypted;
 use super::tls::{self, Tls};
@@ -207,9 +207,9 @@ impl TcpEndpoint {
         let refused = |cause| ConnectError::Refused { address: Arc::clone(&self.address), cause };
         let late = |limit| ConnectError::Late { address: Arc::clone(&self.address), limit };
         let mut stream = match self.transport.dial_timeout {
-            None => dial(&self.address, None).await,
+            None => dial(&self.address, Reach::Everywhere, None).await,
             Some(limit) => {
-                let dial = dial(&self.address, Some(Instant::now() + limit));
+                let dial = dial(&self.address, Reach::Everywhere, Some(Instant::now() + limit));
                 timeout(limit, dial).await.map_err(|_| late(limit))?
             }
         }

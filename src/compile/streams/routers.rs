@@ -11,7 +11,8 @@ use crate::compile::{Catalog, provider_of, qualify};
 use crate::config::Transport;
 use crate::model::{Dynamic, StreamVerdict, TcpRouter};
 use crate::router::{TcpEntry, TcpTable};
-use crate::rule::{self, tcp::Matcher};
+use crate::rule::tcp::Matcher;
+use crate::rule::{self, Syntax};
 use crate::snapshot::{StreamRoute, TlsEnd};
 
 /// Rules kept from the last generation.
@@ -46,7 +47,7 @@ pub(super) fn compile(
     for (name, config) in &dynamic.tcp.routers {
         let matcher = match before.remove(name) {
             Some((kept, matcher)) if kept == *config => matcher,
-            _ => matcher(config),
+            _ => matcher(config, catalog),
         };
         memory.0.insert(name.clone(), (Arc::clone(config), matcher.clone()));
         let (verdict, found) = router(name, config, &matcher, catalog, services);
@@ -114,11 +115,22 @@ fn router(
     (verdict, Some((places, entry)))
 }
 
-fn matcher(config: &TcpRouter) -> Result<Arc<Matcher>, String> {
+/// Reads the rule. The older syntax has the same matchers, but for the templates of its
+/// `HostSNIRegexp` and lists of arguments, which are refused.
+fn matcher(config: &TcpRouter, catalog: &Catalog) -> Result<Arc<Matcher>, String> {
     if config.rule.is_empty() {
         return Err("the rule is empty".to_owned());
     }
     let tree = rule::parse(&config.rule).map_err(|error| error.to_string())?;
+    let syntax = match config.rule_syntax.as_str() {
+        "" => catalog.rules.syntax,
+        given => Syntax::named(given).unwrap_or_default(),
+    };
+    let has_template =
+        tree.calls().iter().any(|call| call.name.eq_ignore_ascii_case("HostSNIRegexp"));
+    if syntax == Syntax::V2 && has_template {
+        return Err("ruleSyntax: v2 is not supported yet for HostSNIRegexp".to_owned());
+    }
     rule::tcp::compile(&tree).map(Arc::new).map_err(|error| error.to_string())
 }
 
@@ -140,11 +152,6 @@ fn priority(config: &TcpRouter, matcher: Option<&Matcher>, resolved: &mut Resolv
 
 /// Options that Traefik knows and that are not built yet, by name.
 fn unsupported(config: &TcpRouter, resolved: &mut Resolved) {
-    match config.rule_syntax.as_str() {
-        "" | "v3" => {}
-        "v2" => resolved.errors.push("ruleSyntax: v2 is not supported yet".to_owned()),
-        other => resolved.errors.push(format!("ruleSyntax: {other:?} is neither v3 nor v2")),
-    }
     if !config.middlewares.is_empty() {
         resolved.errors.push("middlewares: not supported yet".to_owned());
     }
