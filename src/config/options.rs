@@ -130,9 +130,8 @@ pub struct TcpServersTls {
 
 impl Default for TcpServersTransport {
     fn default() -> Self {
-        let model::TcpServersTransport {
-            dial_keep_alive, dial_timeout, termination_delay, ..
-        } = model::TcpServersTransport::default();
+        let model::TcpServersTransport { dial_keep_alive, dial_timeout, termination_delay, .. } =
+            model::TcpServersTransport::default();
         Self { dial_keep_alive, dial_timeout, termination_delay, tls: None }
     }
 }

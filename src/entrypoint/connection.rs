@@ -18,8 +18,9 @@ use super::Entrypoint;
 use super::activity::{Activity, Watched};
 use super::drain::Permit;
 use super::handle::Connection;
+use super::peek::{Arrival, Beginning};
 use super::worker::Shared;
-use super::{http1, http2};
+use super::{http1, http2, streams};
 use crate::message::{Client, TlsFacts};
 use crate::tls;
 
@@ -40,12 +41,22 @@ const FIRST_READ_BYTES: usize = 4096;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
-    let Accepted { mut stream, peer, entrypoint, place, permit } = accepted;
+    let Accepted { stream, peer, entrypoint, place, permit } = accepted;
     // Answers are written in one piece and must not wait for more.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let limit = entrypoint.limits.read;
-    let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
+    let arrival = Arrival::new(stream, peer, local);
+    let Some(arrival) = arrive(&worker, &entrypoint, place, arrival).await else { return };
+    let Arrival { mut stream, ahead, ends } = arrival;
+    let (peer, local) = (ends.source, ends.destination);
+    let ahead = match ahead.is_empty() {
+        false => ahead,
+        true => match within(limit, read_first(&mut stream)).await {
+            Some(ahead) => ahead,
+            None => return,
+        },
+    };
     let mut client = Client {
         peer,
         local,
@@ -73,6 +84,26 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
     client.tls = Some(facts);
     let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
     http(Belongs { worker, entrypoint, place }, client, stream, ahead).await;
+}
+
+/// What comes before HTTP, where an entrypoint has it: the PROXY header, and TCP routers, which may
+/// keep the connection.
+async fn arrive(
+    worker: &Rc<Shared>,
+    entrypoint: &Entrypoint,
+    place: usize,
+    mut arrival: Arrival,
+) -> Option<Arrival> {
+    // Boxed, so that connections without any of it stay small.
+    if let Some(senders) = &entrypoint.senders {
+        arrival = Box::pin(arrival.proxy_header(senders)).await?;
+    }
+    match worker.streams(place) {
+        None => Some(arrival),
+        Some(tables) => {
+            Box::pin(streams::route(worker, &tables, arrival, entrypoint.limits.read)).await
+        }
+    }
 }
 
 /// Where a connection belongs.
@@ -118,7 +149,7 @@ async fn read_first(stream: &mut (impl AsyncRead + Unpin)) -> Option<BytesMut> {
 }
 
 /// The future's result within the limit; `None` past it.
-async fn within<T: Flatten>(
+pub(super) async fn within<T: Flatten>(
     limit: Option<std::time::Duration>,
     future: impl Future<Output = T>,
 ) -> Option<T::Inner> {
@@ -129,7 +160,7 @@ async fn within<T: Flatten>(
 }
 
 /// Results that are `None` when the connection is of no use any more.
-trait Flatten {
+pub(super) trait Flatten {
     type Inner;
     fn flatten(self) -> Option<Self::Inner>;
 }
@@ -137,6 +168,13 @@ trait Flatten {
 impl Flatten for Option<BytesMut> {
     type Inner = BytesMut;
     fn flatten(self) -> Option<BytesMut> {
+        self
+    }
+}
+
+impl Flatten for Option<Beginning> {
+    type Inner = Beginning;
+    fn flatten(self) -> Option<Beginning> {
         self
     }
 }

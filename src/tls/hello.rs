@@ -123,7 +123,10 @@ fn server_name(names: &mut Reader<'_>) -> Option<Option<String>> {
         let kind = names.take(1)?;
         let name = names.long()?;
         if kind == [HOST_NAME] && found.is_none() {
-            if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.iter().all(u8::is_ascii_graphic) {
+            if name.is_empty()
+                || name.len() > NAME_BYTES_MAX
+                || !name.iter().all(u8::is_ascii_graphic)
+            {
                 return None;
             }
             found = Some(String::from_utf8(name.to_ascii_lowercase()).ok()?);

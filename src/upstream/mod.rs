@@ -38,8 +38,7 @@ pub use pool::Pools;
 pub use reach::Reach;
 pub use relay::{Buffers, relay};
 pub use tcp::{
-    ConnectError, Encryption, ServerStream, TcpEndpoint, TcpEndpointError, TcpTransport,
-    is_address,
+    ConnectError, Encryption, ServerStream, TcpEndpoint, TcpEndpointError, TcpTransport, is_address,
 };
 pub use tls::TlsError;
 pub use transport::{Transport, TransportError};

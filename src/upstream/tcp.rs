@@ -13,10 +13,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{Reach, TransportError};
 use super::dial::{HANDSHAKE_MAX, dial};
 use super::stream::Encrypted;
 use super::tls::{self, Tls};
+use super::{Reach, TransportError};
 use crate::message::proxy::{Ends, ProxyVersion};
 use crate::model::{ServersTransport, TcpServersTransport, TcpTransportTls};
 

@@ -127,9 +127,7 @@ impl Resolved {
 /// The number of kinds that a service has must be one.
 fn one_kind(kinds: [bool; 2]) -> Result<(), String> {
     match kinds {
-        [true, true] => {
-            Err("a service can have one kind only, this one has several".to_owned())
-        }
+        [true, true] => Err("a service can have one kind only, this one has several".to_owned()),
         [false, false] => Err("the service has no kind".to_owned()),
         _ => Ok(()),
     }

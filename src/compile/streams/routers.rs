@@ -78,8 +78,7 @@ fn router(
     let provider = provider_of(name);
     let mut resolved = Resolved::default();
     resolved.errors.extend(matcher.as_ref().err().cloned());
-    let places =
-        places(&config.entry_points, catalog, Transport::Tcp, is_default, &mut resolved);
+    let places = places(&config.entry_points, catalog, Transport::Tcp, is_default, &mut resolved);
     let service_name = qualify(&config.service, provider);
     let service = match config.service.as_str() {
         "" => Err("the service is missing on the router".to_owned()),

@@ -41,8 +41,7 @@ const DEPTH_MAX: usize = 32;
 impl Services {
     pub(super) fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Self {
         let before = std::mem::take(&mut memory.services);
-        let transports =
-            Transports::new(dynamic, &catalog.tcp_transport, &mut memory.transports);
+        let transports = Transports::new(dynamic, &catalog.tcp_transport, &mut memory.transports);
         let mut work = Work {
             dynamic,
             before,
@@ -63,12 +62,12 @@ impl Services {
                 errors: all.live.get(name).and_then(|s| s.clone().err()).into_iter().collect(),
                 warnings: warnings.remove(name).unwrap_or_default(),
             };
-            let mut verdict =
-                StreamVerdict::new(Arc::clone(config) as _, resolved.verdict());
+            let mut verdict = StreamVerdict::new(Arc::clone(config) as _, resolved.verdict());
             if let Some(Ok(service)) = all.live.get(name) {
                 memory.services.insert(name.clone(), (Arc::clone(config), Arc::clone(service)));
                 if let TcpKind::Servers(servers) = &service.kind {
-                    let addresses = servers.servers.iter().map(|s| s.endpoint.address().to_string());
+                    let addresses =
+                        servers.servers.iter().map(|s| s.endpoint.address().to_string());
                     verdict.servers = addresses.collect();
                     verdict.health = Some(Arc::clone(service) as Arc<dyn ServerHealth>);
                     all.checks.extend(servers.check.clone());

@@ -48,7 +48,8 @@ impl<'a> Transports<'a> {
         let is_own = balancer.proxy_protocol.is_some() || balancer.termination_delay.is_some();
         if let Some(name) = named {
             if is_own {
-                let text = "proxyProtocol and terminationDelay: those of the serversTransport count";
+                let text =
+                    "proxyProtocol and terminationDelay: those of the serversTransport count";
                 warnings.push(text.to_owned());
             }
             if name == "default@internal" {

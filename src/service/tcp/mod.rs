@@ -147,8 +147,7 @@ impl TcpService {
 
 /// Asks a PostgreSQL server for TLS, which the client has been promised.
 async fn wish(stream: &mut ServerStream, endpoint: &TcpEndpoint) -> Result<(), ConnectError> {
-    let refused =
-        |cause| ConnectError::Refused { address: Arc::clone(endpoint.address()), cause };
+    let refused = |cause| ConnectError::Refused { address: Arc::clone(endpoint.address()), cause };
     stream.write_all(&POSTGRES_WISH).await.map_err(refused)?;
     let mut answer = [0; POSTGRES_GRANT.len()];
     stream.read_exact(&mut answer).await.map_err(refused)?;
