@@ -14,7 +14,7 @@ use crate::upstream::{Buffers, ConnectError, ServerStream, TcpEndpoint, relay};
 
 mod check;
 
-pub use check::{TcpCheck, TcpPlan, TcpTarget};
+pub use check::{TcpCheck, TcpPlan, TcpProbeError, TcpTarget};
 
 /// A TCP service with its name.
 #[derive(Debug)]
