@@ -197,4 +197,5 @@ fn rules_may_be_written_in_the_older_syntax() {
     assert_eq!(moongate.api("/api/http/routers/old@file")["status"], "enabled");
     let moongate = Moongate::with(&dynamic, &["--core.defaultRuleSyntax=v2"]);
     check(&moongate, &[("/abc/d", 200), ("/x{1}", 200), ("/1/2", 200)]);
+    assert_eq!(moongate.api("/api/http/routers/default@file")["ruleSyntax"], "v2");
 }

@@ -131,6 +131,9 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
         entrypoints = report.config.entry_points.iter().map(String::as_str).collect();
     }
     fields.insert("priority".to_owned(), report.priority.into());
+    if let Some(syntax) = report.rule_syntax {
+        fields.insert("ruleSyntax".to_owned(), syntax.into());
+    }
     if !report.config.parent_refs.is_empty() {
         let parents: Vec<_> = report.config.parent_refs.iter().map(qualified).collect();
         fields.insert("parentRefs".to_owned(), parents.into());

@@ -95,9 +95,14 @@ fn scripts(directory: &str) -> Result<Scripts, CatalogError> {
         let kind = source.kind().to_ascii_lowercase();
         scripts.kinds.insert(kind, script(&source.name, &source.text));
     }
-    if directory.is_empty() {
-        return Ok(scripts);
+    if !directory.is_empty() {
+        user_scripts(directory, &mut scripts)?;
     }
+    scripts.resolve_aliases();
+    Ok(scripts)
+}
+
+fn user_scripts(directory: &str, scripts: &mut Scripts) -> Result<(), CatalogError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |cause| CatalogError::Scripts { path, cause }
@@ -119,5 +124,5 @@ fn scripts(directory: &str) -> Result<Scripts, CatalogError> {
             tracing::warn!(script = %path.display(), "a user script replaces a built-in one");
         }
     }
-    Ok(scripts)
+    Ok(())
 }

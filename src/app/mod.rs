@@ -22,11 +22,13 @@ use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
 use crate::compile::{Catalog, Memory, compile};
-use crate::config::{EntryPointPlan, Static, Transport};
+use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, ListenError, Listener,
-    PathHandling, Sharing, Trust, Worker, WorkerError, WorkerSettings, bind, bind_datagrams,
+    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
+    PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
+    bind, bind_datagrams,
 };
+use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
@@ -256,6 +258,7 @@ fn workers(
         entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
         tls: tls::server_config(live.certificates())?,
         access_log: access_log.cloned(),
+        shared: lua::Shared::new(),
         server_name: server_name(),
     };
     let start = |number| Worker::start(number, settings.clone(), live.snapshot());
@@ -265,7 +268,8 @@ fn workers(
 fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
     let options = &plan.options;
     let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
-    let timeouts = &options.transport.responding_timeouts;
+    let transport = &options.transport;
+    let timeouts = &transport.responding_timeouts;
     Entrypoint {
         name: plan.name.as_str().into(),
         trust: match options.forwarded_headers.insecure {
@@ -282,12 +286,30 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
+        heads: heads(&options.http),
         access_log: options.observability.access_logs,
         limits: ConnectionLimits {
             read: timeouts.read_timeout.limit(),
             idle: timeouts.idle_timeout.limit(),
             head_bytes_max: options.http.max_header_bytes,
             streams_max: options.http2.max_concurrent_streams,
+            requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
+            age_max: transport.keep_alive_max_time.limit(),
+        },
+    }
+}
+
+fn heads(options: &config::Http) -> Heads {
+    Heads {
+        refused: options.encoded_characters.refused(),
+        semicolons: match options.encode_query_semicolons {
+            true => Semicolons::Encode,
+            false => Semicolons::Separate,
+        },
+        underscores: match options.underscore_headers_strategy {
+            UnderscoreHeaders::Keep => Underscores::Keep,
+            UnderscoreHeaders::Delete => Underscores::Delete,
+            UnderscoreHeaders::Reject => Underscores::Reject,
         },
     }
 }

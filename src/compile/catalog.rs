@@ -98,6 +98,8 @@ pub struct Scripts {
     pub files: HashMap<PathBuf, Script>,
     /// Scripts written inline, by their text.
     pub inline: HashMap<String, Script>,
+    /// Older names of kinds, in lower case, with the kinds they stand for.
+    pub renamed: HashMap<String, String>,
 }
 
 impl Scripts {
@@ -105,6 +107,24 @@ impl Scripts {
     #[must_use]
     pub fn kind(&self, kind: &str) -> Option<&Script> {
         self.kinds.get(&kind.to_ascii_lowercase())
+    }
+
+    /// Puts the scripts that others are older names of in their places. Once all are known.
+    pub fn resolve_aliases(&mut self) {
+        let alias = |script: &Script| script.info.as_ref().ok()?.alias_of.clone();
+        let aliases = self.kinds.iter().filter_map(|(kind, s)| Some((kind.clone(), alias(s)?)));
+        for (old, new) in aliases.collect::<Vec<_>>() {
+            if let Some(script) = self.kind(&new).cloned() {
+                self.kinds.insert(old.clone(), script);
+                self.renamed.insert(old, new);
+            }
+        }
+    }
+
+    /// The kind that a kind is an older name of.
+    #[must_use]
+    pub fn newer_name(&self, kind: &str) -> Option<&str> {
+        self.renamed.get(&kind.to_ascii_lowercase()).map(String::as_str)
     }
 
     /// A script by its path as written.

@@ -247,7 +247,9 @@ fn compile(
         .schema
         .decode(&options, Source::File)
         .map_err(|problems| problems.iter().map(text).collect::<Vec<_>>())?;
-    let warnings = decoded.warnings.iter().map(text).collect();
+    let newer = catalog.scripts.newer_name(kind);
+    let renamed = newer.map(|newer| format!("{kind}: is deprecated: use {newer}"));
+    let warnings = renamed.into_iter().chain(decoded.warnings.iter().map(text)).collect();
     let provider = provider_of(name);
     let references = info.schema.references(&decoded.options);
     let services = references.iter().filter(|found| found.kind == ReferenceKind::Service);
@@ -375,7 +377,9 @@ fn spec(
 ) -> Result<InstanceSpec, Vec<String>> {
     let limits = limits::limits(config.limits.as_ref()).map_err(|error| vec![error])?;
     let on_error = limits::on_error(config.on_error.as_ref()).map_err(|error| vec![error])?;
-    let identity = format!("{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
+    // The name is part of it: middlewares with equal options keep states of their own.
+    let identity =
+        format!("{name}\u{0}{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
     let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
     let head = digest.as_ref().iter().take(8);
     let id = head.fold(0u64, |id, &byte| (id << 8) | u64::from(byte));

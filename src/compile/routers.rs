@@ -37,10 +37,13 @@ struct Kept {
     matcher: Result<Arc<Matcher>, String>,
     /// One for each entrypoint, or one below its parents; none when it is disabled.
     routes: Vec<(Place, Arc<Route>)>,
-    /// What its children were compiled to.
-    children: Vec<Arc<Kept>>,
+    /// Its children that answer, as they were when its routes were made.
+    children: Vec<Child>,
     verdict: Arc<RouterVerdict>,
 }
+
+/// A child that answers.
+type Child = (Arc<RouterVerdict>, Arc<Route>);
 
 /// Where a route is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +99,7 @@ impl Routers {
         let entries = work.entries();
         let verdict =
             |(name, kept): (&Arc<str>, &Arc<Kept>)| (Arc::clone(name), Arc::clone(&kept.verdict));
-        let verdicts = work.done.iter().map(verdict).collect();
+        let verdicts = work.in_order().map(verdict).collect();
         memory.kept = work.done;
         let before = std::mem::take(&mut memory.tables);
         let tables = entries.into_iter().enumerate().map(|(place, sides)| {
@@ -166,8 +169,8 @@ impl Work<'_> {
         let (priority, error) = rule::priority(config, provider);
         resolved.errors.extend(error);
         let places = self.places(config, &mut resolved);
-        let children = self.family.children(name).iter().copied();
-        let children: Vec<_> = children.filter_map(|child| self.done.get(child).cloned()).collect();
+        let children = self.family.children(name).iter();
+        let children: Vec<_> = children.filter_map(|child| self.child(child)).collect();
         let target = self.target(name, config, &children, before.as_deref(), &mut resolved);
         let mut routes = self.routes(name, config, &places, target, &mut resolved);
         let using = places.iter().filter_map(|place| self.entrypoint_name(*place)).collect();
@@ -181,22 +184,29 @@ impl Work<'_> {
             resolved.errors.append(&mut resolved.warnings);
             Verdict::disabled(resolved.errors)
         };
-        let verdict = RouterVerdict { config: Arc::clone(config), using, priority, verdict };
+        let rule_syntax = rule::shown(config, provider, self.catalog);
+        let config = Arc::clone(config);
+        let verdict = RouterVerdict { config, using, priority, rule_syntax, verdict };
         if let Some(kept) = before
             && *kept.verdict == verdict
             && same_routes(&kept.routes, &routes)
         {
             return kept;
         }
-        let (config, verdict) = (Arc::clone(config), Arc::new(verdict));
+        let (config, verdict) = (Arc::clone(&verdict.config), Arc::new(verdict));
         Arc::new(Kept { config, matcher, routes, children, verdict })
+    }
+
+    /// What was compiled, by name: what is built of it is sorted already.
+    fn in_order(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Kept>)> {
+        self.routers.keys().filter_map(|name| self.done.get_key_value(name.as_str()))
     }
 
     /// The entries of all tables of entrypoints, for plain and for encrypted connections.
     fn entries(&self) -> Vec<[Vec<Entry<Arc<Route>>>; 2]> {
         let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
         entries.resize_with(self.catalog.entrypoints.len(), Default::default);
-        for (name, router) in &self.done {
+        for (name, router) in self.in_order() {
             for (place, route) in &router.routes {
                 let Place::Entrypoint(place) = *place else { continue };
                 let facts = self.catalog.entrypoints.get(place);
@@ -208,6 +218,13 @@ impl Work<'_> {
             }
         }
         entries
+    }
+
+    /// A child by its name, if it answers.
+    fn child(&self, name: &str) -> Option<Child> {
+        let kept = self.done.get(name)?;
+        let (_, route) = kept.routes.first()?;
+        Some((Arc::clone(&kept.verdict), Arc::clone(route)))
     }
 
     fn entry(
@@ -305,7 +322,7 @@ impl Work<'_> {
         &self,
         name: &Arc<str>,
         config: &model::Router,
-        children: &[Arc<Kept>],
+        children: &[Child],
         before: Option<&Kept>,
         resolved: &mut Resolved,
     ) -> Option<Target> {
@@ -317,7 +334,9 @@ impl Work<'_> {
         });
         let same = |kept: &&Kept| {
             kept.children.len() == children.len()
-                && kept.children.iter().zip(children).all(|(a, b)| Arc::ptr_eq(a, b))
+                && kept.children.iter().zip(children).all(|((verdict, route), child)| {
+                    Arc::ptr_eq(verdict, &child.0) && Arc::ptr_eq(route, &child.1)
+                })
         };
         if let (Some(table), Some(_)) = (table, before.filter(same)) {
             return Some(Target::Children(Arc::clone(table)));

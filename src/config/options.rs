@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use crate::model::{self, ForwardingTimeouts, RouterTls, SignedDuration};
 use crate::value::{GoDuration, section};
 
@@ -204,6 +205,10 @@ pub struct Transport {
     pub life_cycle: LifeCycle,
     /// Limits of waiting for clients.
     pub responding_timeouts: RespondingTimeouts,
+    /// Requests that one connection may bring; 0 means any number.
+    pub keep_alive_max_requests: u64,
+    /// How long one connection may bring requests; 0 means forever.
+    pub keep_alive_max_time: GoDuration,
 }
 
 /// The graceful stop.
@@ -294,6 +299,12 @@ pub struct Http {
     pub sanitize_path: bool,
     /// Bytes of a request's head.
     pub max_header_bytes: usize,
+    /// Which encoded characters paths may hold.
+    pub encoded_characters: EncodedCharacters,
+    /// Whether `;` in queries goes on as `%3B`; else it becomes `&`.
+    pub encode_query_semicolons: bool,
+    /// What is done with headers whose names hold an underscore.
+    pub underscore_headers_strategy: UnderscoreHeaders,
 }
 
 impl Default for Http {
@@ -304,6 +315,9 @@ impl Default for Http {
             tls: None,
             sanitize_path: true,
             max_header_bytes: 1 << 20,
+            encoded_characters: EncodedCharacters::default(),
+            encode_query_semicolons: false,
+            underscore_headers_strategy: UnderscoreHeaders::default(),
         }
     }
 }

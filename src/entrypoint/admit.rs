@@ -7,7 +7,8 @@ use ::http::{Method, Version};
 use bytes::Bytes;
 
 use super::forwarded::Speech;
-use crate::message::{Body, Exchange, Failure, Request, Target, Upgrade};
+use super::heads::Heads;
+use crate::message::{Body, Exchange, Failure, Interim, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
 pub(super) struct Head {
@@ -27,6 +28,8 @@ pub(super) struct Head {
 pub(super) struct Rest {
     pub(super) body: Body,
     pub(super) upgrade: Option<Upgrade>,
+    /// Where answers before the answer go.
+    pub(super) interim: Option<Rc<Interim>>,
 }
 
 /// A request that can be routed, or an answer at once.
@@ -38,7 +41,12 @@ pub(super) enum Admission {
 }
 
 /// Reads a request in one strict way.
-pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Admission, Failure> {
+pub(super) fn admit(
+    head: Head,
+    rest: Rest,
+    exchange: Rc<Exchange>,
+    heads: &Heads,
+) -> Result<Admission, Failure> {
     let Head { method, version, target, authority, host, mut headers } = head;
     if method == Method::CONNECT {
         return Err(Failure::NotImplemented("CONNECT"));
@@ -53,9 +61,10 @@ pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Ad
     if target == "*" && method == Method::OPTIONS {
         return Ok(Admission::Own);
     }
-    let target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    let mut target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    heads.apply(&mut target, &mut headers)?;
     expect_header(&headers)?;
-    let Rest { body, upgrade } = rest;
+    let Rest { body, upgrade, .. } = rest;
     let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
+use super::keepalive::KeepAlive;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
 use crate::lua::{self, FetchError, HttpClient, InstanceId};
@@ -32,6 +33,7 @@ pub(super) struct Connection {
     pub(super) place: usize,
     pub(super) client: Rc<Client>,
     pub(super) activity: Arc<Activity>,
+    pub(super) keepalive: KeepAlive,
 }
 
 /// Answers one request; what comes with the answer is to be dropped at its end.
@@ -41,9 +43,12 @@ pub(super) async fn handle(
     rest: Rest,
 ) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
-    let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
+    connection.keepalive.count(std::time::Instant::now);
+    let interim = rest.interim.clone();
+    let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
+    let exchange = Rc::new(exchange);
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
-    let response = match admit(head, rest, Rc::clone(&exchange)) {
+    let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
         Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,

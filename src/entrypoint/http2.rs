@@ -29,8 +29,9 @@ where
 {
     let limits = connection.entrypoint.limits;
     let io = TokioIo::new(Watched::new(stream, ahead, Arc::clone(&connection.activity)));
+    let shared = Rc::clone(&connection);
     let service = service_fn(move |request| {
-        let connection = Rc::clone(&connection);
+        let connection = Rc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(&connection, request).await) }
     });
     let mut builder = http2::Builder::new(Local);
@@ -38,7 +39,8 @@ where
     builder.max_concurrent_streams(limits.streams_max);
     builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
     let serving = pin!(builder.serve_connection(io, service));
-    timer.drive(serving, http2::Connection::graceful_shutdown).await;
+    let is_spent = || connection.keepalive.is_spent();
+    timer.drive(serving, is_spent, http2::Connection::graceful_shutdown).await;
 }
 
 async fn answer(
@@ -65,7 +67,8 @@ async fn answer(
         host,
         headers,
     };
-    let (response, finish) = handle(connection, head, Rest { body, upgrade: None }).await;
+    let (response, finish) =
+        handle(connection, head, Rest { body, upgrade: None, interim: None }).await;
     let mut answer = hyper::Response::new(ToClient { body: response.body, finish });
     *answer.status_mut() = response.status;
     *answer.headers_mut() = response.headers;

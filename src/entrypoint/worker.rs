@@ -18,7 +18,7 @@ use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
 use super::drain::Drain;
-use crate::lua::{InstanceId, ScriptError, Vm};
+use crate::lua::{self, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::{Snapshot, StreamTables};
@@ -67,6 +67,8 @@ pub struct WorkerSettings {
     pub tls: Arc<rustls::ServerConfig>,
     /// The access log, if there is one.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The state that scripts share over all workers.
+    pub shared: Arc<lua::Shared>,
     /// This machine's name, for `X-Forwarded-Server`.
     pub server_name: HeaderValue,
 }
@@ -213,7 +215,7 @@ impl Shared {
             entrypoints: settings.entrypoints,
             generation: RefCell::new(first),
             prepared: RefCell::new(None),
-            vm: Vm::new()?,
+            vm: Vm::sharing(settings.shared)?,
         }))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::message::Failure;
 use crate::schema::Schema;
 
 /// A script's text with the name errors are told under.
@@ -34,6 +35,8 @@ pub struct ScriptInfo {
     pub hooks: Vec<String>,
     /// The option whose middlewares stand in this script's place (`expand = "middlewares"`).
     pub expand: Option<String>,
+    /// The kind that this one is an older name of (`alias_of = "ipAllowList"`).
+    pub alias_of: Option<String>,
 }
 
 /// The identity of an instance: the hash of everything its behaviour depends on.
@@ -118,6 +121,12 @@ pub enum ScriptError {
     /// It failed while it ran; the text holds script and line.
     #[error("{0}")]
     Run(String),
+    /// The body of the request failed while the script waited for it.
+    #[error("reading the body of the request: {failure}")]
+    Body {
+        /// What the client is told.
+        failure: Failure,
+    },
     /// It passed a limit.
     #[error("{script}: {limit}")]
     Limit {

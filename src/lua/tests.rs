@@ -1,10 +1,13 @@
 //! Scripts run against requests made here.
 
 mod auth;
+mod bodies;
 mod builtin;
 mod fetch;
+mod heads;
 mod hooks;
 mod limits;
 mod memory;
 mod server;
+mod shared;
 mod support;

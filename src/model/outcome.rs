@@ -43,6 +43,8 @@ pub struct RouterVerdict {
     pub using: Arc<[Arc<str>]>,
     /// The priority in force.
     pub priority: i64,
+    /// The rule's syntax, where the router does not name it and it is not the usual one.
+    pub rule_syntax: Option<&'static str>,
     /// The decision.
     pub verdict: Verdict,
 }
@@ -114,6 +116,7 @@ impl Outcome {
                 config: Arc::clone(&router.config),
                 using: router.using.to_vec(),
                 priority: router.priority,
+                rule_syntax: router.rule_syntax,
                 status: router.verdict.status,
                 errors: router.verdict.errors.clone(),
             };

@@ -369,7 +369,8 @@ mod tests {
     use super::*;
     use crate::value::decode;
 
-    fn check(given: Value, expect: Value) {
+    fn check(given: impl Into<Value>, expect: impl Into<Value>) {
+        let (given, expect) = (given.into(), expect.into());
         let service: Service = decode(&given).unwrap();
         assert_eq!(serde_json::to_value(&service).unwrap(), expect, "{given}");
         assert_eq!(decode::<Service>(&expect).unwrap(), service, "{expect}");

@@ -174,8 +174,8 @@ mod tests {
         assert!(member.is_up() && !member.set_up(true));
         assert!(member.set_up(false) && !member.set_up(false) && !member.is_up());
         assert!(member.set_up(true) && member.is_up());
-        assert!(member.rest(Duration::from_secs(60)) && !member.is_up());
-        assert!(!member.rest(Duration::from_secs(60)));
+        assert!(member.rest(Duration::from_mins(1)) && !member.is_up());
+        assert!(!member.rest(Duration::from_mins(1)));
     }
 
     #[test]

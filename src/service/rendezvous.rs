@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_clients_of_the_lost_member_move(count in 1usize..9, lost in 0usize..9, client: u64) {
+        fn only_clients_of_the_lost_move(count in 1usize..9, lost in 0usize..9, client: u64) {
             let hrw = members(count);
             let client = client.to_string();
             let before = hrw.choose(client.as_bytes(), |_| true).unwrap();

@@ -263,7 +263,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_set_comes_back(count in 1usize..6, place in 0usize..6, before in "[a-z=; ]{0,20}") {
+        fn what_is_set_comes_back(
+            count in 1usize..6,
+            place in 0usize..6,
+            before in "[a-z=; ]{0,20}",
+        ) {
             let names: Vec<_> = (0..count).map(|i| format!("http://10.0.0.{i}:80")).collect();
             let members: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
             let sticky = Sticky::new("s", &named("LB"), &members).unwrap();

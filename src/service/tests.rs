@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body::Frame;
+use parking_lot::Mutex;
 
 use super::*;
 use crate::message::{Body, BodyError, Client, Exchange, Target as Path};
@@ -33,6 +34,7 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         local: address,
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
+        is_forwarded: false,
         tls: None,
         guard: Rc::new(()),
     };
@@ -116,8 +118,8 @@ impl Backend {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = read(&mut stream);
-                log.lock().unwrap().push(request);
-                let text = text.lock().unwrap().clone();
+                log.lock().push(request);
+                let text = text.lock().clone();
                 let end = "Connection: close\r\nContent-Length: 0\r\n\r\n";
                 let _ = write!(stream, "HTTP/1.1 {text}\r\n{end}");
             }
@@ -126,11 +128,11 @@ impl Backend {
     }
 
     pub(super) fn answers(&self, answer: &str) {
-        answer.clone_into(&mut self.answer.lock().unwrap());
+        answer.clone_into(&mut self.answer.lock());
     }
 
     pub(super) fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().clone()
     }
 
     pub(super) fn url(&self) -> String {

@@ -9,7 +9,6 @@ mod hello;
 mod load;
 mod server;
 mod store;
-mod x509;
 
 pub use error::{CertificateError, TlsError};
 pub use facts::facts;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::compile::{Scripts, middlewares};
+use crate::compile::{RouterRules, Scripts, middlewares};
 use crate::service::{Children, Order};
 use crate::value::decode;
 
@@ -13,6 +13,8 @@ fn catalog() -> Catalog {
         internals: HashMap::new(),
         entrypoints: Vec::new(),
         transport: Arc::default(),
+        rules: RouterRules::default(),
+        log_internals: false,
     }
 }
 
@@ -71,21 +73,23 @@ fn what_did_not_change_is_the_same() {
     assert!(servers[0].member.is_up() && Arc::ptr_eq(&servers[1].member, down));
 }
 
-fn refuse(service: Value, expect: &str) {
+fn refuse(service: impl Into<Value>, expect: &str) {
     let services = json!({
-        "s@file": service,
+        "s@file": service.into(),
         "plain@file": {"loadBalancer": {"servers": [{"url": "http://a"}]}},
         "checked@file": {"loadBalancer": {"healthCheck": {}, "servers": [{"url": "http://a"}]}},
     });
     let compiled = compile(&services, &catalog(), &mut Memory::default());
     let errors = compiled.verdicts.get("s@file").map(|verdict| verdict.errors.join("; "));
-    assert!(errors.as_ref().is_some_and(|e| e.contains(expect)), "{expect}: {errors:?}");
+    let holds = errors.as_ref().is_some_and(|errors| errors.contains(expect));
+    assert!(holds, "{expect}: {errors:?}");
 }
 
 #[test]
 fn refuses_by_name() {
     let balancer = |options: Value| json!({"loadBalancer": options});
-    let checked = |options: Value| json!({"loadBalancer": {"healthCheck": options, "servers": [{"url": "http://a"}]}});
+    let servers = json!([{"url": "http://a"}]);
+    let checked = |options: Value| balancer(json!({"healthCheck": options, "servers": servers}));
     refuse(json!({}), "the service has no kind");
     refuse(json!({"loadBalancer": {}, "weighted": {}}), "one kind only");
     refuse(balancer(json!({"strategy": "nonsense"})), "strategy \"nonsense\"");

@@ -8,14 +8,14 @@ use ring::{digest, hmac};
 use super::encoding::encode;
 use super::members::Others;
 use super::password;
-use super::{Doc, Function, Member, Module, Object};
+use super::{Doc, Function, Member, Module, Object, x509};
 
 /// Random bytes that one call may ask for.
 const RANDOM_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) const MODULE: Module = Module {
     name: "crypto",
-    text: "Digests, message authentication and randomness. Where an `encoding` can be given it is \
+    text: "Digests, message authentication, randomness and certificates. Where an `encoding` can be given it is \
            `hex`, `base64` or `base64url`; without one the bytes themselves are returned.",
     functions: &[
         Function {
@@ -125,6 +125,7 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        x509::FUNCTION,
     ],
 };
 

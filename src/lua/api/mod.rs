@@ -4,24 +4,34 @@
 //! An area is a file. Must not know any middleware.
 
 mod answer;
+mod bodies;
+mod body;
+pub(super) mod chunk;
+mod content;
 pub(super) mod context;
 mod cookies;
 mod crypto;
 mod encoding;
 mod headers;
 mod http;
+mod ip;
 pub(super) mod json;
+mod limit;
 mod log;
 mod members;
 mod os;
 mod password;
+mod predicate;
 mod re;
 mod reference;
 mod request;
 mod resolve;
 mod response;
+mod stats;
+mod store;
 mod time;
 mod url;
+mod x509;
 
 use std::rc::Rc;
 
@@ -89,11 +99,17 @@ const MODULES: &[Module] = &[
     answer::MODULE,
     log::MODULE,
     re::MODULE,
+    content::MODULE,
+    predicate::MODULE,
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    ip::MODULE,
+    store::MODULE,
+    limit::MODULE,
+    stats::MODULE,
     http::MODULE,
     time::MODULE,
     os::MODULE,
@@ -105,6 +121,7 @@ pub fn sections() -> Vec<Section> {
     let mut sections = vec![
         request::OBJECT.section(),
         response::OBJECT.section(),
+        bodies::Bodies::<ResponseObject>::OBJECT.section(),
         headers::OBJECT.section(),
         cookies::REQUEST_COOKIES.section(),
         cookies::RESPONSE_COOKIES.section(),
@@ -116,7 +133,11 @@ pub fn sections() -> Vec<Section> {
         entries: module.functions.iter().map(|function| &function.doc).collect(),
     }));
     sections.push(re::EXPRESSION.section());
+    sections.push(predicate::COMPILED.section());
     sections.push(crypto::KEY.section());
+    sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
+    sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.push(stats::WINDOW.section());
     sections.push(http::CLIENT.section());
     sections
 }
@@ -125,13 +146,18 @@ impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
     fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
         let mut members = Members::new();
-        for member in self.members {
-            (member.add)(&mut members);
-        }
+        self.collect(&mut members);
         members.install(registry, others);
     }
 
-    fn section(&'static self) -> Section {
+    /// Adds all members to those of the object's type.
+    fn collect(&self, members: &mut Members<T>) {
+        for member in self.members {
+            (member.add)(members);
+        }
+    }
+
+    fn section(&self) -> Section {
         let entries = self.members.iter().map(|member| &member.doc).collect();
         Section { name: self.name, text: self.text, entries }
     }

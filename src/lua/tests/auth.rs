@@ -1,5 +1,7 @@
 //! The scripts that let requests pass or not.
 
+use std::rc::Rc;
+
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
@@ -94,7 +96,7 @@ fn proof(challenge: &str, password: &str, uri: &str, nc: &str) -> String {
     )
 }
 
-async fn asked(instance: &Instance, uri: &str, authorization: &str) -> Flow {
+async fn asked(instance: &Rc<Instance>, uri: &str, authorization: &str) -> Flow {
     let line = format!("GET h{uri}");
     instance.request(&context(), 0, request(&line, &[("Authorization", authorization)])).await
 }
@@ -253,4 +255,86 @@ fn forward_auth_adds_cookies() {
     assert_eq!(cookies, ["s=3;secure"]);
     let options = json!({"address": "http://a/?cookie=s=1"});
     passed(run("forwardAuth", &options, request("GET h/a", &[])));
+}
+
+#[test]
+fn api_key() {
+    let options = json!({
+        "keys": {"ann": "k1", "bob": "k2"}, "headerAuthScheme": "Bearer", "query": "key",
+        "cookie": "k", "header": "Authorization", "headerField": "X-Who", "removeKey": true,
+    });
+    let check = |line: &str, headers: &[(&str, &str)], expect: Option<(&str, &str)>| {
+        let flow = run("apiKey", &options, request(line, headers));
+        let Some((name, uri)) = expect else {
+            assert_eq!(challenge(&answered(flow)), "Bearer", "{line} {headers:?}");
+            return;
+        };
+        let request = passed(flow);
+        assert_eq!(header(&request.headers, "x-who"), Some(name), "{line} {headers:?}");
+        assert_eq!(header(&request.headers, "authorization"), None);
+        assert_eq!(request.target.as_str(), uri);
+        assert_eq!(request.exchange.record.borrow().user.as_deref(), Some(name));
+    };
+    check("GET h/", &[("Authorization", "bearer k1")], Some(("ann", "/")));
+    check("GET h/?a=1&key=k2&b", &[], Some(("bob", "/?a=1&b")));
+    check("GET h/?key=k%32", &[], Some(("bob", "/")));
+    check("GET h/", &[("Cookie", "a=1; k=k2")], Some(("bob", "/")));
+    check("GET h/", &[("Authorization", "k1")], None);
+    check("GET h/", &[("Authorization", "Bearer k3")], None);
+    check("GET h/?key=", &[], None);
+    check("GET h/", &[], None);
+    let cookies = [("Cookie", "a=1; k=k2; b=2")];
+    let request = passed(run("apiKey", &options, request("GET h/", &cookies)));
+    assert_eq!(header(&request.headers, "cookie"), Some("a=1; b=2"));
+    let vm = Vm::new().unwrap();
+    let error = load(&vm, written("apiKey", &json!({"keys": {"ann": ""}}))).unwrap_err();
+    assert!(error.to_string().contains("keys.ann: is empty"), "{error}");
+}
+
+/// A signature of a POST to `/x?y` at that time.
+fn signature(date: &str, headers: &str, secret: &str) -> String {
+    let all = [("(request-target)", "post /x?y"), ("date", date), ("x-b", "1, 2"), ("x-c", "")];
+    let value = |name: &str| all.iter().find(|(known, _)| *known == name).unwrap().1;
+    let lines: Vec<_> = headers.split(' ').map(|name| format!("{name}: {}", value(name))).collect();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = ring::hmac::sign(&key, lines.join("\n").as_bytes());
+    let tag = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, tag);
+    format!(
+        "Hmac keyId=\"ann\", algorithm=\"hmac-sha256\", headers=\"{headers}\", signature=\"{tag}\""
+    )
+}
+
+#[test]
+fn hmac() {
+    let options = json!({"keys": {"ann": "s"}, "headerField": "X-Who", "removeHeader": true});
+    let ask = |date: &str, authorization: &str| {
+        let headers =
+            [("Date", date), ("X-B", "1"), ("X-B", "2"), ("Authorization", authorization)];
+        run("hmac", &options, request("POST h/x?y", &headers))
+    };
+    let date = |seconds: u64| {
+        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+        httpdate::fmt_http_date(time)
+    };
+    let now = date(0);
+    let enough = "(request-target) date x-b";
+    for (date, headers) in [(&now, "date (request-target)"), (&now, enough), (&date(200), enough)] {
+        let request = passed(ask(date, &signature(date, headers, "s")));
+        assert_eq!(header(&request.headers, "x-who"), Some("ann"));
+        assert_eq!(header(&request.headers, "authorization"), None);
+    }
+    for (date, authorization) in [
+        (&now, signature(&now, "date", "s")),
+        (&now, signature(&now, "(request-target)", "s")),
+        (&now, signature(&now, enough, "wrong")),
+        (&now, signature(&now, "(request-target) date x-c", "s")),
+        (&now, signature(&now, enough, "s").replace("ann", "bob")),
+        (&now, signature(&now, enough, "s").replace("sha256", "sha512")),
+        (&now, signature(&now, enough, "s").replace("Hmac", "Basic")),
+        (&date(400), signature(&date(400), enough, "s")),
+        (&"yesterday".to_owned(), signature("yesterday", enough, "s")),
+        (&now, String::new()),
+    ] {
+        assert_eq!(challenge(&answered(ask(date, &authorization))), "Hmac", "{authorization}");
+    }
 }

@@ -53,6 +53,22 @@ fn request_fields() {
 }
 
 #[test]
+fn predicates() {
+    let compile = |text: &str, facts: &str| {
+        format!(
+            "(function() local p = predicate.compile('{text}', {{ Tries = {{ returns = 'number' }}, \
+             Down = {{ returns = 'boolean' }}, Twice = {{ returns = 'number', arguments = 1 }} }}) \
+             return p:test({facts}) end)()"
+        )
+    };
+    check(&compile("Tries() < 3 && Down()", "{ Tries = 2, Down = true }"), "true");
+    check(&compile("Tries() < 3 && Down()", "{ Tries = 3 }"), "false");
+    check(&compile("Twice(2.5) == 5", "{ Twice = function(n) return n * 2 end }"), "true");
+    check(&format!("pcall(function() return {} end)", compile("Up()", "{}")), "false");
+    check(&format!("pcall(function() return {} end)", compile("Down()", "{}")), "false");
+}
+
+#[test]
 fn headers_and_cookies() {
     check("req.headers['x-a']", "1, 2");
     check("req.headers:get('X-A')", "1");

@@ -59,7 +59,7 @@ mod tests {
 
     fn check(attempts: usize, statuses: &[u16], expect: bool) {
         for recovery in [Recovery::ByTime, Recovery::ByCheck] {
-            let window = Duration::from_secs(60);
+            let window = Duration::from_mins(1);
             let passive = Passive { service: "s@file".into(), window, attempts, recovery };
             let member = Member::default();
             for &status in statuses {

@@ -169,6 +169,7 @@ pub(super) fn nobody() -> Rc<Client> {
         local: nowhere,
         ip: HeaderValue::from_static("0.0.0.0"),
         entrypoint: "".into(),
+        is_forwarded: false,
         tls: None,
         guard: Rc::new(()),
     })

@@ -46,6 +46,7 @@ pub(super) fn request(method: Method, body: Body) -> Request {
         local,
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
+        is_forwarded: false,
         tls: None,
         guard: Rc::new(()),
     };

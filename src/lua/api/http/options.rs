@@ -10,7 +10,7 @@ use mlua::{AnyUserData, Table, Value};
 
 use super::super::answer::fill_headers;
 use super::super::headers::Headers;
-use super::super::time::seconds;
+use super::super::time::duration;
 use super::super::{RequestObject, json};
 use super::each_option;
 use crate::lua::run::RequestSlot;
@@ -68,7 +68,7 @@ impl Options {
                 "body" => options.body = body(&value)?,
                 "request_max" => options.request_max = Some(bytes(&value)?),
                 "response_max" => options.response_max = Some(bytes(&value)?),
-                "timeout" => options.timeout = seconds(&value)?,
+                "timeout" => options.timeout = duration(&value, "timeout")?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -107,10 +107,13 @@ fn body(value: &Value) -> mlua::Result<Given> {
 
 /// A number of bytes; `math.huge` is any number.
 fn bytes(value: &Value) -> mlua::Result<usize> {
-    let number = value.as_number().filter(|number| *number >= 0.0);
-    let number = number.ok_or_else(|| mlua::Error::runtime("this is no number of bytes"))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-    Ok(number as usize)
+    let bytes = match value {
+        Value::Integer(bytes) => usize::try_from(*bytes).ok(),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        Value::Number(bytes) if *bytes >= 0.0 => Some(*bytes as usize),
+        _ => None,
+    };
+    bytes.ok_or_else(|| mlua::Error::runtime("http.fetch: this is no number of bytes"))
 }
 
 /// A client as a script describes it.
