@@ -66,6 +66,8 @@ pub struct StreamRoute {
     pub name: Arc<str>,
     /// Where its TLS ends.
     pub tls: TlsEnd,
+    /// Its scripts, in the order of the connection.
+    pub steps: Arc<[InstanceId]>,
     /// Its service.
     pub service: Arc<TcpService>,
 }

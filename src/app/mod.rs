@@ -361,8 +361,8 @@ fn internal(plan: &Static) -> Result<Message, InternalError> {
 
 fn file_provider(plan: &Static, catalog: &Catalog) -> Option<FileProvider> {
     let options = plan.file.as_ref()?;
-    let catalog = Arc::new(catalog.scripts.clone());
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &catalog);
+    let (http, tcp) = (Arc::new(catalog.scripts.clone()), catalog.tcp_scripts.clone());
+    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &http, &tcp);
     Some(FileProvider::new(options, Arc::new(check)))
 }
 

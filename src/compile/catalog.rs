@@ -18,6 +18,8 @@ use crate::upstream::Transport;
 pub struct Catalog {
     /// Scripts by kind and by path.
     pub scripts: Scripts,
+    /// Scripts of TCP routers, by kind alone.
+    pub tcp_scripts: Scripts,
     /// Internal services, such as `api@internal`.
     pub internals: HashMap<String, Arc<dyn Internal>>,
     /// Entrypoints, in the order workers know them.

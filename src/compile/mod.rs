@@ -49,18 +49,20 @@ impl Memory {
     /// Notes script instances that could not be loaded: the next compilation uses the script's
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
+        self.streams.note_failed(&failed);
         self.middlewares.failed = failed;
     }
 
     /// Whether a file that a middleware's options name is no longer what it was.
     #[must_use]
     pub fn files_changed(&self) -> bool {
-        self.middlewares.files_changed()
+        self.middlewares.files_changed() || self.streams.files_changed()
     }
 
     /// Notes that what was compiled last is served.
     pub fn confirm(&mut self) {
         self.middlewares.confirm();
+        self.streams.confirm();
     }
 }
 
@@ -101,7 +103,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         datagrams: streams.datagrams,
         tcp_checks: streams.checks,
         services: services.live,
-        instances: routers.instances,
+        instances: routers.instances.into_iter().chain(streams.instances).collect(),
         certificates,
         outcome: Arc::new(outcome),
     }

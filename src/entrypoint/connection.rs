@@ -20,8 +20,9 @@ use super::drain::Permit;
 use super::handle::Connection;
 use super::keepalive::KeepAlive;
 use super::peek::{Arrival, Beginning};
+use super::streams::Streams;
 use super::worker::Shared;
-use super::{http1, http2, streams};
+use super::{http1, http2};
 use crate::message::{Client, TlsFacts};
 use crate::tls;
 
@@ -102,8 +103,9 @@ async fn arrive(
     }
     match worker.streams(place) {
         None => Some(arrival),
-        Some(tables) => {
-            Box::pin(streams::route(worker, &tables, arrival, entrypoint.limits.read)).await
+        Some((tables, instances)) => {
+            let streams = Streams { worker, entrypoint, tables, instances };
+            Box::pin(streams.route(arrival)).await
         }
     }
 }
@@ -190,7 +192,7 @@ impl<T> Flatten for std::io::Result<T> {
     }
 }
 
-fn ip_text(peer: SocketAddr) -> HeaderValue {
+pub(super) fn ip_text(peer: SocketAddr) -> HeaderValue {
     let text = peer.ip().to_canonical().to_string();
     HeaderValue::from_maybe_shared(Bytes::from(text))
         .unwrap_or_else(|_| HeaderValue::from_static("-"))

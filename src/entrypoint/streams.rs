@@ -8,50 +8,117 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
+use super::Entrypoint;
 use super::activity::{Activity, Watched};
-use super::connection::within;
+use super::connection::{ip_text, within};
 use super::peek::{Arrival, Beginning, Postgres};
 use super::worker::Shared;
+use crate::lua::Admittance;
+use crate::message::proxy::Ends;
+use crate::message::{Client, Exchange, TlsFacts};
+use crate::middleware::{Instances, admit};
 use crate::router::TcpEntry;
 use crate::rule::tcp::Facts;
 use crate::service::Greeting;
 use crate::snapshot::{StreamRoute, StreamTables, TlsEnd};
 use crate::tls::Hello;
 
-type Limit = Option<std::time::Duration>;
+/// The TCP routers of an entrypoint, and what serves their connections.
+pub(super) struct Streams<'a> {
+    pub(super) worker: &'a Rc<Shared>,
+    pub(super) entrypoint: &'a Entrypoint,
+    pub(super) tables: Arc<StreamTables>,
+    pub(super) instances: Rc<Instances>,
+}
 
-/// Serves a connection that a TCP router wants; others come back, for HTTP.
-pub(super) async fn route(
-    worker: &Rc<Shared>,
-    tables: &StreamTables,
-    mut arrival: Arrival,
-    limit: Limit,
-) -> Option<Arrival> {
-    let nothing = Hello::default();
-    if tables.encrypted.is_empty()
-        && tables.https.is_none()
-        && let Some(entry) = tables.plain.find(&facts(&nothing, &arrival))
-    {
-        serve(worker, &entry.target, arrival, Greeting::None, limit).await;
-        return None;
-    }
-    let postgres = match tables.encrypted.is_empty() {
-        true => Postgres::Ignored,
-        false => Postgres::Granted,
-    };
-    let beginning = within(limit, arrival.beginning(postgres)).await?;
-    let (entry, greeting) = match &beginning {
-        Beginning::BrokenTls => (None, Greeting::None),
-        Beginning::Other => (tables.plain.find(&facts(&nothing, &arrival)), Greeting::None),
-        Beginning::Tls(hello) => (encrypted(tables, hello, &arrival), Greeting::None),
-        Beginning::Postgres(hello) => {
-            let Some(entry) = tables.encrypted.find(&facts(hello, &arrival)) else { return None };
-            (Some(entry), Greeting::Postgres)
+impl Streams<'_> {
+    /// Serves a connection that a TCP router wants; others come back, for HTTP.
+    pub(super) async fn route(&self, mut arrival: Arrival) -> Option<Arrival> {
+        let tables = &*self.tables;
+        let nothing = Hello::default();
+        if tables.encrypted.is_empty()
+            && tables.https.is_none()
+            && let Some(entry) = tables.plain.find(&facts(&nothing, &arrival))
+        {
+            self.serve(&entry.target, arrival, &nothing, Greeting::None).await;
+            return None;
         }
-    };
-    let Some(entry) = entry else { return Some(arrival) };
-    serve(worker, &entry.target, arrival, greeting, limit).await;
-    None
+        let postgres = match tables.encrypted.is_empty() {
+            true => Postgres::Ignored,
+            false => Postgres::Granted,
+        };
+        let limit = self.entrypoint.limits.read;
+        let (hello, entry, greeting) = match within(limit, arrival.beginning(postgres)).await? {
+            Beginning::BrokenTls => return Some(arrival),
+            Beginning::Other => {
+                let entry = tables.plain.find(&facts(&nothing, &arrival));
+                (nothing, entry, Greeting::None)
+            }
+            Beginning::Tls(hello) => {
+                let entry = encrypted(tables, &hello, &arrival);
+                (hello, entry, Greeting::None)
+            }
+            Beginning::Postgres(hello) => {
+                // Nobody else begins TLS in that way.
+                let entry = tables.encrypted.find(&facts(&hello, &arrival))?;
+                (hello, Some(entry), Greeting::Postgres)
+            }
+        };
+        let Some(entry) = entry else { return Some(arrival) };
+        self.serve(&entry.target, arrival, &hello, greeting).await;
+        None
+    }
+
+    /// Hands a connection to a route's service, if its scripts let it. They are asked before TLS
+    /// begins, while Traefik asks them after it: who is refused costs no handshake.
+    async fn serve(
+        &self,
+        route: &StreamRoute,
+        arrival: Arrival,
+        hello: &Hello,
+        greeting: Greeting,
+    ) {
+        let Arrival { stream, ahead, ends } = arrival;
+        let exchange = (!route.steps.is_empty()).then(|| self.exchange(ends, hello));
+        if let Some(exchange) = &exchange
+            && admit(&self.instances, &route.steps, exchange).await == Admittance::Closed
+        {
+            tracing::debug!(router = &*route.name, client = %ends.source, "a script closes");
+            return;
+        }
+        let (service, buffers) = (&route.service, &self.worker.buffers);
+        if route.tls == TlsEnd::Server && ahead.is_empty() {
+            return service.serve(stream, ends, greeting, buffers).await;
+        }
+        let stream: Watched<TcpStream> = Watched::new(stream, ahead.freeze(), Activity::new());
+        if route.tls == TlsEnd::Server {
+            return service.serve(stream, ends, greeting, buffers).await;
+        }
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.worker.tls));
+        let handshake = async { acceptor.accept(stream).await };
+        match within(self.entrypoint.limits.read, handshake).await {
+            Some(Ok(stream)) => service.serve(stream, ends, Greeting::None, buffers).await,
+            Some(Err(error)) => {
+                tracing::debug!(%error, client = %ends.source, "TLS handshake failed");
+            }
+            None => {}
+        }
+    }
+
+    /// What scripts know of a connection and hold for it.
+    fn exchange(&self, ends: Ends, hello: &Hello) -> Rc<Exchange> {
+        let sni = hello.server_name.as_deref().map(Arc::from);
+        let client = Client {
+            peer: ends.source,
+            local: ends.destination,
+            ip: ip_text(ends.source),
+            entrypoint: Arc::clone(&self.entrypoint.name),
+            is_forwarded: false,
+            tls: sni.map(|sni| TlsFacts { sni: Some(sni), ..TlsFacts::default() }),
+            guard: Rc::new(()),
+        };
+        Rc::new(Exchange::new(Rc::new(client)))
+    }
 }
 
 fn facts<'a>(hello: &'a Hello, arrival: &Arrival) -> Facts<'a> {
@@ -77,33 +144,4 @@ fn encrypted<'a>(
     let entry = tables.encrypted.find(&facts)?;
     let yields = entry.matcher.is_catch_all() && https.is_some_and(|https| https.has_any());
     (!yields).then_some(entry)
-}
-
-/// Hands a connection to a route's service.
-async fn serve(
-    worker: &Rc<Shared>,
-    route: &StreamRoute,
-    arrival: Arrival,
-    greeting: Greeting,
-    limit: Limit,
-) {
-    let Arrival { stream, ahead, ends } = arrival;
-    let (service, buffers) = (&route.service, &worker.buffers);
-    tracing::debug!(router = &*route.name, client = %ends.source, "a connection is handed on");
-    if route.tls == TlsEnd::Server && ahead.is_empty() {
-        return service.serve(stream, ends, greeting, buffers).await;
-    }
-    let stream: Watched<TcpStream> = Watched::new(stream, ahead.freeze(), Activity::new());
-    if route.tls == TlsEnd::Server {
-        return service.serve(stream, ends, greeting, buffers).await;
-    }
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&worker.tls));
-    let handshake = async { acceptor.accept(stream).await };
-    match within(limit, handshake).await {
-        Some(Ok(stream)) => service.serve(stream, ends, Greeting::None, buffers).await,
-        Some(Err(error)) => {
-            tracing::debug!(%error, client = %ends.source, "TLS handshake failed");
-        }
-        None => {}
-    }
 }

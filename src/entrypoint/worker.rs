@@ -225,8 +225,10 @@ impl Shared {
     }
 
     /// The TCP routers of an entrypoint, if it has any.
-    pub(super) fn streams(&self, place: usize) -> Option<Arc<StreamTables>> {
-        self.generation.borrow().snapshot.streams.get(place)?.clone()
+    pub(super) fn streams(&self, place: usize) -> Option<(Arc<StreamTables>, Rc<Instances>)> {
+        let generation = self.generation.borrow();
+        let tables = generation.snapshot.streams.get(place)?.clone()?;
+        Some((tables, Rc::clone(&generation.instances)))
     }
 
     async fn serve(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Command>) {

@@ -10,8 +10,12 @@ mod udp;
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
+use super::middlewares::{self, Middlewares};
 use super::{Catalog, EntrypointFacts, IsDefault};
 use crate::config::Transport;
+use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{Dynamic, StreamOutcome, StreamVerdict, Verdict};
 use crate::router::HostNames;
 use crate::service::{TcpCheck, UdpService};
@@ -22,7 +26,22 @@ use crate::snapshot::{StreamTables, Tables};
 pub(super) struct Memory {
     routers: routers::Memory,
     services: services::Memory,
+    middlewares: middlewares::Memory,
     udp: udp::Memory,
+}
+
+impl Memory {
+    pub(super) fn note_failed(&mut self, failed: &HashMap<InstanceId, String>) {
+        self.middlewares.failed.clone_from(failed);
+    }
+
+    pub(super) fn files_changed(&self) -> bool {
+        self.middlewares.files_changed()
+    }
+
+    pub(super) fn confirm(&mut self) {
+        self.middlewares.confirm();
+    }
 }
 
 /// TCP and UDP of this generation.
@@ -30,6 +49,8 @@ pub(super) struct Memory {
 pub(super) struct Streams {
     pub(super) tables: Vec<Option<Arc<StreamTables>>>,
     pub(super) checks: Vec<Arc<TcpCheck>>,
+    /// Scripts that routes use.
+    pub(super) instances: Vec<Arc<InstanceSpec>>,
     pub(super) tcp: StreamOutcome,
     pub(super) datagrams: Vec<Option<Arc<UdpService>>>,
     pub(super) udp: StreamOutcome,
@@ -44,7 +65,11 @@ impl Streams {
         memory: &mut Memory,
     ) -> Self {
         let services = services::Services::compile(dynamic, catalog, &mut memory.services);
-        let routers = routers::compile(dynamic, catalog, &services, &mut memory.routers);
+        let configured = &dynamic.tcp.middlewares;
+        let scripts = &catalog.tcp_scripts;
+        let middlewares = Middlewares::of(configured, scripts, &mut memory.middlewares);
+        let work = routers::Work { catalog, services: &services, middlewares: &middlewares };
+        let routers = work.compile(dynamic, &mut memory.routers);
         let (datagrams, udp) = udp::compile(dynamic, catalog, &mut memory.udp);
         let tables = routers.tables.into_iter().enumerate().map(|(place, [plain, encrypted])| {
             if plain.is_empty() && encrypted.is_empty() {
@@ -55,9 +80,9 @@ impl Streams {
             let https = https.map(|table| HostNames::of(table));
             Some(Arc::new(StreamTables { plain, encrypted, https }))
         });
-        let middlewares = dynamic.tcp.middlewares.iter().map(|(name, config)| {
-            let reason = "middlewares of TCP routers are not supported yet".to_owned();
-            let verdict = Verdict::disabled(vec![reason]);
+        let mut verdicts = middlewares.verdicts;
+        let middlewares = configured.iter().map(|(name, config)| {
+            let verdict = verdicts.remove(name).unwrap_or_default();
             (name.clone(), StreamVerdict::new(Arc::clone(config) as _, verdict))
         });
         let tcp = StreamOutcome {
@@ -65,7 +90,8 @@ impl Streams {
             services: services.verdicts,
             middlewares: middlewares.collect(),
         };
-        Self { tables: tables.collect(), checks: services.checks, tcp, datagrams, udp }
+        let (tables, instances) = (tables.collect(), routers.instances);
+        Self { tables, checks: services.checks, instances, tcp, datagrams, udp }
     }
 }
 

@@ -19,6 +19,7 @@ fn catalog() -> Catalog {
     };
     Catalog {
         scripts: Scripts::default(),
+        tcp_scripts: Scripts::default(),
         internals: HashMap::new(),
         entrypoints: vec![entrypoint("tc", Transport::Tcp), entrypoint("u", Transport::Udp)],
         transport: Arc::default(),
