@@ -52,11 +52,13 @@ impl fmt::Debug for Kind {
 }
 
 impl Kind {
-    /// Names are written as documented, all in lower case or all in upper case.
+    /// Names are written as documented, all in lower case, all in upper case, or all but the first
+    /// letter in lower case.
     fn is_called(&self, name: &str) -> bool {
+        let is_lower = |text: &str| text.bytes().all(|b| !b.is_ascii_uppercase());
         name == self.name
             || (name.eq_ignore_ascii_case(self.name)
-                && (name.bytes().all(|b| !b.is_ascii_uppercase())
+                && (is_lower(name.get(1..).unwrap_or_default())
                     || name.bytes().all(|b| !b.is_ascii_lowercase())))
     }
 }
