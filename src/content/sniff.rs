@@ -87,7 +87,7 @@ pub fn sniff(bytes: &[u8]) -> &'static str {
     let found = TYPES.iter().find(|(signature, _)| signature.fits(bytes, text));
     match found {
         Some((_, name)) => name,
-        None if text.iter().any(is_binary) => "application/octet-stream",
+        None if text.iter().copied().any(is_binary) => "application/octet-stream",
         None => "text/plain; charset=utf-8",
     }
 }
@@ -124,7 +124,7 @@ fn is_mp4(bytes: &[u8]) -> bool {
     brands.any(|(place, brand)| place != 1 && brand.starts_with(b"mp4"))
 }
 
-fn is_binary(byte: &u8) -> bool {
+fn is_binary(byte: u8) -> bool {
     matches!(byte, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f)
 }
 

@@ -61,7 +61,7 @@ mod tests {
         let names = |rules: &[&str]| {
             let entry = |rule: &&str| {
                 let matcher = Arc::new(compile(&parse(rule).unwrap()).unwrap());
-                Entry { priority: 1, name: (*rule).into(), matcher, target: () }
+                Entry { priority: 1, precedence: 0, name: (*rule).into(), matcher, target: () }
             };
             HostNames::of(&Table::build(rules.iter().map(entry).collect()))
         };

@@ -20,7 +20,7 @@ impl fmt::Display for Position {
 /// Why a rule is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// Longer than [`super::parse`] takes.
+    /// Longer than [`super::parse()`] takes.
     #[error("the rule is longer than {max_bytes} bytes")]
     TooLong {
         /// The limit.

@@ -170,9 +170,8 @@ mod tests {
     use super::*;
 
     fn run(test: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
-        let runtime = runtime.build().unwrap();
-        runtime.block_on(test);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(test);
     }
 
     /// A client and a server with a relay between them.
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn bytes_go_both_ways() {
-        run(with_relay(None, async |mut client, mut server| {
+        run(with_relay(None, async |client, server| {
             let sent: Vec<u8> = (0..=255).cycle().take(200_000).collect();
             let (mut up, mut down) = (Vec::new(), Vec::new());
             let (mut from_client, mut to_server) = tokio::io::split(client);

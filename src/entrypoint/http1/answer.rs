@@ -152,10 +152,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         finish: &mut Option<Finish>,
     ) -> io::Result<()> {
         loop {
-            let frame = match self.frame(&mut body, head).await? {
-                None => break,
-                Some(frame) => frame,
-            };
+            let Some(frame) = self.frame(&mut body, head).await? else { break };
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {

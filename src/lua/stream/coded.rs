@@ -31,6 +31,7 @@ pub(in crate::lua) struct Coded {
     input: Bytes,
     /// Whether something went in that has not come out.
     unflushed: bool,
+    #[expect(clippy::option_option, reason = "no end yet, an end, an end with trailers")]
     end: Option<Option<HeaderMap>>,
 }
 

@@ -146,6 +146,7 @@ fn run(spec: InstanceSpec, request: Request, answers: Vec<Response>) -> (Respons
     (response, asked)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "calls read better")]
 fn builtin(kind: &str, options: Value) -> InstanceSpec {
     let source = builtins().find(|source| source.kind() == kind).unwrap();
     let info = inspect(&source).unwrap();
