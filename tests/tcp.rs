@@ -114,8 +114,8 @@ fn what_no_tcp_router_wants_is_http() {
     let backend = Backend::start("web", Answer::Echo);
     let server = Server::start("tcp");
     let dynamic = format!(
-        "{}tcp:\n  routers:\n    r: {{rule: 'ClientIP(`127.9.9.9`)', service: s}}\n  services:\n    \
-         s: {}\n",
+        "{}tcp:\n  routers:\n    r: {{rule: 'ClientIP(`127.9.9.9`)', service: s}}\n  \
+         services:\n    s: {}\n",
         to(&backend),
         servers(&[&server])
     );

@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn options_are_checked() {
         let check = |options: serde_json::Value, expect: &str| {
-            let options = serde_json::from_value(options.clone()).unwrap();
+            let options = crate::value::decode(&options).unwrap();
             let error = TcpTransport::build(&options).unwrap_err().to_string();
             assert!(error.contains(expect), "{error}");
         };

@@ -120,7 +120,8 @@ fn no_extensions_no_name() {
 proptest! {
     #[test]
     fn any_records_hold_the_same(size in 1usize..200, name in "[a-z]{1,20}", cut in 0usize..2000) {
-        let message = minimal(&[offered(&[b"h2", b"x"]), named(name.as_bytes()), (99, vec![0; 99])]);
+        let other = (99, vec![0; 99]);
+        let message = minimal(&[offered(&[b"h2", b"x"]), named(name.as_bytes()), other]);
         let bytes = records(&message, size);
         let hello = Hello {
             server_name: Some(name),
