@@ -1,5 +1,5 @@
 //! The first bytes of a connection, looked at only where somebody needs them: the PROXY header,
-//! PostgreSQL's wish for TLS, the ClientHello. Nothing is taken away but what is meant for us.
+//! Postgres's wish for TLS, the `ClientHello`. Nothing is taken away but what is meant for us.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) struct Arrival {
 pub(super) enum Beginning {
     /// A TLS handshake, of which all that is needed has been read.
     Tls(Hello),
-    /// TLS after PostgreSQL's wish for it, which has been granted.
+    /// TLS after Postgres's wish for it, which has been granted.
     Postgres(Hello),
     /// A TLS handshake that is broken, which TLS knows how to tell.
     BrokenTls,
@@ -40,7 +40,7 @@ pub(super) enum Beginning {
 /// How long a PROXY header is waited for; a client that has none may wait for the server to speak.
 const PROXY_WAIT: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 4096;
-/// Records add to a ClientHello at most so much, unless somebody makes them needlessly small.
+/// Records add to a `ClientHello` at most so much, unless somebody makes them needlessly small.
 const RECORDS_BYTES_MAX: usize = 4096;
 
 impl Arrival {
@@ -114,7 +114,7 @@ impl Arrival {
     }
 }
 
-/// Whether PostgreSQL's wish for TLS is granted.
+/// Whether Postgres's wish for TLS is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Postgres {
     /// It is, since there are TCP routers with TLS.
@@ -135,6 +135,7 @@ mod tests {
     async fn arrival(pieces: &'static [&'static [u8]]) -> (Arrival, tokio::task::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let local = listener.local_addr().unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a test has one thread and no worker")]
         let client = tokio::spawn(async move {
             let mut client = TcpStream::connect(local).await.unwrap();
             client.set_nodelay(true).unwrap();

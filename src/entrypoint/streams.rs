@@ -17,7 +17,7 @@ use crate::lua::Admittance;
 use crate::message::proxy::Ends;
 use crate::message::{Client, Exchange, TlsFacts};
 use crate::middleware::{Instances, admit};
-use crate::router::TcpEntry;
+use crate::router::{HostNames, TcpEntry};
 use crate::rule::tcp::Facts;
 use crate::service::Greeting;
 use crate::snapshot::{StreamRoute, StreamTables, TlsEnd};
@@ -142,6 +142,6 @@ fn encrypted<'a>(
         return None;
     }
     let entry = tables.encrypted.find(&facts)?;
-    let yields = entry.matcher.is_catch_all() && https.is_some_and(|https| https.has_any());
+    let yields = entry.matcher.is_catch_all() && https.is_some_and(HostNames::has_any);
     (!yields).then_some(entry)
 }

@@ -239,31 +239,31 @@ mod tests {
     use super::*;
     use crate::value::decode;
 
-    fn check(given: Value, expect: Value) {
-        let tcp: Tcp = decode(&given).unwrap();
+    fn check(given: &Value, expect: &Value) {
+        let tcp: Tcp = decode(given).unwrap();
         let shown = serde_json::to_value(&tcp).unwrap();
         let kind = expect.as_object().unwrap().keys().next().unwrap().clone();
         assert_eq!(shown[&kind], expect[&kind], "{given}");
-        assert_eq!(decode::<Tcp>(&expect).unwrap(), tcp, "{expect}");
+        assert_eq!(decode::<Tcp>(expect).unwrap(), tcp, "{expect}");
     }
 
     #[test]
     fn shows_defaults_as_traefik_does() {
         check(
-            json!({"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s", "tls": {}}}}),
-            json!({"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s",
+            &json!({"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s", "tls": {}}}}),
+            &json!({"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s",
                 "tls": {"passthrough": false}}}}),
         );
         check(
-            json!({"services": {"s": {"loadBalancer": {"proxyProtocol": true,
+            &json!({"services": {"s": {"loadBalancer": {"proxyProtocol": true,
                 "healthCheck": {"send": "PING"}, "servers": [{"address": "a:1", "tls": true}]}}}}),
-            json!({"services": {"s": {"loadBalancer": {"proxyProtocol": {"version": 2},
+            &json!({"services": {"s": {"loadBalancer": {"proxyProtocol": {"version": 2},
                 "healthCheck": {"send": "PING", "interval": "30s", "timeout": "5s"},
                 "servers": [{"address": "a:1", "tls": true}]}}}}),
         );
         check(
-            json!({"serversTransports": {"t": {"tls": {"serverName": "a"}}}}),
-            json!({"serversTransports": {"t": {"dialKeepAlive": "15s", "dialTimeout": "30s",
+            &json!({"serversTransports": {"t": {"tls": {"serverName": "a"}}}}),
+            &json!({"serversTransports": {"t": {"dialKeepAlive": "15s", "dialTimeout": "30s",
                 "terminationDelay": "100ms", "tls": {"serverName": "a"}}}}),
         );
     }

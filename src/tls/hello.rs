@@ -1,4 +1,4 @@
-//! The ClientHello of a TLS handshake, as far as it tells where a connection is meant to go
+//! The `ClientHello` of a TLS handshake, as far as it tells where a connection is meant to go
 //! (RFC 8446, section 4.1.2; RFC 6066, section 3; RFC 7301).
 //!
 //! Pure: reads bytes that are there and takes none away, so that whoever ends TLS sees them all.
@@ -16,18 +16,18 @@ pub struct Hello {
 /// What the first bytes of a connection are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
-    /// The beginning of a ClientHello; more is needed.
+    /// The beginning of a `ClientHello`; more is needed.
     Partial,
-    /// A ClientHello.
+    /// A `ClientHello`.
     Hello(Hello),
     /// Something else.
     Other,
-    /// TLS, with a ClientHello that is broken or too long.
+    /// TLS, with a `ClientHello` that is broken or too long.
     Broken,
 }
 
-/// Bytes of a ClientHello; the largest of today, with keys of post-quantum exchanges and pre-shared
-/// ones, have some 4,000.
+/// Bytes of a `ClientHello`; the largest of today, with keys of post-quantum exchanges and
+/// pre-shared ones, have some 4,000.
 pub const HELLO_BYTES_MAX: usize = 32 * 1024;
 
 const RECORD_HEAD_BYTES: usize = 5;
@@ -98,7 +98,7 @@ fn hello(body: &mut Reader<'_>) -> Option<Hello> {
     let _session = body.short()?;
     let _suites = body.long()?;
     let _compressions = body.short()?;
-    // A ClientHello may end here.
+    // A `ClientHello` may end here.
     if body.is_empty() {
         return Some(hello);
     }

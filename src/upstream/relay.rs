@@ -206,7 +206,7 @@ mod tests {
                 to_client.write_all(&sent).await.unwrap();
                 to_client.shutdown().await.unwrap();
             };
-            let (_, _, a, b) = tokio::join!(
+            let ((), (), a, b) = tokio::join!(
                 upload,
                 download,
                 from_server.read_to_end(&mut up),
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_waited_for() {
-        run(with_relay(Some(Duration::from_secs(60)), async |mut client, mut server| {
+        run(with_relay(Some(Duration::from_mins(1)), async |mut client, mut server| {
             client.write_all(b"last words").await.unwrap();
             client.shutdown().await.unwrap();
             let mut heard = Vec::new();

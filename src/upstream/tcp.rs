@@ -298,6 +298,8 @@ impl AsyncWrite for ServerStream {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -325,7 +327,6 @@ mod tests {
             let error = TcpTransport::build(&options).unwrap_err().to_string();
             assert!(error.contains(expect), "{error}");
         };
-        use serde_json::json;
         check(json!({"tls": {"spiffe": {}}}), "tls.spiffe: not supported yet");
         check(json!({"proxyProtocol": {"version": 3}}), "proxyProtocol.version: 3");
         check(json!({"tls": {"rootCAs": ["/nowhere"]}}), "rootCAs[0]");

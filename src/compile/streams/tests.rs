@@ -39,6 +39,8 @@ fn servers(addresses: &[&str]) -> Value {
     json!({"loadBalancer": {"servers": servers}})
 }
 
+use ElementStatus::{Disabled, Enabled, Warning};
+
 #[test]
 fn routers_are_judged_one_by_one() {
     let check = |router: Value, expect: ElementStatus, priority: i64, part: &str| {
@@ -53,7 +55,6 @@ fn routers_are_judged_one_by_one() {
         assert!(errors.join("; ").contains(part), "{errors:?}");
         assert_eq!(streams.tables[0].is_some(), expect != ElementStatus::Disabled);
     };
-    use ElementStatus::{Disabled, Enabled, Warning};
     check(json!({"rule": "HostSNI(`*`)", "service": "s"}), Enabled, -1, "");
     check(json!({"rule": "HostSNI(`*`)", "service": "s", "priority": 7}), Enabled, 7, "");
     check(json!({"rule": "HostSNI(`a`)", "service": "s", "tls": {}}), Enabled, 12, "");

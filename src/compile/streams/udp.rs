@@ -46,7 +46,7 @@ pub(super) fn compile(
         let (mut verdict, places, service) = router(name, config, catalog, &mut work);
         for place in places {
             match datagrams.get_mut(place) {
-                Some(taken @ None) => *taken = service.clone(),
+                Some(taken @ None) => taken.clone_from(&service),
                 Some(Some(_)) if verdict.verdict.status != ElementStatus::Disabled => {
                     let reason = "another router has one of its entryPoints".to_owned();
                     verdict.verdict = Verdict::live(vec![reason]);

@@ -70,11 +70,11 @@ pub struct TcpChildren {
 pub enum Greeting {
     /// With what the client says.
     None,
-    /// With PostgreSQL's wish for TLS, which the client has been granted already.
+    /// With Postgres's wish for TLS, which the client has been granted already.
     Postgres,
 }
 
-/// What a PostgreSQL client says before TLS (`SSLRequest` in its manual's message formats).
+/// What a Postgres client says before TLS (`SSLRequest` in its manual's message formats).
 pub const POSTGRES_WISH: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// What it hears when it may begin.
 pub const POSTGRES_GRANT: &[u8] = b"S";
@@ -145,7 +145,7 @@ impl TcpService {
     }
 }
 
-/// Asks a PostgreSQL server for TLS, which the client has been promised.
+/// Asks a Postgres server for TLS, which the client has been promised.
 async fn wish(stream: &mut ServerStream, endpoint: &TcpEndpoint) -> Result<(), ConnectError> {
     let refused = |cause| ConnectError::Refused { address: Arc::clone(endpoint.address()), cause };
     stream.write_all(&POSTGRES_WISH).await.map_err(refused)?;

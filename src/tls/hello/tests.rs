@@ -22,7 +22,7 @@ fn flight(name: &str, protocols: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// A ClientHello of nothing but those extensions.
+/// A `ClientHello` of nothing but those extensions.
 fn minimal(extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend([0; 32]);
