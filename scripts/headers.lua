@@ -1,5 +1,5 @@
--- Adds, replaces and removes headers of requests and responses, answers preflights of CORS, and adds
--- the headers that tell browsers to be careful.
+-- Adds, replaces and removes headers of requests and responses, answers preflights of CORS, and
+-- adds the headers that tell browsers to be careful.
 local function flag(doc) return { type = "boolean", default = false, doc = doc } end
 local function text(doc) return { type = "string", default = "", doc = doc } end
 local function texts(doc) return { type = "list", of = "string", default = {}, doc = doc } end

@@ -1,10 +1,12 @@
 -- Lets so many requests of each source be under way at once; others are answered with 429.
 -- What a request is counted by: a function of the request.
 local function source(criterion)
-  local how, header, host = criterion.ipStrategy, criterion.requestHeaderName, criterion.requestHost
+  local how, header = criterion.ipStrategy, criterion.requestHeaderName
+  local host = criterion.requestHost
   if header == "" then header = nil end
   if (how and header) or (how and host) or (header and host) then
-    error("inFlightReq.sourceCriterion: only one of ipStrategy, requestHeaderName and requestHost", 0)
+    local rule = "only one of ipStrategy, requestHeaderName and requestHost"
+    error("inFlightReq.sourceCriterion: " .. rule, 0)
   end
   if header then return function(req) return req.headers:get(header) or "" end end
   if host then return function(req) return req.host end end

@@ -2,7 +2,8 @@
 -- A request whose token is about to come waits for it, others are answered with 429.
 -- What a request is counted by: a function of the request.
 local function source(criterion)
-  local how, header, host = criterion.ipStrategy, criterion.requestHeaderName, criterion.requestHost
+  local how, header = criterion.ipStrategy, criterion.requestHeaderName
+  local host = criterion.requestHost
   if header == "" then header = nil end
   if (how and header) or (how and host) or (header and host) then
     error("rateLimit.sourceCriterion: only one of ipStrategy, requestHeaderName and requestHost", 0)

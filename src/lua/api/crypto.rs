@@ -15,8 +15,9 @@ const RANDOM_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) const MODULE: Module = Module {
     name: "crypto",
-    text: "Digests, message authentication, randomness and certificates. Where an `encoding` can be given it is \
-           `hex`, `base64` or `base64url`; without one the bytes themselves are returned.",
+    text: "Digests, message authentication, randomness and certificates. Where an `encoding` can \
+           be given it is `hex`, `base64` or `base64url`; without one the bytes themselves are \
+           returned.",
     functions: &[
         Function {
             doc: Doc {

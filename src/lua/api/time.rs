@@ -62,7 +62,7 @@ const TEXT: Function = Function {
 /// # Errors
 /// When it is none; `what` says which was wanted.
 pub(super) fn duration(value: &Value, what: &str) -> mlua::Result<std::time::Duration> {
-    let wrong = |text: String| mlua::Error::runtime(format!("{what}: {text}"));
+    let wrong = |text: String| mlua::Error::runtime(format!("{what}: this is no duration: {text}"));
     if let Some(number) = value.as_number() {
         return std::time::Duration::try_from_secs_f64(number).map_err(|e| wrong(e.to_string()));
     }

@@ -216,6 +216,7 @@ mod tests {
         for number in 0..10 {
             put(&table, &number.to_string(), 1, 10, Some(11));
         }
+        get(&table, "b", 10);
         let before = table.used();
         get(&table, "b", 20);
         put(&table, "c", 1, 20, None);

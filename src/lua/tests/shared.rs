@@ -45,7 +45,7 @@ fn stores_are_shared_over_workers() {
             return respond(200, tostring(load_and_run(s, req.query)))
         end }";
     // Scripts cannot load code: what is asked for is a function by name.
-    let script = script.replace("load_and_run(s, req.query)", "asks[req.query](s)");
+    let script = script.replace("load_and_run(s, req.query)", "(asks[req.query](s))");
     let asks = "local asks = {
         set = function(s) return s:set('k', 'v', '1h') end,
         get = function(s) return s:get('k') end,
