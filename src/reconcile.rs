@@ -16,7 +16,7 @@ use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
 use crate::model::{Diagnostic, Severity, merge};
 use crate::provider::{Message, Receiver, Update};
-use crate::service::HealthChecks;
+use crate::service::{HealthChecks, Watch};
 use crate::snapshot::{Live, Snapshot};
 
 pub use scripts::ScriptFiles;
@@ -142,7 +142,9 @@ impl Reconciler {
             worker.publish().await?;
         }
         let checks = snapshot.services.values().filter_map(|service| service.check().cloned());
-        if let Err(error) = self.checks.follow(checks.collect()) {
+        let checks = checks.map(Watch::from);
+        let tcp = snapshot.tcp_checks.iter().cloned().map(Watch::from);
+        if let Err(error) = self.checks.follow(checks.chain(tcp)) {
             tracing::error!(%error, "health checks could not be started");
         }
         let known = before.outcome.diagnostics();

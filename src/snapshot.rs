@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 
 use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{Diagnostic, Outcome};
-use crate::router::Table;
-use crate::service::Service;
-use crate::tls::Hosts;
+use crate::router::{HostNames, Table, TcpTable};
+use crate::service::{Service, TcpCheck, TcpService, UdpService};
+use crate::tls::{Hosts, ServerOptions};
 
 /// One generation.
 #[derive(Debug, Default)]
@@ -23,6 +23,12 @@ pub struct Snapshot {
     pub number: u64,
     /// Tables by the entrypoints' order.
     pub entrypoints: Vec<Tables>,
+    /// TCP routers by the entrypoints' order; none where an entrypoint has none.
+    pub streams: Vec<Option<Arc<StreamTables>>>,
+    /// UDP services by the entrypoints' order.
+    pub datagrams: Vec<Option<Arc<UdpService>>>,
+    /// Health checks of TCP services.
+    pub tcp_checks: Vec<Arc<TcpCheck>>,
     /// Services by name with provider.
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// Scripts that routes use, each once.
@@ -40,6 +46,39 @@ pub struct Tables {
     pub encrypted: Arc<Table<Arc<Route>>>,
     /// TLS options by server name.
     pub tls: Arc<Hosts>,
+}
+
+/// The TCP routers of one entrypoint.
+#[derive(Debug)]
+pub struct StreamTables {
+    /// Those without TLS.
+    pub plain: TcpTable<Arc<StreamRoute>>,
+    /// Those with TLS.
+    pub encrypted: TcpTable<Arc<StreamRoute>>,
+    /// The hosts that the entrypoint's HTTPS routers name; none without such routers.
+    pub https: Option<HostNames>,
+}
+
+/// What a TCP router does with a connection.
+#[derive(Debug)]
+pub struct StreamRoute {
+    /// The router, `name@provider`.
+    pub name: Arc<str>,
+    /// Where its TLS ends.
+    pub tls: TlsEnd,
+    /// Its scripts, in the order of the connection.
+    pub steps: Arc<[InstanceId]>,
+    /// Its service.
+    pub service: Arc<TcpService>,
+}
+
+/// Where the TLS of a connection ends.
+#[derive(Debug, Clone)]
+pub enum TlsEnd {
+    /// Here, under these options.
+    Here(Arc<ServerOptions>),
+    /// At the server, if there is TLS at all.
+    Server,
 }
 
 /// What a router does with a request.

@@ -3,7 +3,9 @@
 
 #![allow(missing_docs)]
 
+use moongate::message::proxy::{ProxyHeader, ProxyVersion};
 use moongate::rule::{Syntax, parse};
+use moongate::tls::opening;
 
 /// What the grammar is made of; a mutation inserts such pieces more often than random bytes.
 const PIECES: &[&str] = &[
@@ -120,4 +122,61 @@ fn rules_survive_mutation() {
     }
     // Mutations that only ever break a rule would show nothing.
     assert!(rules > cases / 20, "{rules} of {cases} were rules");
+}
+
+/// What the first bytes of a connection are made of.
+const OPENINGS: &[&[u8]] = &[
+    b"\x16\x03\x01\x00\x33\x01\x00\x00\x2f\x03\x03",
+    b"\x00\x00\x00\x0a\x00\x08\x00\x00\x05hello\x00\x10\x00\x05\x00\x03\x02h2",
+    b"\x16\x03\x01\x00\x01\x01\x16\x03\x01\x00\x01\x00",
+    b"PROXY TCP4 10.1.2.3 10.0.0.1 5555 80\r\nGET / HTTP/1.1",
+    b"PROXY TCP6 2001:db8::1 ::2 5555 80\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\x7f\0\0\x01\x7f\0\0\x02\0\x50\0\x51",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00",
+    b"",
+];
+
+/// Reading never panics; a header that is there has no more bytes than there are, and no beginning
+/// of it is anything but a beginning.
+fn check_opening(bytes: &[u8]) -> bool {
+    let _ = opening(bytes);
+    let ProxyHeader::Present { length, ends } = ProxyHeader::read(bytes) else { return false };
+    assert!(length <= bytes.len(), "{}", bytes.escape_ascii());
+    for end in 0..length {
+        let part = ProxyHeader::read(&bytes[..end]);
+        assert_eq!(part, ProxyHeader::Partial, "{}", bytes.escape_ascii());
+    }
+    if let Some(ends) = ends {
+        let again = ProxyHeader::read(&ends.header(ProxyVersion::V2));
+        assert!(matches!(again, ProxyHeader::Present { ends: Some(_), .. }), "{ends:?}");
+    }
+    true
+}
+
+#[test]
+fn openings_survive_mutation() {
+    let cases = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases: usize = cases.unwrap_or(20_000);
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    let mut headers = 0;
+    for case in 0..cases {
+        let mut bytes = OPENINGS[case % OPENINGS.len()].to_vec();
+        for _ in 0..random.below(4) {
+            let at = random.below(bytes.len() + 1);
+            match random.below(4) {
+                0 => bytes.truncate(at),
+                1 if at < bytes.len() => bytes[at] = u8::try_from(random.below(256)).unwrap_or(0),
+                2 if at < bytes.len() => {
+                    bytes.remove(at);
+                }
+                _ => {
+                    let other = OPENINGS[random.below(OPENINGS.len())];
+                    bytes.splice(at..at, other.iter().copied());
+                }
+            }
+        }
+        headers += usize::from(check_opening(&bytes));
+    }
+    assert!(headers > cases / 20, "{headers} of {cases} were headers");
 }

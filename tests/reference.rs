@@ -17,3 +17,8 @@ fn check(page: &str, printed: &str) {
 fn matchers() {
     check("matchers.md", &moongate::rule::reference());
 }
+
+#[test]
+fn matchers_of_tcp_routers() {
+    check("tcp-matchers.md", &moongate::rule::tcp::reference());
+}

@@ -9,6 +9,7 @@ mod list;
 mod overview;
 mod ping;
 mod reply;
+mod streams;
 mod version;
 
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Api {
         let query = Query::parse(query.unwrap_or_default());
         match parts.as_slice() {
             ["version"] => version::reply(&self.about),
-            ["overview"] => Reply::json(&overview::body(&self.report(), &self.about)),
+            ["overview"] => Reply::json(&overview::body(&self.outcome(), &self.about)),
             ["rawdata"] => Reply::json(&rawdata(&self.outcome())),
             ["entrypoints"] => {
                 list::reply(entrypoints::all(&self.about.entrypoints), &query, &entrypoints::SEARCH)
@@ -87,10 +88,12 @@ impl Api {
     fn elements(&self, protocol: &str, kind: &str, query: &Query) -> Reply {
         match (protocol, element::Kind::named(kind)) {
             ("http", Some(kind)) => list::reply(kind.all(&self.report()), query, kind.search()),
-            // TCP and UDP have no elements yet; their lists are empty.
-            ("tcp", Some(_)) | ("udp", Some(element::Kind::Routers | element::Kind::Services)) => {
-                list::reply(Vec::new(), query, element::Kind::Routers.search())
-            }
+            (_, Some(kind)) => match streams::Streams::named(protocol, &self.outcome()) {
+                Some(streams) if streams.has(kind) => {
+                    list::reply(streams.all(kind), query, kind.search())
+                }
+                _ => Reply::no_page(),
+            },
             _ => Reply::no_page(),
         }
     }
@@ -99,8 +102,10 @@ impl Api {
         let Some(element) = element::Kind::named(kind) else { return Reply::no_page() };
         let found = match protocol {
             "http" => element.one(&self.report(), name),
-            "tcp" | "udp" => None,
-            _ => return Reply::no_page(),
+            protocol => match streams::Streams::named(protocol, &self.outcome()) {
+                Some(streams) if streams.has(element) => streams.one(element, name),
+                _ => return Reply::no_page(),
+            },
         };
         Reply::found(found.as_ref(), element.singular(), name)
     }
@@ -122,6 +127,11 @@ fn rawdata(outcome: &Outcome) -> Value {
         let elements = kind.raw(&report);
         if !elements.is_empty() {
             body.insert(kind.plural().to_owned(), Value::Object(elements));
+        }
+    }
+    for protocol in ["tcp", "udp"] {
+        if let Some(streams) = streams::Streams::named(protocol, outcome) {
+            streams.raw(&mut body);
         }
     }
     Value::Object(body)

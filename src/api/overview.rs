@@ -3,24 +3,32 @@
 use serde_json::{Value, json};
 
 use super::About;
-use crate::model::{ElementStatus, Report};
+use std::collections::BTreeMap;
 
-pub(super) fn body(report: &Report, about: &About) -> Value {
+use crate::model::{ElementStatus, Outcome, StreamVerdict};
+
+pub(super) fn body(outcome: &Outcome, about: &About) -> Value {
+    let report = outcome.report();
+    let (tcp, udp) = (&outcome.tcp, &outcome.udp);
     json!({
         "http": {
             "routers": count(report.routers.values().map(|router| router.status)),
             "services": count(report.services.values().map(|service| service.status)),
             "middlewares": count(report.middlewares.values().map(|m| m.status)),
         },
-        "tcp": { "routers": none(), "services": none(), "middlewares": none() },
-        "udp": { "routers": none(), "services": none() },
+        "tcp": {
+            "routers": streams(&tcp.routers),
+            "services": streams(&tcp.services),
+            "middlewares": streams(&tcp.middlewares),
+        },
+        "udp": { "routers": streams(&udp.routers), "services": streams(&udp.services) },
         "features": { "tracing": "", "metrics": "", "accessLog": about.access_log },
         "providers": about.providers,
     })
 }
 
-fn none() -> Value {
-    count(std::iter::empty())
+fn streams(elements: &BTreeMap<String, StreamVerdict>) -> Value {
+    count(elements.values().map(|element| element.verdict.status))
 }
 
 fn count(all: impl Iterator<Item = ElementStatus>) -> Value {

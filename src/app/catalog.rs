@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::api::{Api, Dashboard, Noop, Ping};
 use crate::compile::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts};
 use crate::config::{EntryPointPlan, Static};
-use crate::lua;
+use crate::lua::{self, ScriptSource};
 use crate::reconcile::script;
 use crate::service::Internal;
 use crate::upstream::{Transport, TransportError};
@@ -42,12 +42,15 @@ pub enum CatalogError {
 /// # Errors
 /// When user scripts cannot be read, or the default transport is refused.
 pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, CatalogError> {
+    let directory = plan.root.scripts.directory.as_str();
     let transport = Transport::build(&plan.root.servers_transport.as_dynamic())?;
     Ok(Catalog {
-        scripts: scripts(&plan.root.scripts.directory)?,
+        scripts: scripts(lua::builtins(), Path::new(directory))?,
+        tcp_scripts: scripts(lua::tcp_builtins(), &tcp_folder(directory))?,
         internals: services(plan, internals),
         entrypoints: plan.entrypoints.iter().map(facts).collect(),
         transport: Arc::new(transport),
+        tcp_transport: plan.root.tcp_servers_transport.as_dynamic(),
         rules: RouterRules {
             syntax: plan.rule_syntax,
             precedence: plan.precedence.clone(),
@@ -79,6 +82,7 @@ fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Inte
 fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
     EntrypointFacts {
         name: plan.name.as_str().into(),
+        transport: plan.address.transport,
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
@@ -87,25 +91,33 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
 }
 
 /// Built-in scripts, and those of the user's folder, which replace built-ins of the same name.
-fn scripts(directory: &str) -> Result<Scripts, CatalogError> {
+fn scripts(
+    builtins: impl Iterator<Item = ScriptSource>,
+    directory: &Path,
+) -> Result<Scripts, CatalogError> {
     let mut scripts = Scripts::default();
-    for source in lua::builtins() {
+    for source in builtins {
         let kind = source.kind().to_ascii_lowercase();
         scripts.kinds.insert(kind, script(&source.name, &source.text));
     }
-    if !directory.is_empty() {
+    if !directory.as_os_str().is_empty() {
         user_scripts(directory, &mut scripts)?;
     }
     scripts.resolve_aliases();
     Ok(scripts)
 }
 
-fn user_scripts(directory: &str, scripts: &mut Scripts) -> Result<(), CatalogError> {
+/// Where a user's scripts of TCP routers are, if there are any.
+fn tcp_folder(directory: &str) -> PathBuf {
+    let folder = Path::new(directory).join("tcp");
+    if !directory.is_empty() && folder.is_dir() { folder } else { PathBuf::new() }
+}
+
+fn user_scripts(folder: &Path, scripts: &mut Scripts) -> Result<(), CatalogError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |cause| CatalogError::Scripts { path, cause }
     };
-    let folder = Path::new(directory);
     for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
         let is_test = path.to_string_lossy().ends_with("_test.lua");

@@ -22,11 +22,11 @@ use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
 use crate::compile::{Catalog, Memory, compile};
-use crate::config::{self, EntryPointPlan, Static, UnderscoreHeaders};
+use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
+    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
     PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
-    bind,
+    bind, bind_datagrams,
 };
 use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
@@ -91,16 +91,15 @@ impl App {
     /// # Errors
     /// When a port is in use, or a part of the static configuration cannot be had.
     pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
-        let listeners = listen(&plan)?;
-        let addresses = plan.entrypoints.iter().zip(&listeners);
-        let addresses = addresses.map(|(plan, l)| (plan.name.as_str().into(), l.address)).collect();
+        let (listeners, datagrams) = listen(&plan)?;
+        let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
         let access_log = access_log(&plan)?;
         let ping = ping(&plan)?;
         let api = plan
             .api
             .is_some()
-            .then(|| Api::new(Arc::clone(&live), about(&plan, &listeners), Handle::current()));
+            .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
         let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
         let workers = workers(&plan, &live, access_log.as_ref())?;
 
@@ -123,6 +122,9 @@ impl App {
             // The channel stays open while there is somebody to listen.
             drop(sender);
         });
+        for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
+            worker.serve(listener)?;
+        }
         let acceptor =
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
         Ok(Self { plan, addresses, acceptor, workers, live, ping, access_log, stop })
@@ -215,12 +217,31 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     Ok(findings)
 }
 
-fn listen(plan: &Static) -> Result<Vec<Listener>, ListenError> {
-    let open = |(place, plan): (usize, &EntryPointPlan)| {
+fn listen(plan: &Static) -> Result<(Vec<Listener>, Vec<Datagrams>), ListenError> {
+    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+    for (place, plan) in plan.entrypoints.iter().enumerate() {
         let sharing = if plan.options.reuse_port { Sharing::ReusePort } else { Sharing::Exclusive };
-        bind(&plan.name, place, &plan.address.host, plan.address.port, sharing)
-    };
-    plan.entrypoints.iter().enumerate().map(open).collect()
+        let (name, host, port) = (&plan.name, &plan.address.host, plan.address.port);
+        match plan.address.transport {
+            Transport::Tcp => listeners.push(bind(name, place, host, port, sharing)?),
+            Transport::Udp => datagrams.push(bind_datagrams(name, place, host, port, sharing)?),
+        }
+    }
+    Ok((listeners, datagrams))
+}
+
+/// Where each entrypoint listens, in their order.
+fn addresses(
+    plan: &Static,
+    listeners: &[Listener],
+    datagrams: &[Datagrams],
+) -> Vec<(Arc<str>, SocketAddr)> {
+    let mut all: Vec<(usize, SocketAddr)> =
+        listeners.iter().map(|l| (l.place, l.address)).collect();
+    all.extend(datagrams.iter().map(|d| (d.place, d.address)));
+    all.sort_unstable_by_key(|(place, _)| *place);
+    let named = plan.entrypoints.iter().zip(all);
+    named.map(|(plan, (_, address))| (plan.name.as_str().into(), address)).collect()
 }
 
 fn workers(
@@ -250,6 +271,11 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => Trust::All,
             false => Trust::Networks(plan.trusted.clone()),
         },
+        senders: options.proxy_protocol.as_ref().map(|proxy| match proxy.insecure {
+            true => Trust::All,
+            false => Trust::Networks(plan.senders.clone()),
+        }),
+        session_timeout: options.udp.timeout.get(),
         forwarded_for: if keep { ForwardedFor::Keep } else { ForwardedFor::Append },
         path: match options.http.sanitize_path {
             true => PathHandling::Sanitize,
@@ -306,12 +332,12 @@ fn ping(plan: &Static) -> Result<Option<Arc<Ping>>, StartError> {
     Ok(Some(Ping::new(status)))
 }
 
-fn about(plan: &Static, listeners: &[Listener]) -> About {
+fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     // With port 0 the system has chosen one.
     let mut entrypoints = plan.entrypoints.clone();
-    for (entrypoint, listener) in entrypoints.iter_mut().zip(listeners) {
+    for (entrypoint, (_, address)) in entrypoints.iter_mut().zip(addresses) {
         if entrypoint.address.port == 0 {
-            entrypoint.options.address = listener.address.to_string();
+            entrypoint.options.address = address.to_string();
         }
     }
     About {
@@ -330,8 +356,8 @@ fn internal(plan: &Static) -> Result<Message, InternalError> {
 
 fn file_provider(plan: &Static, catalog: &Catalog) -> Option<FileProvider> {
     let options = plan.file.as_ref()?;
-    let catalog = Arc::new(catalog.scripts.clone());
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &catalog);
+    let (http, tcp) = (Arc::new(catalog.scripts.clone()), catalog.tcp_scripts.clone());
+    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &http, &tcp);
     Some(FileProvider::new(options, Arc::new(check)))
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::config;
 use crate::lua::{ScriptInfo, ScriptSource};
-use crate::model::RouterTls;
+use crate::model::{RouterTls, TcpServersTransport};
 use crate::rule::Syntax;
 use crate::service::Internal;
 use crate::upstream::Transport;
@@ -17,12 +18,16 @@ use crate::upstream::Transport;
 pub struct Catalog {
     /// Scripts by kind and by path.
     pub scripts: Scripts,
+    /// Scripts of TCP routers, by kind alone.
+    pub tcp_scripts: Scripts,
     /// Internal services, such as `api@internal`.
     pub internals: HashMap<String, Arc<dyn Internal>>,
     /// Entrypoints, in the order workers know them.
     pub entrypoints: Vec<EntrypointFacts>,
     /// The transport of services that name none.
     pub transport: Arc<Transport>,
+    /// The same of TCP services.
+    pub tcp_transport: TcpServersTransport,
     /// What holds for all routers.
     pub rules: RouterRules,
     /// Whether requests of internal services are in the access log.
@@ -56,6 +61,8 @@ pub enum DisabledRouters {
 pub struct EntrypointFacts {
     /// Its name.
     pub name: Arc<str>,
+    /// What it listens for.
+    pub transport: config::Transport,
     /// Whether routers without `entryPoints` are on it.
     pub default: IsDefault,
     /// Middlewares in front of all its routers' own, by name with provider.

@@ -10,7 +10,7 @@ use super::held::{self, Files};
 use super::services::Services;
 use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
-use crate::model::{self, Diagnostic, Dynamic, Verdict};
+use crate::model::{self, Diagnostic, Dynamic, Elements, Verdict};
 use crate::schema::{Problem, ProblemKind, ReferenceKind, Source};
 
 /// Middlewares kept from the last generation.
@@ -59,11 +59,11 @@ impl Memory {
         &self,
         name: &str,
         config: &Arc<model::Middleware>,
-        catalog: &Catalog,
+        scripts: &Scripts,
         outcome: Outcome,
     ) -> Outcome {
         let error = match &outcome {
-            Err(errors) => match broken_script(config, catalog) {
+            Err(errors) => match broken_script(config, scripts) {
                 Some(_) => errors.join("; "),
                 None => return outcome,
             },
@@ -90,9 +90,9 @@ impl Memory {
 }
 
 /// The error of a middleware's script, when it is the script that is wrong.
-fn broken_script(config: &model::Middleware, catalog: &Catalog) -> Option<String> {
+fn broken_script(config: &model::Middleware, scripts: &Scripts) -> Option<String> {
     let (kind, options) = kind_of(config).ok()?;
-    let (script, _) = script_of(kind, options, catalog).ok()?;
+    let (script, _) = script_of(kind, options, scripts).ok()?;
     script.info.as_ref().err().cloned()
 }
 
@@ -123,14 +123,23 @@ pub(super) struct Middlewares {
 
 impl Middlewares {
     pub(super) fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Self {
+        Self::of(&dynamic.http.middlewares, &catalog.scripts, memory)
+    }
+
+    /// Compiles middlewares of any protocol with the scripts that are for it.
+    pub(super) fn of(
+        middlewares: &Elements<model::Middleware>,
+        scripts: &Scripts,
+        memory: &mut Memory,
+    ) -> Self {
         let mut compiled = HashMap::new();
         let mut verdicts = StdMap::new();
         let mut kept = HashMap::new();
         let mut files = Files::default();
-        for (name, config) in &dynamic.http.middlewares {
+        for (name, config) in middlewares {
             let before = memory.kept.get(name);
-            let outcome = compile(name, config, catalog, before, &mut files);
-            match memory.fall_back(name, config, catalog, outcome) {
+            let outcome = compile(name, config, scripts, before, &mut files);
+            match memory.fall_back(name, config, scripts, outcome) {
                 Ok((next, warnings)) => {
                     if !warnings.is_empty() {
                         verdicts.insert(name.clone(), Verdict::live(warnings));
@@ -147,7 +156,7 @@ impl Middlewares {
         memory.kept = kept;
         memory.files = files;
         let mut resolved = HashMap::new();
-        for name in dynamic.http.middlewares.keys() {
+        for name in middlewares.keys() {
             let mut found = Resolved::default();
             let outcome = expand(name, &compiled, &mut Vec::new(), &mut found);
             if let Err(error) = &outcome {
@@ -224,12 +233,12 @@ type Outcome = Result<(Kept, Vec<String>), Vec<String>>;
 fn compile(
     name: &str,
     config: &Arc<model::Middleware>,
-    catalog: &Catalog,
+    scripts: &Scripts,
     before: Option<&Kept>,
     all_files: &mut Files,
 ) -> Outcome {
     let (kind, options) = kind_of(config).map_err(|error| vec![error])?;
-    let (script, options) = script_of(kind, options, catalog).map_err(|error| vec![error])?;
+    let (script, options) = script_of(kind, options, scripts).map_err(|error| vec![error])?;
     let info = script.info.as_ref().map_err(|error| vec![error.clone()])?;
     if let Some(kept) = before
         && (Arc::ptr_eq(&kept.config, config) || kept.config == *config)
@@ -247,7 +256,7 @@ fn compile(
         .schema
         .decode(&options, Source::File)
         .map_err(|problems| problems.iter().map(text).collect::<Vec<_>>())?;
-    let newer = catalog.scripts.newer_name(kind);
+    let newer = scripts.newer_name(kind);
     let renamed = newer.map(|newer| format!("{kind}: is deprecated: use {newer}"));
     let warnings = renamed.into_iter().chain(decoded.warnings.iter().map(text)).collect();
     let provider = provider_of(name);
@@ -271,11 +280,21 @@ fn compile(
 /// values of a wrong type. As Traefik does, such a piece rejects the file it stands in, while a
 /// value that is wrong in itself disables its middleware alone.
 #[must_use]
-pub fn structure(dynamic: &Dynamic, scripts: &Scripts) -> Vec<Diagnostic> {
+pub fn structure(dynamic: &Dynamic, http: &Scripts, tcp: &Scripts) -> Vec<Diagnostic> {
+    let mut findings = structure_of("http", &dynamic.http.middlewares, http);
+    findings.extend(structure_of("tcp", &dynamic.tcp.middlewares, tcp));
+    findings
+}
+
+fn structure_of(
+    protocol: &str,
+    middlewares: &Elements<model::Middleware>,
+    scripts: &Scripts,
+) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (name, config) in &dynamic.http.middlewares {
+    for (name, config) in middlewares {
         for (kind, options) in &config.kinds {
-            let path = format!("http.middlewares.{name}.{kind}");
+            let path = format!("{protocol}.middlewares.{name}.{kind}");
             if ["lua", "plugin"].iter().any(|own| own.eq_ignore_ascii_case(kind)) {
                 continue;
             }
@@ -315,16 +334,15 @@ fn kind_of(config: &model::Middleware) -> Result<(&str, &Value), String> {
 fn script_of<'a>(
     kind: &str,
     options: &Value,
-    catalog: &'a Catalog,
+    scripts: &'a Scripts,
 ) -> Result<(&'a Script, Value), String> {
-    let scripts = &catalog.scripts;
     if kind.eq_ignore_ascii_case("plugin") {
         let only = options.as_object().filter(|plugins| plugins.len() == 1);
         let Some((name, options)) = only.and_then(|plugins| plugins.iter().next()) else {
             return Err("plugin: name exactly one script".to_owned());
         };
         if name.eq_ignore_ascii_case("lua") {
-            return script_of(name, options, catalog);
+            return script_of(name, options, scripts);
         }
         let script = scripts.kind(name).ok_or_else(|| format!("plugin: no script {name:?}"))?;
         return Ok((script, options.clone()));

@@ -9,6 +9,7 @@ mod limits;
 mod middlewares;
 mod routers;
 mod services;
+mod streams;
 mod tls;
 mod transports;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::lua::InstanceId;
-use crate::model::{Diagnostic, Dynamic, Outcome};
+use crate::model::{Dynamic, Outcome};
 use crate::snapshot::Snapshot;
 use crate::tls::{CertStore, OptionSets};
 
@@ -31,6 +32,7 @@ pub use held::Stamp;
 use middlewares::Middlewares;
 use routers::{Parts, Routers};
 use services::Services;
+use streams::Streams;
 
 /// What is kept from one generation to the next, so that an unchanged element costs little and
 /// keeps its state: parsed rules, services with their place in the weighted order, reports.
@@ -40,6 +42,7 @@ pub struct Memory {
     routers: routers::Memory,
     services: services::Memory,
     middlewares: middlewares::Memory,
+    streams: streams::Memory,
     certificates: Option<Arc<CertStore>>,
     options: Option<OptionSets>,
 }
@@ -48,18 +51,20 @@ impl Memory {
     /// Notes script instances that could not be loaded: the next compilation uses the script's
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
+        self.streams.note_failed(&failed);
         self.middlewares.failed = failed;
     }
 
     /// Whether a file that a middleware's options name is no longer what it was.
     #[must_use]
     pub fn files_changed(&self) -> bool {
-        self.middlewares.files_changed()
+        self.middlewares.files_changed() || self.streams.files_changed()
     }
 
     /// Notes that what was compiled last is served.
     pub fn confirm(&mut self) {
         self.middlewares.confirm();
+        self.streams.confirm();
     }
 }
 
@@ -67,9 +72,7 @@ impl Memory {
 #[must_use]
 pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Snapshot {
     memory.number += 1;
-    let mut findings = unsupported_sections(dynamic);
-    let (certificates, broken) = CertStore::of(&dynamic.tls, memory.certificates.as_deref());
-    findings.extend(broken);
+    let (certificates, mut findings) = CertStore::of(&dynamic.tls, memory.certificates.as_deref());
     let certificates = Arc::new(certificates);
     let (options, unusable) =
         OptionSets::build(&dynamic.tls, &certificates, memory.options.as_ref());
@@ -80,9 +83,11 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     middlewares.judge(&services);
     let parts = Parts { catalog, services: &services, middlewares: &middlewares, tls: &options };
     let routers = Routers::compile(dynamic, &parts, &mut memory.routers);
+    findings.extend(routers.remarks);
+    let streams =
+        Streams::compile(dynamic, catalog, &options, &routers.tables, &mut memory.streams);
     memory.certificates = Some(certificates);
     memory.options = Some(options);
-    findings.extend(routers.remarks);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {
@@ -93,29 +98,20 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         internals,
         middlewares: dynamic.http.middlewares.clone(),
         middleware_verdicts: middlewares.verdicts,
+        tcp: streams.tcp,
+        udp: streams.udp,
         findings,
     };
     Snapshot {
         number: memory.number,
         entrypoints: routers.tables,
+        streams: streams.tables,
+        datagrams: streams.datagrams,
+        tcp_checks: streams.checks,
         services: services.live,
-        instances: routers.instances,
+        instances: routers.instances.into_iter().chain(streams.instances).collect(),
         outcome: Arc::new(outcome),
     }
-}
-
-/// Sections that Traefik knows and that are not built yet.
-fn unsupported_sections(dynamic: &Dynamic) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    for (kind, sections) in [("tcp", &dynamic.tcp), ("udp", &dynamic.udp)] {
-        for (section, elements) in sections {
-            findings.extend(elements.keys().map(|name| {
-                let reason = format!("{kind} routing is not supported yet");
-                Diagnostic::error(format!("{kind}.{section}.{name}"), reason)
-            }));
-        }
-    }
-    findings
 }
 
 /// The name with its provider: `name` means the provider of the element that refers to it.

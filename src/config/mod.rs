@@ -8,6 +8,7 @@ mod heads;
 mod options;
 mod resolve;
 mod sources;
+mod streams;
 mod unsupported;
 mod usage;
 
@@ -19,4 +20,5 @@ pub use options::{
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
+pub use streams::{ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

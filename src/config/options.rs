@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
+use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls};
 use crate::value::{GoDuration, section};
 
@@ -16,6 +17,8 @@ pub struct Root {
     pub global: Global,
     /// How servers are connected to where a service names no transport.
     pub servers_transport: ServersTransport,
+    /// How TCP servers are connected to where a service names no transport.
+    pub tcp_servers_transport: TcpServersTransport,
     /// Entrypoints by name.
     pub entry_points: BTreeMap<String, EntryPoint>,
     /// Sources of dynamic configuration.
@@ -105,7 +108,7 @@ impl ServersTransport {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EntryPoint {
-    /// `[host]:port[/tcp]`.
+    /// `[host]:port[/tcp]` or `[host]:port/udp`.
     pub address: String,
     /// Whether routers that name no entrypoint are on it.
     pub as_default: bool,
@@ -115,6 +118,11 @@ pub struct EntryPoint {
     pub transport: Transport,
     /// Whose `X-Forwarded-*` headers are kept.
     pub forwarded_headers: ForwardedHeaders,
+    /// Whose PROXY headers are believed; without it nobody's is looked for.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// UDP of this entrypoint.
+    pub udp: Udp,
     /// HTTP of this entrypoint.
     pub http: Http,
     /// HTTP/2 of this entrypoint.

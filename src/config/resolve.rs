@@ -46,6 +46,8 @@ pub struct EntryPointPlan {
     pub is_default: bool,
     /// Networks whose forwarding headers are kept.
     pub trusted: Vec<IpNet>,
+    /// Networks whose PROXY headers are believed.
+    pub senders: Vec<IpNet>,
     /// The options as written.
     pub options: EntryPoint,
 }
@@ -108,24 +110,29 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     let option = |option: &str| format!("entryPoints.{name}.{option}");
     let address: Address =
         options.address.parse().map_err(|error| invalid(option("address"), error))?;
-    if address.transport == Transport::Udp {
-        return Err(ConfigError::Unsupported {
-            origin: option("address"),
-            options: vec!["entrypoints for UDP".to_owned()],
-        });
+    if address.transport == Transport::Udp && options.udp.timeout.limit().is_none() {
+        return Err(invalid(option("udp.timeout"), "it must be above zero"));
     }
-    let trusted = options.forwarded_headers.trusted_ips.iter();
+    let trusted =
+        networks(&option("forwardedHeaders.trustedIPs"), &options.forwarded_headers.trusted_ips)?;
+    let senders = options.proxy_protocol.iter().flat_map(|proxy| &proxy.trusted_ips);
+    let senders = networks(&option("proxyProtocol.trustedIPs"), senders)?;
+    // Routers of HTTP and TCP are never on an entrypoint of UDP.
+    let is_default = is_default && address.transport == Transport::Tcp;
+    let (name, options) = (name.to_owned(), options.clone());
+    Ok(EntryPointPlan { name, address, is_default, trusted, senders, options })
+}
+
+fn networks<'a>(
+    path: &str,
+    texts: impl IntoIterator<Item = &'a String>,
+) -> Result<Vec<IpNet>, ConfigError> {
     let network = |text: &String| match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
         (Ok(network), _) => Ok(network),
         (_, Ok(address)) => Ok(IpNet::from(address)),
-        _ => {
-            let path = option("forwardedHeaders.trustedIPs");
-            Err(invalid(path, format!("{text:?} is neither an address nor a network")))
-        }
+        _ => Err(invalid(path, format!("{text:?} is neither an address nor a network"))),
     };
-    let trusted = trusted.map(network).collect::<Result<_, _>>()?;
-    let (name, options) = (name.to_owned(), options.clone());
-    Ok(EntryPointPlan { name, address, is_default, trusted, options })
+    texts.into_iter().map(network).collect()
 }
 
 fn check(root: &Root) -> Result<(), ConfigError> {

@@ -29,9 +29,7 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("entrypoints.*.observability.metrics", Fate::Ignored),
     ("entrypoints.*.observability.traceverbosity", Fate::Ignored),
     ("entrypoints.*.observability.tracing", Fate::Ignored),
-    ("entrypoints.*.proxyprotocol", Fate::Refused),
     ("entrypoints.*.transport.respondingtimeouts.writetimeout", Fate::Refused),
-    ("entrypoints.*.udp", Fate::Refused),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
     ("experimental", Fate::Refused),
@@ -65,7 +63,7 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.zookeeper", Fate::Refused),
     ("serverstransport.spiffe", Fate::Refused),
     ("spiffe", Fate::Refused),
-    ("tcpserverstransport", Fate::Refused),
+    ("tcpserverstransport.tls.spiffe", Fate::Refused),
     ("tracing", Fate::Refused),
 ];
 

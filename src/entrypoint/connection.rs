@@ -23,6 +23,8 @@ use super::activity::{Activity, Watched};
 use super::drain::Permit;
 use super::handle::Connection;
 use super::keepalive::KeepAlive;
+use super::peek::{Arrival, Beginning};
+use super::streams::Streams;
 use super::worker::Shared;
 use super::{http1, http2};
 use crate::message::{Client, TlsFacts};
@@ -45,12 +47,22 @@ const FIRST_READ_BYTES: usize = 4096;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
-    let Accepted { mut stream, peer, entrypoint, place, permit } = accepted;
+    let Accepted { stream, peer, entrypoint, place, permit } = accepted;
     // Answers are written in one piece and must not wait for more.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let limit = entrypoint.limits.read;
-    let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
+    let arrival = Arrival::new(stream, peer, local);
+    let Some(arrival) = arrive(&worker, &entrypoint, place, arrival).await else { return };
+    let Arrival { mut stream, ahead, ends } = arrival;
+    let (peer, local) = (ends.source, ends.destination);
+    let ahead = match ahead.is_empty() {
+        false => ahead,
+        true => match within(limit, read_first(&mut stream)).await {
+            Some(ahead) => ahead,
+            None => return,
+        },
+    };
     let mut client = Client {
         peer,
         local,
@@ -99,6 +111,27 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
     Ok((stream, facts))
 }
 
+/// What comes before HTTP, where an entrypoint has it: the PROXY header, and TCP routers, which may
+/// keep the connection.
+async fn arrive(
+    worker: &Rc<Shared>,
+    entrypoint: &Entrypoint,
+    place: usize,
+    mut arrival: Arrival,
+) -> Option<Arrival> {
+    // Boxed, so that connections without any of it stay small.
+    if let Some(senders) = &entrypoint.senders {
+        arrival = Box::pin(arrival.proxy_header(senders)).await?;
+    }
+    match worker.streams(place) {
+        None => Some(arrival),
+        Some((tables, instances)) => {
+            let streams = Streams { worker, entrypoint, tables, instances };
+            Box::pin(streams.route(arrival)).await
+        }
+    }
+}
+
 /// Where a connection belongs.
 struct Belongs {
     worker: Rc<Shared>,
@@ -144,7 +177,7 @@ async fn read_first(stream: &mut (impl AsyncRead + Unpin)) -> Option<BytesMut> {
 }
 
 /// The future's result within the limit; `None` past it.
-async fn within<T: Flatten>(
+pub(super) async fn within<T: Flatten>(
     limit: Option<std::time::Duration>,
     future: impl Future<Output = T>,
 ) -> Option<T::Inner> {
@@ -155,7 +188,7 @@ async fn within<T: Flatten>(
 }
 
 /// Results that are `None` when the connection is of no use any more.
-trait Flatten {
+pub(super) trait Flatten {
     type Inner;
     fn flatten(self) -> Option<Self::Inner>;
 }
@@ -167,6 +200,13 @@ impl Flatten for Option<BytesMut> {
     }
 }
 
+impl Flatten for Option<Beginning> {
+    type Inner = Beginning;
+    fn flatten(self) -> Option<Beginning> {
+        self
+    }
+}
+
 impl<T> Flatten for io::Result<T> {
     type Inner = io::Result<T>;
     fn flatten(self) -> Option<Self::Inner> {
@@ -174,7 +214,7 @@ impl<T> Flatten for io::Result<T> {
     }
 }
 
-fn ip_text(peer: SocketAddr) -> HeaderValue {
+pub(super) fn ip_text(peer: SocketAddr) -> HeaderValue {
     let text = peer.ip().to_canonical().to_string();
     HeaderValue::from_maybe_shared(Bytes::from(text))
         .unwrap_or_else(|_| HeaderValue::from_static("-"))

@@ -28,6 +28,17 @@ impl Drain {
         Permit(Rc::clone(self))
     }
 
+    /// Counts something more that a graceful stop waits for.
+    pub(super) fn admit(self: &Rc<Self>) -> Permit {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        self.adopt()
+    }
+
+    /// Whether the worker drains.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
     /// Tells all connections to end after what they are doing.
     pub(super) fn begin(&self) {
         self.draining.set(true);

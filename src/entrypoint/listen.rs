@@ -1,13 +1,13 @@
 //! Listening sockets, and the one acceptor that hands connections to the least loaded worker.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Interest, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::Worker;
 
@@ -19,6 +19,16 @@ pub struct Listener {
     /// The address it listens on.
     pub address: SocketAddr,
     socket: TcpListener,
+}
+
+/// An open socket of a UDP entrypoint.
+#[derive(Debug)]
+pub struct Datagrams {
+    /// The entrypoint's place in snapshots.
+    pub place: usize,
+    /// The address it listens on.
+    pub address: SocketAddr,
+    pub(super) socket: UdpSocket,
 }
 
 /// Why an address cannot be listened on.
@@ -69,19 +79,53 @@ pub fn bind(
     port: u16,
     sharing: Sharing,
 ) -> Result<Listener, ListenError> {
+    let (address, socket) = opened(name, host, port, |address| {
+        let socket = open(address, Type::STREAM, sharing)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
+    })?;
+    Ok(Listener { place, address, socket: socket.into() })
+}
+
+/// Opens a socket for datagrams; `host` may be empty for all addresses.
+///
+/// # Errors
+/// When the host cannot be resolved or the system refuses the address.
+pub fn bind_datagrams(
+    name: &str,
+    place: usize,
+    host: &str,
+    port: u16,
+    sharing: Sharing,
+) -> Result<Datagrams, ListenError> {
+    let (address, socket) =
+        opened(name, host, port, |address| open(address, Type::DGRAM, sharing))?;
+    Ok(Datagrams { place, address, socket: socket.into() })
+}
+
+/// A socket at the address of a host, and the address that it has got.
+fn opened(
+    name: &str,
+    host: &str,
+    port: u16,
+    open: impl Fn(SocketAddr) -> io::Result<Socket>,
+) -> Result<(SocketAddr, Socket), ListenError> {
     let address = resolve(name, host, port)?;
-    let bound = open(address, sharing).or_else(|error| match address.ip() {
+    let bound = open(address).or_else(|error| match address.ip() {
         // Without IPv6 all addresses are those of IPv4.
         IpAddr::V6(ip) if ip.is_unspecified() && host.is_empty() => {
-            open(SocketAddr::from(([0, 0, 0, 0], port)), sharing).map_err(|_| error)
+            open(SocketAddr::from(([0, 0, 0, 0], port))).map_err(|_| error)
         }
         _ => Err(error),
     });
-    let listening = bound.and_then(|socket| Ok((socket.local_addr()?, socket)));
-    match listening {
-        Ok((address, socket)) => Ok(Listener { place, address, socket }),
-        Err(cause) => Err(ListenError::Bind { name: name.to_owned(), address, cause }),
-    }
+    let local = |socket: &Socket| {
+        socket
+            .local_addr()?
+            .as_socket()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+    };
+    let bound = bound.and_then(|socket| Ok((local(&socket)?, socket)));
+    bound.map_err(|cause| ListenError::Bind { name: name.to_owned(), address, cause })
 }
 
 fn resolve(name: &str, host: &str, port: u16) -> Result<SocketAddr, ListenError> {
@@ -99,21 +143,22 @@ fn resolve(name: &str, host: &str, port: u16) -> Result<SocketAddr, ListenError>
     })
 }
 
-fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn open(address: SocketAddr, kind: Type, sharing: Sharing) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
     if address.is_ipv6() {
         let all = address.ip().is_unspecified();
         socket.set_only_v6(!all)?;
     }
-    // A restart need not wait for the old connections' last packets.
-    socket.set_reuse_address(true)?;
+    if kind == Type::STREAM {
+        // A restart need not wait for the old connections' last packets.
+        socket.set_reuse_address(true)?;
+    }
     if sharing == Sharing::ReusePort {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Accepts on all listeners, on a thread of its own, so that work of the control plane delays no

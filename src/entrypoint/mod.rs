@@ -5,6 +5,7 @@
 mod activity;
 mod admit;
 mod connection;
+mod datagrams;
 mod date;
 mod drain;
 mod forwarded;
@@ -14,10 +15,12 @@ mod http1;
 mod http2;
 mod keepalive;
 mod listen;
+mod peek;
+mod streams;
 mod worker;
 
 pub use heads::{Heads, Semicolons, Underscores};
-pub use listen::{Acceptor, ListenError, Listener, Sharing, bind};
+pub use listen::{Acceptor, Datagrams, ListenError, Listener, Sharing, bind, bind_datagrams};
 pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};
 
 use std::sync::Arc;
@@ -32,6 +35,10 @@ pub struct Entrypoint {
     pub name: Arc<str>,
     /// Whose `X-Forwarded-*` headers are kept.
     pub trust: Trust,
+    /// Whose PROXY headers are believed; none where no header is looked for.
+    pub senders: Option<Trust>,
+    /// Silence after which a client's UDP session ends.
+    pub session_timeout: Duration,
     /// What is done with `X-Forwarded-For` of trusted clients.
     pub forwarded_for: ForwardedFor,
     /// Whether dot segments and empty segments are removed from paths.
@@ -51,7 +58,7 @@ impl Entrypoint {
     }
 }
 
-/// Whose forwarding headers are believed.
+/// Whose headers are believed, forwarding ones or the PROXY header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// Everybody's (`forwardedHeaders.insecure`).

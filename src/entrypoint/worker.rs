@@ -10,18 +10,19 @@ use std::thread;
 use std::time::Duration;
 
 use ::http::HeaderValue;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Entrypoint;
 use super::connection::{self, Accepted};
+use super::datagrams;
 use super::date::DateLine;
 use super::drain::Drain;
 use crate::lua::{self, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
-use crate::snapshot::Snapshot;
-use crate::upstream::{Origins, Pools};
+use crate::snapshot::{Snapshot, StreamTables};
+use crate::upstream::{Buffers, Origins, Pools};
 
 /// Why a worker could not be started or does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,7 @@ pub struct Worker {
 #[derive(Debug)]
 enum Command {
     Accept(std::net::TcpStream, SocketAddr, usize),
+    Datagrams(std::net::UdpSocket, usize),
     Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
     Publish(oneshot::Sender<()>),
     Drain(Duration, oneshot::Sender<()>),
@@ -114,6 +116,14 @@ impl Worker {
         }
     }
 
+    /// Serves the UDP entrypoint at a listener's place.
+    ///
+    /// # Errors
+    /// When the worker has ended.
+    pub fn serve(&self, listener: super::Datagrams) -> Result<(), WorkerError> {
+        self.send(Command::Datagrams(listener.socket, listener.place))
+    }
+
     /// Loads what a snapshot needs beside what is served.
     ///
     /// # Errors
@@ -174,6 +184,7 @@ pub(super) struct Shared {
     pub(super) server_name: HeaderValue,
     pub(super) drain: Rc<Drain>,
     pub(super) date: DateLine,
+    pub(super) buffers: Buffers,
     entrypoints: Vec<Arc<Entrypoint>>,
     generation: RefCell<Rc<Generation>>,
     prepared: RefCell<Option<Rc<Generation>>>,
@@ -196,6 +207,7 @@ impl Shared {
             server_name: settings.server_name,
             drain: Drain::new(open),
             date: DateLine::default(),
+            buffers: Buffers::default(),
             entrypoints: settings.entrypoints,
             generation: RefCell::new(first),
             prepared: RefCell::new(None),
@@ -206,6 +218,13 @@ impl Shared {
     /// The generation that is served now; a request keeps the one it began with.
     pub(super) fn generation(&self) -> Rc<Generation> {
         Rc::clone(&self.generation.borrow())
+    }
+
+    /// The TCP routers of an entrypoint, if it has any.
+    pub(super) fn streams(&self, place: usize) -> Option<(Arc<StreamTables>, Rc<Instances>)> {
+        let generation = self.generation.borrow();
+        let tables = generation.snapshot.streams.get(place)?.clone()?;
+        Some((tables, Rc::clone(&generation.instances)))
     }
 
     async fn serve(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Command>) {
@@ -221,6 +240,7 @@ impl Shared {
             match command {
                 None => return,
                 Some(Command::Accept(stream, peer, place)) => self.accept(stream, peer, place),
+                Some(Command::Datagrams(socket, place)) => self.listen(socket, place),
                 Some(Command::Prepare(snapshot, answer)) => {
                     let shared = Rc::clone(&self);
                     tokio::task::spawn_local(async move {
@@ -254,6 +274,17 @@ impl Shared {
                 tokio::task::spawn_local(connection::serve(Rc::clone(self), accepted));
             }
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        }
+    }
+
+    fn listen(self: &Rc<Self>, socket: std::net::UdpSocket, place: usize) {
+        let Some(entrypoint) = self.entrypoints.get(place) else { return };
+        match UdpSocket::from_std(socket) {
+            Ok(socket) => {
+                let (worker, timeout) = (Rc::clone(self), entrypoint.session_timeout);
+                tokio::task::spawn_local(datagrams::serve(worker, socket, place, timeout));
+            }
+            Err(error) => tracing::error!(%error, "an entrypoint could not be served"),
         }
     }
 

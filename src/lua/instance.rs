@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use mlua::{FromLuaMulti, IntoLuaMulti, Value};
+use mlua::{FromLuaMulti, IntoLua, IntoLuaMulti, Value};
 
 use super::api::{RequestObject, ResponseObject, chunk, context};
 use super::error::blame;
@@ -22,6 +22,7 @@ use super::onerror::{Kept, Rescue};
 use super::run::{RequestSlot, ResponseSlot, Run};
 use super::shared::Scope;
 use super::stream::{Filter, Passed};
+use super::tools::Tools;
 use super::vm::Engine;
 use super::{Host, InstanceSpec, OnError, ScriptError};
 use crate::message::{Body, BodyError, Exchange, Request, Response, rescue};
@@ -179,7 +180,7 @@ impl Instance {
     }
 
     /// What is loaded; the script is loaded afresh after it was stopped.
-    async fn loaded(self: &Rc<Self>) -> Result<Rc<Loaded>, ScriptError> {
+    pub(super) async fn loaded(self: &Rc<Self>) -> Result<Rc<Loaded>, ScriptError> {
         let loaded = self.loaded.borrow().clone();
         match loaded {
             Some(loaded) => Ok(loaded),
@@ -244,6 +245,24 @@ impl Instance {
             instance: Rc::clone(self),
             tools: Rc::clone(&self.engine.tools),
         })
+    }
+
+    /// Runs a hook with an argument beside `ctx`.
+    pub(super) async fn run<T: FromLuaMulti + 'static>(
+        self: &Rc<Self>,
+        cx: &Rc<Context>,
+        loaded: &Rc<Loaded>,
+        hook: &mlua::Function,
+        argument: impl IntoLua,
+    ) -> Result<T, ScriptError> {
+        let run = self.new_run(Some(cx), loaded, None);
+        let _ended = Ended(&run);
+        self.call(&run, hook, (argument, &loaded.ctx)).await
+    }
+
+    /// What the scripts of a worker share.
+    pub(super) fn tools(&self) -> &Rc<Tools> {
+        &self.engine.tools
     }
 
     /// Lets the hook `request_body` work on the body, if there is one.

@@ -20,6 +20,7 @@ pub(super) struct Loaded {
     pub(super) request: Option<Function>,
     pub(super) response: Option<Function>,
     pub(super) request_body: Option<Function>,
+    pub(super) stream: Option<Function>,
     pub(super) response_body: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
@@ -54,6 +55,7 @@ pub(super) fn load(
         request: function("request")?,
         response: function("response")?,
         request_body: function("request_body")?,
+        stream: function("stream")?,
         response_body: function("response_body")?,
         setup: function("setup")?,
         options,
@@ -105,15 +107,17 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 5] = ["setup", "request", "response", "request_body", "response_body"];
+const HOOKS: [&str; 6] =
+    ["setup", "request", "response", "request_body", "response_body", "stream"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "setup",
     "request",
     "response",
     "request_body",
     "response_body",
+    "stream",
     "schema",
     "expand",
     "alias_of",

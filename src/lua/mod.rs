@@ -3,6 +3,7 @@
 //! Knows our messages and option schemas; must not know any middleware's name or options, nor
 //! services and routers: what a script needs of them comes through [`Host`].
 
+mod admit;
 pub mod api;
 mod builtin;
 mod error;
@@ -24,7 +25,8 @@ mod vm;
 #[cfg(test)]
 mod tests;
 
-pub use builtin::builtins;
+pub use admit::Admittance;
+pub use builtin::{builtins, tcp_builtins};
 pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use load::inspect;

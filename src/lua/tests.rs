@@ -10,4 +10,5 @@ mod limits;
 mod memory;
 mod server;
 mod shared;
+mod streams;
 mod support;

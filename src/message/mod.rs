@@ -9,6 +9,7 @@ mod exchange;
 mod failure;
 pub mod fields;
 mod kept;
+pub mod proxy;
 mod rescue;
 mod spool;
 mod target;

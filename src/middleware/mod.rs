@@ -3,6 +3,8 @@
 //! Knows instances by id only: which script they run is none of its business. What ends the chain
 //! (a service, another chain) is handed in. Must not know services and routers.
 
+mod streams;
+
 use std::cell::OnceCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use hashbrown::HashMap;
 
 use crate::lua::{Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId};
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
+
+pub use streams::admit;
 
 /// A worker's instances of one generation.
 pub type Instances = HashMap<InstanceId, Rc<Instance>>;

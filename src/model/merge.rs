@@ -18,12 +18,12 @@ pub fn merge<'a>(parts: impl IntoIterator<Item = (&'a str, &'a Dynamic)>) -> Dyn
         scope(&mut all.http.services, &part.http.services, provider);
         scope(&mut all.http.middlewares, &part.http.middlewares, provider);
         scope(&mut all.http.servers_transports, &part.http.servers_transports, provider);
-        for (section, elements) in &part.tcp {
-            scope(all.tcp.entry(section.clone()).or_default(), elements, provider);
-        }
-        for (section, elements) in &part.udp {
-            scope(all.udp.entry(section.clone()).or_default(), elements, provider);
-        }
+        scope(&mut all.tcp.routers, &part.tcp.routers, provider);
+        scope(&mut all.tcp.services, &part.tcp.services, provider);
+        scope(&mut all.tcp.middlewares, &part.tcp.middlewares, provider);
+        scope(&mut all.tcp.servers_transports, &part.tcp.servers_transports, provider);
+        scope(&mut all.udp.routers, &part.udp.routers, provider);
+        scope(&mut all.udp.services, &part.udp.services, provider);
         all.tls.certificates.extend(part.tls.certificates.iter().cloned());
         for (name, options) in &part.tls.options {
             let name = if name == "default" { name.clone() } else { format!("{name}@{provider}") };

@@ -5,13 +5,16 @@
 //! runtime.
 
 mod diagnostic;
-mod flush;
 mod http;
 mod merge;
 mod outcome;
 mod report;
 mod service;
+mod signed;
+mod streams;
+mod tcp;
 mod tls;
+mod udp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +22,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use flush::FlushInterval;
 pub use http::{
     ForwardingTimeouts, Http, Middleware, Observability, Router, RouterTls, ServersTransport,
     TlsDomain,
@@ -32,7 +34,14 @@ pub use service::{
     Mirror, Mirroring, PassiveHealthCheck, ResponseForwarding, Server, ServerHealthCheck, Service,
     Sticky, Weighted, WeightedChild,
 };
+pub use signed::SignedDuration;
+pub use streams::{Shown, StreamOutcome, StreamVerdict};
+pub use tcp::{
+    ProxyProtocol, Tcp, TcpHealthCheck, TcpLoadBalancer, TcpRouter, TcpRouterTls, TcpServer,
+    TcpServersTransport, TcpService, TcpTransportTls, TcpWeighted,
+};
 pub use tls::{Certificate, ClientAuth, Tls, TlsOptions};
+pub use udp::{Udp, UdpLoadBalancer, UdpRouter, UdpServer, UdpService, UdpWeighted};
 
 /// Elements by name. Elements are shared, so that an unchanged one is the same allocation in two
 /// generations.
@@ -44,10 +53,10 @@ pub type Elements<T> = BTreeMap<String, Arc<T>>;
 pub struct Dynamic {
     /// HTTP routers, services, middlewares and transports.
     pub http: Http,
-    /// TCP elements, kept as they came until TCP routing exists; each is reported as unsupported.
-    pub tcp: BTreeMap<String, Elements<serde_json::Value>>,
-    /// UDP elements, likewise.
-    pub udp: BTreeMap<String, Elements<serde_json::Value>>,
+    /// TCP routers, services, middlewares and transports.
+    pub tcp: Tcp,
+    /// UDP routers and services.
+    pub udp: Udp,
     /// Certificates, options and stores.
     pub tls: Tls,
 }

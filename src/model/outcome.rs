@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Diagnostic, ElementStatus, Elements, Middleware, MiddlewareReport, Report, Router,
-    RouterReport, Service, ServiceReport,
+    RouterReport, Service, ServiceReport, StreamOutcome,
 };
 
 /// The decision about one element.
@@ -72,6 +72,10 @@ pub struct Outcome {
     pub middlewares: Elements<Middleware>,
     /// Middlewares that are not simply in force.
     pub middleware_verdicts: HashMap<String, Verdict>,
+    /// TCP elements.
+    pub tcp: StreamOutcome,
+    /// UDP elements.
+    pub udp: StreamOutcome,
     /// Findings about anything else.
     pub findings: Vec<Diagnostic>,
 }
@@ -97,6 +101,8 @@ impl Outcome {
         for (name, verdict) in &self.middleware_verdicts {
             add("middlewares", name, verdict);
         }
+        all.extend(self.tcp.diagnostics("tcp"));
+        all.extend(self.udp.diagnostics("udp"));
         all.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)));
         all
     }

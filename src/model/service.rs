@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::FlushInterval;
+use super::SignedDuration;
 use crate::value::{GoDuration, section};
 
 /// A service: exactly one kind may be set.
@@ -97,8 +97,9 @@ pub struct HashBy {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResponseForwarding {
-    /// Traefik's flush interval. Moongate hands every byte on at once, which satisfies any value.
-    pub flush_interval: FlushInterval,
+    /// How often Traefik flushes answers; a negative interval means after every write. Moongate
+    /// hands every byte on at once, which satisfies any value, so it is only checked and shown.
+    pub flush_interval: SignedDuration,
 }
 
 /// One server.

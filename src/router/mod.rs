@@ -7,15 +7,20 @@
 
 mod bucket;
 mod heads;
+mod names;
 mod prefixes;
 mod regexps;
 mod search;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+
+pub use self::names::HostNames;
+pub use self::tcp::{TcpEntry, TcpTable};
 
 use self::bucket::Bucket;
 use self::regexps::Regexps;

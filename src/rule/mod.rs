@@ -9,6 +9,7 @@ pub mod matcher;
 mod parse;
 mod reference;
 mod syntax;
+pub mod tcp;
 mod tree;
 
 pub use error::{Position, RuleError};

@@ -18,8 +18,10 @@ mod rendezvous;
 mod servers;
 mod sticky;
 mod tape;
+mod tcp;
 mod turn;
 mod two;
+mod udp;
 
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ use crate::model::ServerHealth;
 pub use children::{Child, Children, Order, Propagation};
 pub use failover::{Failover, Statuses, StatusesError};
 pub use hash_by::HashBy;
-pub use health::{Check, HealthChecks, Mode, Passive, Plan, Recovery, Redirects, Target};
+pub use health::{Check, HealthChecks, Mode, Passive, Plan, Recovery, Redirects, Target, Watch};
 pub use least_time::LeastTime;
 pub use means::Means;
 pub use member::Member;
@@ -38,8 +40,13 @@ pub use mirroring::{Mirroring, Shares};
 pub use rendezvous::Rendezvous;
 pub use servers::{Server, Servers, Strategy};
 pub use sticky::{Sticky, StickyError};
+pub use tcp::{
+    Greeting, POSTGRES_GRANT, POSTGRES_WISH, TcpCheck, TcpChildren, TcpKind, TcpPlan,
+    TcpProbeError, TcpServer, TcpServers, TcpService, TcpTarget,
+};
 pub use turn::Turn;
 pub use two::Two;
+pub use udp::{UdpKind, UdpService};
 
 /// A service that is part of Moongate, such as `api@internal`.
 pub trait Internal: Send + Sync + std::fmt::Debug {

@@ -6,6 +6,7 @@
 mod client_auth;
 mod error;
 mod facts;
+mod hello;
 mod hosts;
 mod load;
 mod names;
@@ -15,6 +16,7 @@ mod store;
 
 pub use error::{CertificateError, OptionsError};
 pub use facts::facts;
+pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};
 pub use hosts::Hosts;
 pub use options::{DEFAULT, OptionSets};
 pub use server::ServerOptions;

@@ -22,7 +22,7 @@ pub(super) enum Offer {
 }
 
 /// Limit of a TLS handshake, as Traefik's.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The least time an address is given while others are left, as Go's dialer gives it.
 const ADDRESS_MIN: Duration = Duration::from_secs(2);
 
@@ -50,7 +50,11 @@ pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
 
 /// Tries a name's addresses in order. What is left of the time is shared among those left, so
 /// that an address that never answers does not take all of it.
-async fn dial(authority: &str, reach: Reach, deadline: Option<Instant>) -> io::Result<TcpStream> {
+pub(super) async fn dial(
+    authority: &str,
+    reach: Reach,
+    deadline: Option<Instant>,
+) -> io::Result<TcpStream> {
     let mut addresses = tokio::net::lookup_host(authority).await?.collect::<Vec<_>>();
     let found = addresses.len();
     addresses.retain(|address| reach.includes(address.ip()));

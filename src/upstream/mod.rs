@@ -12,7 +12,9 @@ mod http2;
 mod origins;
 mod pool;
 mod reach;
+mod relay;
 mod stream;
+mod tcp;
 mod tls;
 mod transport;
 mod tunnel;
@@ -34,6 +36,10 @@ pub use forwarding::{Forwarding, HostHeader, PathPrefix};
 pub use origins::{OriginError, Origins, TransportId};
 pub use pool::Pools;
 pub use reach::Reach;
+pub use relay::{Buffers, relay};
+pub use tcp::{
+    ConnectError, Encryption, ServerStream, TcpEndpoint, TcpEndpointError, TcpTransport, is_address,
+};
 pub use tls::TlsError;
 pub use transport::{Transport, TransportError};
 

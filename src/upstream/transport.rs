@@ -51,6 +51,12 @@ pub enum TransportError {
         /// Its name.
         option: &'static str,
     },
+    /// A version of the PROXY protocol that does not exist.
+    #[error("proxyProtocol.version: {given} is neither 1 nor 2")]
+    ProxyVersion {
+        /// As written.
+        given: i64,
+    },
 }
 
 impl Transport {

@@ -10,6 +10,8 @@ use crate::value::decode;
 fn catalog() -> Catalog {
     Catalog {
         scripts: Scripts::default(),
+        tcp_scripts: Scripts::default(),
+        tcp_transport: model::TcpServersTransport::default(),
         internals: HashMap::new(),
         entrypoints: Vec::new(),
         transport: Arc::default(),

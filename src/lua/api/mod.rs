@@ -7,6 +7,7 @@ mod answer;
 mod bodies;
 mod body;
 pub(super) mod chunk;
+mod conn;
 mod content;
 pub(super) mod context;
 mod cookies;
@@ -40,6 +41,7 @@ use mlua::{Lua, Table, UserDataRegistry, Value};
 use super::tools::Tools;
 use members::{Members, Others};
 
+pub(super) use conn::{ConnObject, ConnSlot};
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
@@ -126,6 +128,7 @@ pub fn sections() -> Vec<Section> {
         cookies::REQUEST_COOKIES.section(),
         cookies::RESPONSE_COOKIES.section(),
         context::section(),
+        conn::OBJECT.section(),
     ];
     sections.extend(MODULES.iter().map(|module| Section {
         name: module.name,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Parsed;
-use crate::model::{Diagnostic, Dynamic, Elements};
+use crate::model::{Diagnostic, Dynamic};
 
 /// One configuration of all files in their order, with a warning for each element that is passed
 /// over.
@@ -22,8 +22,7 @@ pub(super) fn gather(files: &[(PathBuf, Parsed)]) -> (Dynamic, Vec<Diagnostic>) 
         gathering.add("http.middlewares", &mut all.http.middlewares, |d| Some(&d.http.middlewares));
         let transports = &mut all.http.servers_transports;
         gathering.add("http.serversTransports", transports, |d| Some(&d.http.servers_transports));
-        gathering.sections("tcp", &mut all.tcp, |d| &d.tcp);
-        gathering.sections("udp", &mut all.udp, |d| &d.udp);
+        gathering.streams(&mut all);
         gathering.add("tls.options", &mut all.tls.options, |d| Some(&d.tls.options));
         gathering.add("tls.stores", &mut all.tls.stores, |d| Some(&d.tls.stores));
         for certificate in &from.tls.certificates {
@@ -34,8 +33,6 @@ pub(super) fn gather(files: &[(PathBuf, Parsed)]) -> (Dynamic, Vec<Diagnostic>) 
     }
     (all, warnings)
 }
-
-type Sections = BTreeMap<String, Elements<serde_json::Value>>;
 
 /// One file on its way into the whole.
 struct Gathering<'a> {
@@ -68,11 +65,13 @@ impl Gathering<'_> {
         }
     }
 
-    fn sections(&mut self, kind: &str, to: &mut Sections, select: fn(&Dynamic) -> &Sections) {
-        for section in select(self.from).keys() {
-            let path = format!("{kind}.{section}");
-            let to = to.entry(section.clone()).or_default();
-            self.add(&path, to, |dynamic| select(dynamic).get(section));
-        }
+    fn streams(&mut self, all: &mut Dynamic) {
+        self.add("tcp.routers", &mut all.tcp.routers, |d| Some(&d.tcp.routers));
+        self.add("tcp.services", &mut all.tcp.services, |d| Some(&d.tcp.services));
+        self.add("tcp.middlewares", &mut all.tcp.middlewares, |d| Some(&d.tcp.middlewares));
+        let transports = &mut all.tcp.servers_transports;
+        self.add("tcp.serversTransports", transports, |d| Some(&d.tcp.servers_transports));
+        self.add("udp.routers", &mut all.udp.routers, |d| Some(&d.udp.routers));
+        self.add("udp.services", &mut all.udp.services, |d| Some(&d.udp.services));
     }
 }

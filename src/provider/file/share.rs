@@ -1,6 +1,5 @@
 //! Elements that did not change become the allocations they were.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Dynamic, Elements};
@@ -13,8 +12,12 @@ pub(super) fn share(now: &mut Dynamic, before: &Dynamic) -> bool {
         elements(&mut now.http.services, &before.http.services),
         elements(&mut now.http.middlewares, &before.http.middlewares),
         elements(&mut now.http.servers_transports, &before.http.servers_transports),
-        sections(&mut now.tcp, &before.tcp),
-        sections(&mut now.udp, &before.udp),
+        elements(&mut now.tcp.routers, &before.tcp.routers),
+        elements(&mut now.tcp.services, &before.tcp.services),
+        elements(&mut now.tcp.middlewares, &before.tcp.middlewares),
+        elements(&mut now.tcp.servers_transports, &before.tcp.servers_transports),
+        elements(&mut now.udp.routers, &before.udp.routers),
+        elements(&mut now.udp.services, &before.udp.services),
         now.tls.options == before.tls.options,
         now.tls.stores == before.tls.stores,
         now.tls.certificates == before.tls.certificates,
@@ -35,17 +38,6 @@ fn elements<T: PartialEq>(now: &mut Elements<T>, before: &Elements<T>) -> bool {
             Some(before) if now == before => *now = Arc::clone(before),
             _ => same = false,
         }
-    }
-    same
-}
-
-fn sections<T: PartialEq>(
-    now: &mut BTreeMap<String, Elements<T>>,
-    before: &BTreeMap<String, Elements<T>>,
-) -> bool {
-    let mut same = now.len() == before.len();
-    for (section, now) in now {
-        same &= before.get(section).is_some_and(|before| elements(now, before));
     }
     same
 }

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
+use super::super::{Member, TcpCheck};
 use super::probe::{ProbeError, nobody, probe};
 use super::{Check, Target};
 use crate::upstream::Pools;
@@ -22,7 +23,45 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Carries out health checks. The thread starts with the first check and ends with this.
 #[derive(Debug, Default)]
 pub struct HealthChecks {
-    wanted: Option<watch::Sender<Vec<Arc<Check>>>>,
+    wanted: Option<watch::Sender<Vec<Watch>>>,
+}
+
+/// What is watched.
+#[derive(Debug, Clone)]
+pub enum Watch {
+    /// The servers of an HTTP service.
+    Http(Arc<Check>),
+    /// The servers of a TCP service.
+    Tcp(Arc<TcpCheck>),
+}
+
+impl From<Arc<Check>> for Watch {
+    fn from(check: Arc<Check>) -> Self {
+        Self::Http(check)
+    }
+}
+
+impl From<Arc<TcpCheck>> for Watch {
+    fn from(check: Arc<TcpCheck>) -> Self {
+        Self::Tcp(check)
+    }
+}
+
+impl Watch {
+    /// Its address, which is its name as long as it is kept.
+    fn key(&self) -> usize {
+        match self {
+            Self::Http(check) => Arc::as_ptr(check) as usize,
+            Self::Tcp(check) => Arc::as_ptr(check) as usize,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Http(check) => check.targets.len(),
+            Self::Tcp(check) => check.targets.len(),
+        }
+    }
 }
 
 impl HealthChecks {
@@ -31,7 +70,8 @@ impl HealthChecks {
     ///
     /// # Errors
     /// When the system gives no thread or no event queue.
-    pub fn follow(&mut self, checks: Vec<Arc<Check>>) -> io::Result<()> {
+    pub fn follow(&mut self, checks: impl IntoIterator<Item = impl Into<Watch>>) -> io::Result<()> {
+        let checks: Vec<Watch> = checks.into_iter().map(Into::into).collect();
         match &self.wanted {
             Some(wanted) => {
                 wanted.send_replace(checks);
@@ -43,7 +83,7 @@ impl HealthChecks {
     }
 }
 
-fn start(checks: Vec<Arc<Check>>) -> io::Result<watch::Sender<Vec<Arc<Check>>>> {
+fn start(checks: Vec<Watch>) -> io::Result<watch::Sender<Vec<Watch>>> {
     let (sender, mut wanted) = watch::channel(checks);
     wanted.mark_changed();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,7 +98,7 @@ fn start(checks: Vec<Arc<Check>>) -> io::Result<watch::Sender<Vec<Arc<Check>>>> 
 /// A check that is carried out; stops when it is dropped.
 struct Running {
     /// Keeps the allocation, so that its address stays its name.
-    _check: Arc<Check>,
+    _check: Watch,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -68,7 +108,7 @@ impl Drop for Running {
     }
 }
 
-async fn run(mut wanted: watch::Receiver<Vec<Arc<Check>>>) {
+async fn run(mut wanted: watch::Receiver<Vec<Watch>>) {
     let thread = Rc::new(Thread { pools: Pools::new(), permits: Semaphore::new(QUESTIONS_MAX) });
     let mut running: HashMap<usize, Running> = HashMap::new();
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
@@ -85,8 +125,8 @@ async fn run(mut wanted: watch::Receiver<Vec<Arc<Check>>>) {
         let checks = wanted.borrow_and_update().clone();
         let mut kept = HashMap::with_capacity(checks.len());
         for check in checks {
-            let key = Arc::as_ptr(&check) as usize;
-            let run = running.remove(&key).unwrap_or_else(|| thread.begin(&check));
+            let key = check.key();
+            let run = running.remove(&key).unwrap_or_else(|| thread.begin(check));
             kept.insert(key, run);
         }
         running = kept;
@@ -100,13 +140,18 @@ struct Thread {
 }
 
 impl Thread {
-    fn begin(self: &Rc<Self>, check: &Arc<Check>) -> Running {
+    fn begin(self: &Rc<Self>, check: Watch) -> Running {
         let task = |place| {
-            let (thread, check) = (Rc::clone(self), Arc::clone(check));
-            spawn_local(async move { thread.watch(&check, place).await })
+            let (thread, check) = (Rc::clone(self), check.clone());
+            spawn_local(async move {
+                match &check {
+                    Watch::Http(check) => thread.watch(check, place).await,
+                    Watch::Tcp(check) => thread.watch_tcp(check, place).await,
+                }
+            })
         };
-        let tasks = (0..check.targets.len()).map(task).collect();
-        Running { _check: Arc::clone(check), tasks }
+        let tasks = (0..check.len()).map(task).collect();
+        Running { _check: check, tasks }
     }
 
     /// Asks one server again and again.
@@ -114,8 +159,25 @@ impl Thread {
         let Some(target) = check.targets.get(place) else { return };
         loop {
             let outcome = self.ask(check, target).await;
-            note(check, target, &outcome);
+            note(&check.service, &target.url, &target.member, &outcome);
             let plan = &check.plan;
+            let pause = if outcome.is_ok() { plan.interval } else { plan.unhealthy_interval };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Asks one server of a TCP service again and again.
+    async fn watch_tcp(&self, check: &TcpCheck, place: usize) {
+        let Some(target) = check.targets.get(place) else { return };
+        let plan = &check.plan;
+        loop {
+            let permit = self.permits.acquire().await;
+            let outcome = match tokio::time::timeout(plan.timeout, plan.ask(target)).await {
+                Ok(outcome) => outcome.map_err(ProbeError::from),
+                Err(_) => Err(ProbeError::Timeout(plan.timeout.as_millis())),
+            };
+            drop(permit);
+            note(&check.service, &target.address, &target.member, &outcome);
             let pause = if outcome.is_ok() { plan.interval } else { plan.unhealthy_interval };
             tokio::time::sleep(pause).await;
         }
@@ -134,11 +196,10 @@ impl Thread {
 }
 
 /// Notes a finding, and says so when it is news.
-fn note(check: &Check, target: &Target, outcome: &Result<(), ProbeError>) {
-    if !target.member.set_up(outcome.is_ok()) {
+fn note(service: &str, url: &str, member: &Member, outcome: &Result<(), ProbeError>) {
+    if !member.set_up(outcome.is_ok()) {
         return;
     }
-    let (service, url) = (&*check.service, &*target.url);
     match outcome {
         Ok(()) => tracing::info!(service, url, "a server is up again"),
         Err(error) => tracing::warn!(service, url, %error, "a server is down"),

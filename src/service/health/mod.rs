@@ -18,7 +18,7 @@ use super::Member;
 use crate::message;
 use crate::upstream::Endpoint;
 
-pub use checks::HealthChecks;
+pub use checks::{HealthChecks, Watch};
 pub use passive::{Passive, Recovery};
 
 /// The check of one service's servers; carried out as long as it is the same allocation.

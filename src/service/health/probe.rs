@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::{Mode, Plan, Redirects, Target, grpc};
 use crate::message::{Body, Client, Exchange, Failure, Request, Response, Target as Path};
+use crate::service::TcpProbeError;
 use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, send};
 
 /// Redirections that are followed at most, as in Go.
@@ -23,6 +24,9 @@ pub(super) enum ProbeError {
     /// No answer.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// No connection, or not the answer that a connection should bring.
+    #[error(transparent)]
+    Connection(#[from] TcpProbeError),
     /// No answer in time.
     #[error("no answer within {0} ms")]
     Timeout(u128),

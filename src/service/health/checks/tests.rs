@@ -80,7 +80,7 @@ fn follows_what_is_published() {
     let (a, b) = (Backend::start("500 No"), Backend::start("500 No"));
     let ((check_a, member_a), (check_b, member_b)) = (checks_of(&a), checks_of(&b));
     let mut checks = HealthChecks::default();
-    checks.follow(Vec::new()).unwrap();
+    checks.follow(Vec::<Watch>::new()).unwrap();
     assert!(checks.wanted.is_none());
     block_on(async {
         checks.follow(vec![Arc::clone(&check_a)]).unwrap();

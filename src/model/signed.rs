@@ -1,6 +1,7 @@
-//! The flush interval of answers, which may be negative.
+//! Durations that may be negative, which means something other than a time.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,10 +9,10 @@ use serde_json::Value;
 
 use crate::value::GoDuration;
 
-/// How often Traefik flushes answers; a negative interval means after every write. Moongate hands
-/// every byte on at once, which satisfies any value, so it is only checked and shown.
+/// A duration, or a negative one. The default, 100 ms, is that of Traefik's `flushInterval` and
+/// `terminationDelay`, which are what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlushInterval {
+pub struct SignedDuration {
     sign: Sign,
     length: GoDuration,
 }
@@ -22,13 +23,28 @@ enum Sign {
     Minus,
 }
 
-impl Default for FlushInterval {
+impl SignedDuration {
+    /// So many milliseconds.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Self {
+        let sign = if millis < 0 { Sign::Minus } else { Sign::Plus };
+        Self { sign, length: GoDuration::from_millis(millis.unsigned_abs()) }
+    }
+
+    /// The duration; none when it is negative.
+    #[must_use]
+    pub fn positive(self) -> Option<Duration> {
+        (self.sign == Sign::Plus).then(|| self.length.get())
+    }
+}
+
+impl Default for SignedDuration {
     fn default() -> Self {
         Self { sign: Sign::Plus, length: GoDuration::from_millis(100) }
     }
 }
 
-impl fmt::Display for FlushInterval {
+impl fmt::Display for SignedDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.sign {
             Sign::Plus => self.length.fmt(f),
@@ -37,13 +53,13 @@ impl fmt::Display for FlushInterval {
     }
 }
 
-impl Serialize for FlushInterval {
+impl Serialize for SignedDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for FlushInterval {
+impl<'de> Deserialize<'de> for SignedDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match Value::deserialize(deserializer)? {
             Value::String(text) => text,
@@ -68,7 +84,7 @@ mod tests {
     #[test]
     fn may_be_negative() {
         let check = |value: Value, expect: Option<&str>| {
-            let read = serde_json::from_value::<FlushInterval>(value.clone());
+            let read = serde_json::from_value::<SignedDuration>(value.clone());
             assert_eq!(read.ok().map(|read| read.to_string()).as_deref(), expect, "{value}");
         };
         check(json!(-1), Some("-1s"));
@@ -78,6 +94,8 @@ mod tests {
         check(json!("--1"), None);
         check(json!("soon"), None);
         check(json!([]), None);
-        assert_eq!(FlushInterval::default().to_string(), "100ms");
+        assert_eq!(SignedDuration::default().to_string(), "100ms");
+        assert_eq!(SignedDuration::from_millis(-100).positive(), None);
+        assert_eq!(SignedDuration::from_millis(5).positive(), Some(Duration::from_millis(5)));
     }
 }
