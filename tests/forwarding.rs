@@ -112,7 +112,6 @@ fn answers_pass_as_they_are() {
     check("HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nhi", 299, "hi");
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200, "hi");
     check("HTTP/1.0 200 OK\r\n\r\nuntil the end", 200, "until the end");
-    check("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, "");
     let reply = check(
         "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
         200,
@@ -122,6 +121,17 @@ fn answers_pass_as_they_are() {
         reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("set-cookie")).count(),
         2
     );
+}
+
+#[test]
+fn early_hints_reach_the_client_before_the_answer() {
+    let raw = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    let backend = Backend::start("a", Answer::RawThenClose(raw.as_bytes().to_vec()));
+    let moongate = Moongate::start(&to(&backend));
+    let mut client = moongate.client();
+    let hints = client.send("GET", "h", "/", &[], b"");
+    assert_eq!((hints.status, hints.header("link")), (103, Some("</a>")));
+    assert_eq!(client.reply(false).status, 204);
 }
 
 #[test]

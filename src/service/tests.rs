@@ -334,7 +334,7 @@ fn a_service_may_stand_behind_scripts() {
     let behind = Behind { steps: Arc::from([]), service: backend.servers() };
     let service = named("s@file", Kind::Behind(behind));
     assert_eq!(block_on(ask(&service, request("/", ""))).status, 200);
-    assert!(backend.seen()[0].contains("X-Passed: yes"));
+    assert!(backend.seen()[0].contains("x-passed: yes"));
 }
 
 #[test]

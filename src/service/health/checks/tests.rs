@@ -41,7 +41,7 @@ fn check(answer: &str, plan: Plan, expect: bool) {
     assert_eq!(outcome.is_ok(), expect, "{answer}: {outcome:?}");
     let seen = backend.seen();
     assert!(seen[0].starts_with("GET /h HTTP/1.1\r\nHost: check.test\r\n"), "{}", seen[0]);
-    assert!(seen[0].contains("Accept: x/y"), "{}", seen[0]);
+    assert!(seen[0].contains("accept: x/y"), "{}", seen[0]);
 }
 
 #[test]
