@@ -1,5 +1,6 @@
 //! A script as data: its text, what it declares, and one configured use of it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub struct ScriptInfo {
 pub struct InstanceId(pub u64);
 
 /// One configured use of a script; equal ids are one instance per worker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct InstanceSpec {
     /// Its identity.
     pub id: InstanceId,
@@ -58,6 +59,17 @@ pub struct InstanceSpec {
     pub limits: Limits,
     /// What a failure of the script does to the request.
     pub on_error: OnError,
+}
+
+impl fmt::Debug for InstanceSpec {
+    /// Without the options: they hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstanceSpec")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("script", &self.source.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Limits of one script.
