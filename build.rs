@@ -11,14 +11,15 @@ fn main() -> io::Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root.join("scripts"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".lua") && !name.ends_with("_test.lua") {
+        // A script's tests stand beside it.
+        if name.strip_suffix(".lua").is_some_and(|stem| !stem.ends_with("_test")) {
             names.push(name);
         }
     }
     names.sort();
     let mut text = String::from("const BUILTIN_SCRIPTS: &[(&str, &str)] = &[\n");
     for name in names {
-        let path = root.join("scripts").join(&name);
+        let path = root.join("scripts").join(&name).display().to_string();
         let name = format!("scripts/{name}");
         writeln!(text, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use moongate::router::{Entry, Table};
-use moongate::rule::{self, Facts, Matcher};
+use moongate::rule::{self, Facts, Matcher, Syntax};
 
 /// One request as the index sees it.
 struct Ask {
@@ -120,15 +120,38 @@ const SHAPES: &[Shape] = &[
     Shape { name: "nothing matches", rule: |i| host(i), ask: |i| one(&format!("/{i}")) },
 ];
 
+/// Shapes in the older syntax.
+const OLDER: &[Shape] = &[
+    Shape {
+        name: "v2: hosts",
+        rule: |i| format!("Host(`a.site{i}.example`, `b.site{i}.example`)"),
+        ask: |i| Ask { host: format!("b.site{i}.example"), ..ask(i, "/") },
+    },
+    Shape {
+        name: "v2: labels",
+        rule: |i| format!("HostRegexp(`{{sub:[a-z]+}}.site{i}.example`)"),
+        ask: |i| Ask { host: format!("shop.site{i}.example"), ..ask(i, "/") },
+    },
+    Shape {
+        name: "v2: segments",
+        rule: |i| format!("Host(`one.example`) && Path(`/shop/{i}/{{id:[0-9]+}}`)"),
+        ask: |i| one(&format!("/shop/{i}/4711")),
+    },
+];
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     if let [name, rules] = &args[..] {
-        let shape = SHAPES.iter().find(|shape| shape.name == name).expect("a shape's name");
-        return row(shape, rules.parse().expect("a number of rules"));
+        let rules = rules.parse().expect("a number of rules");
+        let named = |shapes: &'static [Shape]| shapes.iter().find(|shape| shape.name == name);
+        return match named(OLDER) {
+            Some(shape) => row(shape, Syntax::V2, rules),
+            None => row(named(SHAPES).expect("a shape's name"), Syntax::V3, rules),
+        };
     }
     println!("shape                    rules        ns   read ms  build ms     after     bytes");
     let wanted = |shape: &&Shape| args.iter().all(|part| shape.name.contains(part.as_str()));
-    for shape in SHAPES.iter().filter(wanted) {
+    for shape in SHAPES.iter().chain(OLDER).filter(wanted) {
         for rules in SIZES {
             // A hundred alternatives each are enough of them.
             let rules = if shape.name.starts_with("100") { rules / 10 } else { rules };
@@ -139,12 +162,12 @@ fn main() {
     }
 }
 
-fn row(shape: &Shape, rules: usize) {
+fn row(shape: &Shape, syntax: Syntax, rules: usize) {
     let started = Instant::now();
     let matchers: Vec<(i64, Arc<Matcher>)> = (0..rules)
         .map(|i| {
             let text = (shape.rule)(i);
-            let matcher = rule::compile(&rule::parse(&text).unwrap()).unwrap();
+            let matcher = syntax.compile(&rule::parse(&text).unwrap()).unwrap();
             (i64::try_from(text.len()).unwrap(), Arc::new(matcher))
         })
         .collect();
@@ -152,6 +175,7 @@ fn row(shape: &Shape, rules: usize) {
     let entries = || -> Vec<Entry<u32>> {
         let entry = |(i, (priority, matcher)): (usize, &(i64, Arc<Matcher>))| Entry {
             priority: *priority,
+            precedence: 0,
             name: format!("router-{i}@file").into(),
             matcher: Arc::clone(matcher),
             target: i as u32,

@@ -4,7 +4,7 @@ return {
     standalone = false,
     regex = {
       type = "regex", required = true,
-      doc = "What the URL must match, as the client saw it: scheme, host with port, path and query.",
+      doc = "What the URL must match as the client saw it: scheme, host with port, path, query.",
     },
     replacement = {
       type = "string", required = true,

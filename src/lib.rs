@@ -8,6 +8,7 @@
 //! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
+//! | 1 | [`predicate`] | conditions over named functions, as users write them |
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
@@ -41,6 +42,7 @@ pub mod message;
 pub mod middleware;
 pub mod model;
 pub mod observe;
+pub mod predicate;
 pub mod provider;
 pub mod reconcile;
 pub mod router;

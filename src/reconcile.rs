@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use crate::compile::{Catalog, Memory, compile};
 use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
-use crate::model::{Diagnostic, Dynamic, Severity, merge};
-use crate::provider::{Message, Receiver};
+use crate::model::{Diagnostic, Severity, merge};
+use crate::provider::{Message, Receiver, Update};
+use crate::service::HealthChecks;
 use crate::snapshot::{Live, Snapshot};
 
 pub use scripts::ScriptFiles;
@@ -34,10 +35,11 @@ pub struct Reconciler {
     catalog: Catalog,
     scripts: ScriptFiles,
     memory: Memory,
-    parts: BTreeMap<String, Arc<Dynamic>>,
+    parts: BTreeMap<String, Update>,
     workers: Arc<[Worker]>,
     live: Arc<Live>,
     throttle: Duration,
+    checks: HealthChecks,
 }
 
 impl Reconciler {
@@ -51,7 +53,8 @@ impl Reconciler {
         throttle: Duration,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
-        Self { catalog, scripts, memory, parts, workers, live, throttle }
+        let checks = HealthChecks::default();
+        Self { catalog, scripts, memory, parts, workers, live, throttle, checks }
     }
 
     /// Serves what providers say at the start, all at once.
@@ -112,17 +115,17 @@ impl Reconciler {
             }
             Message::Update(update) => {
                 log_all(&update.provider, &update.diagnostics);
-                self.live.note_rejected(&update.provider, update.diagnostics);
-                let before =
-                    self.parts.insert(update.provider.to_string(), Arc::clone(&update.dynamic));
-                !before.is_some_and(|before| Arc::ptr_eq(&before, &update.dynamic))
+                self.live.note_rejected(&update.provider, update.diagnostics.clone());
+                let dynamic = Arc::clone(&update.dynamic);
+                let before = self.parts.insert(update.provider.to_string(), update);
+                !before.is_some_and(|before| Arc::ptr_eq(&before.dynamic, &dynamic))
             }
         }
     }
 
     /// Compiles what providers say and serves it.
     async fn publish(&mut self) -> Result<(), WorkerError> {
-        let parts = self.parts.iter().map(|(name, part)| (name.as_str(), &**part));
+        let parts = self.parts.iter().map(|(name, part)| (name.as_str(), &*part.dynamic));
         let dynamic = merge(parts);
         self.scripts.load(&dynamic, &mut self.catalog);
         let mut snapshot = Arc::new(compile(&dynamic, &self.catalog, &mut self.memory));
@@ -138,9 +141,17 @@ impl Reconciler {
         for worker in &*self.workers {
             worker.publish().await?;
         }
+        let checks = snapshot.services.values().filter_map(|service| service.check().cloned());
+        if let Err(error) = self.checks.follow(checks.collect()) {
+            tracing::error!(%error, "health checks could not be started");
+        }
         let known = before.outcome.diagnostics();
-        let findings = snapshot.outcome.diagnostics();
-        log_all("", &findings.into_iter().filter(|f| !known.contains(f)).collect::<Vec<_>>());
+        let mut findings = snapshot.outcome.diagnostics();
+        findings.retain(|finding| !known.contains(finding));
+        for part in self.parts.values() {
+            part.locate(&mut findings);
+        }
+        log_all("", &findings);
         tracing::info!(
             generation = snapshot.number,
             routers = snapshot.outcome.routers.len(),

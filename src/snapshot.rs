@@ -49,8 +49,34 @@ pub struct Route {
     pub name: Arc<str>,
     /// Its scripts, in the order of the request.
     pub steps: Arc<[InstanceId]>,
-    /// Its service.
-    pub service: Arc<Service>,
+    /// What stands behind the scripts.
+    pub target: Target,
+    /// Whether its requests are in the access log.
+    pub access_log: bool,
+}
+
+/// What stands behind a route's scripts.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A service.
+    Service(Arc<Service>),
+    /// The router's children, whose rules see the request as the scripts left it.
+    Children(Arc<Table<Arc<Route>>>),
+    /// Nothing: the router is disabled, and answers for its rule.
+    Refused,
+}
+
+impl Target {
+    /// Whether both are the very same.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Service(a), Self::Service(b)) => Arc::ptr_eq(a, b),
+            (Self::Children(a), Self::Children(b)) => Arc::ptr_eq(a, b),
+            (Self::Refused, Self::Refused) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What is served now, for the control plane's readers.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::Write as _;
 
 use support::{Answer, Backend, Client, Moongate, to, until};
 
@@ -136,9 +136,7 @@ fn websockets_become_tunnels() {
     );
     let reply = client.reply(false);
     assert_eq!((reply.status, reply.header("upgrade")), (101, Some("websocket")));
-    let mut early = [0; 5];
-    client.stream.read_exact(&mut early).unwrap();
-    assert_eq!(&early, b"early");
+    assert_eq!(client.take(5), b"early");
     let seen = backend.last();
     assert_eq!(seen.header("x-forwarded-proto"), Some("ws"));
     client.stream.write_all(b"GET /again HTTP/1.1\r\nHost: raw\r\n\r\n").unwrap();

@@ -3,7 +3,7 @@
 
 #![allow(missing_docs)]
 
-use moongate::rule::{compile, parse};
+use moongate::rule::{Syntax, parse};
 
 /// What the grammar is made of; a mutation inserts such pieces more often than random bytes.
 const PIECES: &[&str] = &[
@@ -30,6 +30,9 @@ const PIECES: &[&str] = &[
     "\u{e9}",
     "\0",
     "Header",
+    "{x:[0-9]+}",
+    "{",
+    "}",
     "_",
     "9",
 ];
@@ -45,6 +48,10 @@ const SEEDS: &[&str] = &[
     "Header(`X-A`, `1`) && HeaderRegexp(`X-B`, `^\\d+$`) && ClientIP(`10.0.0.0/8`)",
     "Query(`a`) || Query(`a`, `b`,) || QueryRegexp(`c`, `^$`)",
     "((((!!!!Host(`a`)))))",
+    "Host(`a.test`, `b.test`) || HostRegexp(`a.test`, `{sub:[a-z]+}.a.test`)",
+    "Path(`/x/{id:[0-9]{2}}`, `/y`) && PathPrefix(`/{a}/{b:.*}`) && Method(`GET`, `PUT`)",
+    "Headers(`X-A`, `1`) && HeadersRegexp(`X-B`, `^\\d+$`) && Query(`a=b`, `c={d}`)",
+    "Cookie(`a`) || CookieRegexp(`b`, `^c$`)",
 ];
 
 /// Small, and the same everywhere (xorshift64*).
@@ -96,7 +103,9 @@ fn check(text: &str) -> bool {
     let Ok(tree) = parse(text) else { return false };
     let printed = tree.to_string();
     assert_eq!(parse(&printed).as_ref(), Ok(&tree), "{text:?} is printed as {printed:?}");
-    let _ = compile(&tree);
+    for syntax in Syntax::ALL {
+        let _ = syntax.compile(&tree);
+    }
     true
 }
 

@@ -116,9 +116,9 @@ fn object(value: impl serde::Serialize) -> Map<String, Value> {
 
 fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
     let mut fields = object(&*report.config);
-    let qualified = |middleware: &String| match middleware.contains('@') {
-        true => middleware.clone(),
-        false => format!("{middleware}@{}", provider(name)),
+    let qualified = |other: &String| match other.contains('@') {
+        true => other.clone(),
+        false => format!("{other}@{}", provider(name)),
     };
     if !report.config.middlewares.is_empty() {
         let middlewares: Vec<_> = report.config.middlewares.iter().map(qualified).collect();
@@ -130,8 +130,17 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
     if !report.config.entry_points.is_empty() {
         entrypoints = report.config.entry_points.iter().map(String::as_str).collect();
     }
-    fields.insert("entryPoints".to_owned(), json!(entrypoints));
     fields.insert("priority".to_owned(), report.priority.into());
+    if let Some(syntax) = report.rule_syntax {
+        fields.insert("ruleSyntax".to_owned(), syntax.into());
+    }
+    if !report.config.parent_refs.is_empty() {
+        let parents: Vec<_> = report.config.parent_refs.iter().map(qualified).collect();
+        fields.insert("parentRefs".to_owned(), parents.into());
+        status(&mut fields, report.status, &report.errors);
+        return fields;
+    }
+    fields.insert("entryPoints".to_owned(), json!(entrypoints));
     fields.entry("observability").or_insert_with(
         || json!({"accessLogs": true, "metrics": true, "tracing": true, "traceVerbosity": "minimal"}),
     );

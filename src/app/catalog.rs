@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::api::{Api, Dashboard, Noop, Ping};
-use crate::compile::{Catalog, EntrypointFacts, IsDefault, Scripts};
+use crate::compile::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts};
 use crate::config::{EntryPointPlan, Static};
 use crate::lua;
 use crate::reconcile::script;
@@ -48,6 +48,16 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
         internals: services(plan, internals),
         entrypoints: plan.entrypoints.iter().map(facts).collect(),
         transport: Arc::new(transport),
+        rules: RouterRules {
+            syntax: plan.rule_syntax,
+            precedence: plan.precedence.clone(),
+            disabled: if plan.rejects_disabled {
+                DisabledRouters::Reject
+            } else {
+                DisabledRouters::FallThrough
+            },
+        },
+        log_internals: plan.access_log.as_ref().is_some_and(|log| log.add_internals),
     })
 }
 
@@ -72,6 +82,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
+        access_log: plan.options.observability.access_logs,
     }
 }
 
@@ -82,9 +93,14 @@ fn scripts(directory: &str) -> Result<Scripts, CatalogError> {
         let kind = source.kind().to_ascii_lowercase();
         scripts.kinds.insert(kind, script(&source.name, &source.text));
     }
-    if directory.is_empty() {
-        return Ok(scripts);
+    if !directory.is_empty() {
+        user_scripts(directory, &mut scripts)?;
     }
+    scripts.resolve_aliases();
+    Ok(scripts)
+}
+
+fn user_scripts(directory: &str, scripts: &mut Scripts) -> Result<(), CatalogError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |cause| CatalogError::Scripts { path, cause }
@@ -106,5 +122,5 @@ fn scripts(directory: &str) -> Result<Scripts, CatalogError> {
             tracing::warn!(script = %path.display(), "a user script replaces a built-in one");
         }
     }
-    Ok(scripts)
+    Ok(())
 }

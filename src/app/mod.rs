@@ -22,11 +22,13 @@ use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
 use crate::compile::{Catalog, Memory, compile};
-use crate::config::{EntryPointPlan, Static};
+use crate::config::{self, EntryPointPlan, Static, UnderscoreHeaders};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Entrypoint, ForwardedFor, ListenError, Listener, PathHandling,
-    Sharing, Trust, Worker, WorkerError, WorkerSettings, bind,
+    Acceptor, ConnectionLimits, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
+    PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
+    bind,
 };
+use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
@@ -166,6 +168,7 @@ impl App {
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
         let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
+        // All are told before the first is waited for.
         let drains: Vec<_> = self.workers.iter().map(|worker| worker.drain(grace)).collect();
         for drain in drains {
             if let Err(error) = drain.await {
@@ -196,20 +199,23 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let mut messages = vec![internal(plan)?];
     messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
     let mut findings = Vec::new();
-    let mut parts: Vec<(Arc<str>, Arc<Dynamic>)> = Vec::new();
+    let mut parts = Vec::new();
     for message in messages {
         match message {
             Message::Update(update) => {
-                findings.extend(update.diagnostics);
-                parts.push((update.provider, update.dynamic));
+                findings.extend(update.diagnostics.iter().cloned());
+                parts.push(update);
             }
             Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
         }
     }
-    let dynamic = merge(parts.iter().map(|(provider, part)| (&**provider, &**part)));
+    let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
     ScriptFiles::new(script_bases(plan)).load(&dynamic, &mut catalog);
     let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
     findings.extend(snapshot.outcome.diagnostics());
+    for part in &parts {
+        part.locate(&mut findings);
+    }
     Ok(findings)
 }
 
@@ -231,6 +237,7 @@ fn workers(
         entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
         tls: tls::server_config(live.certificates())?,
         access_log: access_log.cloned(),
+        shared: lua::Shared::new(),
         server_name: server_name(),
     };
     let start = |number| Worker::start(number, settings.clone(), live.snapshot());
@@ -240,7 +247,8 @@ fn workers(
 fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
     let options = &plan.options;
     let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
-    let timeouts = &options.transport.responding_timeouts;
+    let transport = &options.transport;
+    let timeouts = &transport.responding_timeouts;
     Entrypoint {
         name: plan.name.as_str().into(),
         trust: match options.forwarded_headers.insecure {
@@ -252,11 +260,30 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
+        heads: heads(&options.http),
+        access_log: options.observability.access_logs,
         limits: ConnectionLimits {
             read: timeouts.read_timeout.limit(),
             idle: timeouts.idle_timeout.limit(),
             head_bytes_max: options.http.max_header_bytes,
             streams_max: options.http2.max_concurrent_streams,
+            requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
+            age_max: transport.keep_alive_max_time.limit(),
+        },
+    }
+}
+
+fn heads(options: &config::Http) -> Heads {
+    Heads {
+        refused: options.encoded_characters.refused(),
+        semicolons: match options.encode_query_semicolons {
+            true => Semicolons::Encode,
+            false => Semicolons::Separate,
+        },
+        underscores: match options.underscore_headers_strategy {
+            UnderscoreHeaders::Keep => Underscores::Keep,
+            UnderscoreHeaders::Delete => Underscores::Delete,
+            UnderscoreHeaders::Reject => Underscores::Reject,
         },
     }
 }

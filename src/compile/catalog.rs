@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use crate::lua::{ScriptInfo, ScriptSource};
 use crate::model::RouterTls;
+use crate::rule::Syntax;
 use crate::service::Internal;
 use crate::upstream::Transport;
 
@@ -22,6 +23,32 @@ pub struct Catalog {
     pub entrypoints: Vec<EntrypointFacts>,
     /// The transport of services that name none.
     pub transport: Arc<Transport>,
+    /// What holds for all routers.
+    pub rules: RouterRules,
+    /// Whether requests of internal services are in the access log.
+    pub log_internals: bool,
+}
+
+/// What holds for all routers.
+#[derive(Debug, Clone, Default)]
+pub struct RouterRules {
+    /// The syntax of rules of routers that say nothing of it.
+    pub syntax: Syntax,
+    /// Providers, in lower case: of two routers of equal priority that of the earlier one goes
+    /// first.
+    pub precedence: Vec<String>,
+    /// What becomes of the requests of disabled routers.
+    pub disabled: DisabledRouters,
+}
+
+/// What becomes of the requests of a router that is disabled while its rule can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DisabledRouters {
+    /// They go to the next router that matches, as in Traefik.
+    #[default]
+    FallThrough,
+    /// They are answered with 503.
+    Reject,
 }
 
 /// What routers need to know of an entrypoint.
@@ -35,6 +62,8 @@ pub struct EntrypointFacts {
     pub middlewares: Vec<String>,
     /// TLS of its routers that say nothing of TLS.
     pub tls: Option<RouterTls>,
+    /// Whether requests are in the access log where a router says nothing of it.
+    pub access_log: bool,
 }
 
 /// Whether routers without `entryPoints` are on an entrypoint.
@@ -64,6 +93,8 @@ pub struct Scripts {
     pub files: HashMap<PathBuf, Script>,
     /// Scripts written inline, by their text.
     pub inline: HashMap<String, Script>,
+    /// Older names of kinds, in lower case, with the kinds they stand for.
+    pub renamed: HashMap<String, String>,
 }
 
 impl Scripts {
@@ -71,6 +102,24 @@ impl Scripts {
     #[must_use]
     pub fn kind(&self, kind: &str) -> Option<&Script> {
         self.kinds.get(&kind.to_ascii_lowercase())
+    }
+
+    /// Puts the scripts that others are older names of in their places. Once all are known.
+    pub fn resolve_aliases(&mut self) {
+        let alias = |script: &Script| script.info.as_ref().ok()?.alias_of.clone();
+        let aliases = self.kinds.iter().filter_map(|(kind, s)| Some((kind.clone(), alias(s)?)));
+        for (old, new) in aliases.collect::<Vec<_>>() {
+            if let Some(script) = self.kind(&new).cloned() {
+                self.kinds.insert(old.clone(), script);
+                self.renamed.insert(old, new);
+            }
+        }
+    }
+
+    /// The kind that a kind is an older name of.
+    #[must_use]
+    pub fn newer_name(&self, kind: &str) -> Option<&str> {
+        self.renamed.get(&kind.to_ascii_lowercase()).map(String::as_str)
     }
 
     /// A script by its path as written.

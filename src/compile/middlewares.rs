@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::held::{self, Files};
 use super::services::Services;
 use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
-use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
+use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{self, Diagnostic, Dynamic, Verdict};
 use crate::schema::{Problem, ProblemKind, ReferenceKind, Source};
 
@@ -46,6 +46,8 @@ struct Kept {
     config: Arc<model::Middleware>,
     script: Script,
     compiled: Compiled,
+    /// Services it refers to, with provider.
+    services: Vec<String>,
     files: Files,
 }
 
@@ -81,8 +83,8 @@ impl Memory {
         // The broken text stays unremembered, so that its next version is looked at anew.
         let script = Script { source, info: Err(String::new()) };
         let compiled = Compiled::Script(Arc::clone(good));
-        let files = Files::default();
-        let kept = Kept { config: Arc::clone(config), script, compiled, files };
+        let (services, files) = (Vec::new(), Files::default());
+        let kept = Kept { config: Arc::clone(config), script, compiled, services, files };
         Ok((kept, vec![format!("{error}; the last good version of the script stays in force")]))
     }
 }
@@ -101,35 +103,39 @@ enum Compiled {
     Expands(Vec<String>),
 }
 
+/// What a middleware stands for.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    /// Its scripts, in order.
+    pub(super) scripts: Vec<Arc<InstanceSpec>>,
+    /// Services that they refer to, with provider.
+    pub(super) services: Vec<String>,
+}
+
 /// Middlewares of this generation.
 #[derive(Debug)]
 pub(super) struct Middlewares {
-    /// The scripts each stands for, in order; or why it cannot be used.
-    resolved: HashMap<String, Result<Vec<Arc<InstanceSpec>>, String>>,
+    /// What each stands for, or why it cannot be used.
+    resolved: HashMap<String, Result<Resolved, String>>,
     /// Those that are not simply in force.
     pub(super) verdicts: StdMap<String, Verdict>,
 }
 
 impl Middlewares {
-    pub(super) fn compile(
-        dynamic: &Dynamic,
-        catalog: &Catalog,
-        services: &Services,
-        memory: &mut Memory,
-    ) -> Self {
+    pub(super) fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Self {
         let mut compiled = HashMap::new();
         let mut verdicts = StdMap::new();
         let mut kept = HashMap::new();
         let mut files = Files::default();
         for (name, config) in &dynamic.http.middlewares {
             let before = memory.kept.get(name);
-            let outcome = compile(name, config, catalog, services, before, &mut files);
+            let outcome = compile(name, config, catalog, before, &mut files);
             match memory.fall_back(name, config, catalog, outcome) {
                 Ok((next, warnings)) => {
                     if !warnings.is_empty() {
                         verdicts.insert(name.clone(), Verdict::live(warnings));
                     }
-                    compiled.insert(name.clone(), Ok(next.compiled.clone()));
+                    compiled.insert(name.clone(), Ok(next.clone()));
                     kept.insert(name.clone(), next);
                 }
                 Err(errors) => {
@@ -142,22 +148,36 @@ impl Middlewares {
         memory.files = files;
         let mut resolved = HashMap::new();
         for name in dynamic.http.middlewares.keys() {
-            let mut scripts = Vec::new();
-            let outcome = expand(name, &compiled, &mut Vec::new(), &mut scripts);
+            let mut found = Resolved::default();
+            let outcome = expand(name, &compiled, &mut Vec::new(), &mut found);
             if let Err(error) = &outcome {
                 let verdict = || Verdict::disabled(vec![error.clone()]);
                 verdicts.entry(name.clone()).or_insert_with(verdict);
             }
-            resolved.insert(name.clone(), outcome.map(|()| scripts));
+            resolved.insert(name.clone(), outcome.map(|()| found));
         }
         Self { resolved, verdicts }
     }
 
-    /// The scripts a middleware stands for.
-    pub(super) fn get(&self, name: &str) -> Result<&[Arc<InstanceSpec>], String> {
+    /// Disables middlewares that refer to services which are not in force. Services come between,
+    /// since they may stand behind middlewares themselves.
+    pub(super) fn judge(&mut self, services: &Services) {
+        for (name, outcome) in &mut self.resolved {
+            let Ok(resolved) = outcome else { continue };
+            let mut referred = resolved.services.iter();
+            if let Some(missing) = referred.find(|s| !services.live.contains_key(s.as_str())) {
+                let error = format!("the service {missing:?} does not exist");
+                self.verdicts.insert(name.clone(), Verdict::disabled(vec![error.clone()]));
+                *outcome = Err(error);
+            }
+        }
+    }
+
+    /// What a middleware stands for.
+    pub(super) fn get(&self, name: &str) -> Result<&Resolved, String> {
         match self.resolved.get(name) {
             None => Err(format!("middleware {name:?} does not exist")),
-            Some(Ok(scripts)) => Ok(scripts),
+            Some(Ok(resolved)) => Ok(resolved),
             Some(Err(error)) => Err(format!("middleware {name:?}: {error}")),
         }
     }
@@ -168,9 +188,9 @@ const DEPTH_MAX: usize = 32;
 
 fn expand(
     name: &str,
-    all: &HashMap<String, Result<Compiled, String>>,
+    all: &HashMap<String, Result<Kept, String>>,
     path: &mut Vec<String>,
-    scripts: &mut Vec<Arc<InstanceSpec>>,
+    found: &mut Resolved,
 ) -> Result<(), String> {
     if path.iter().any(|outer| outer == name) {
         let way = path.join(" -> ");
@@ -182,16 +202,18 @@ fn expand(
     match all.get(name) {
         None => Err(format!("middleware {name:?} does not exist")),
         Some(Err(error)) => Err(error.clone()),
-        Some(Ok(Compiled::Script(spec))) => {
-            scripts.push(Arc::clone(spec));
-            Ok(())
-        }
-        Some(Ok(Compiled::Expands(names))) => {
-            path.push(name.to_owned());
-            for inner in names {
-                expand(inner, all, path, scripts)?;
+        Some(Ok(kept)) => {
+            found.services.extend(kept.services.iter().cloned());
+            match &kept.compiled {
+                Compiled::Script(spec) => found.scripts.push(Arc::clone(spec)),
+                Compiled::Expands(names) => {
+                    path.push(name.to_owned());
+                    for inner in names {
+                        expand(inner, all, path, found)?;
+                    }
+                    path.pop();
+                }
             }
-            path.pop();
             Ok(())
         }
     }
@@ -203,7 +225,6 @@ fn compile(
     name: &str,
     config: &Arc<model::Middleware>,
     catalog: &Catalog,
-    services: &Services,
     before: Option<&Kept>,
     all_files: &mut Files,
 ) -> Outcome {
@@ -213,7 +234,6 @@ fn compile(
     if let Some(kept) = before
         && (Arc::ptr_eq(&kept.config, config) || kept.config == *config)
         && Arc::ptr_eq(&kept.script.source, &script.source)
-        && !refers_to_services(info)
         && kept.files.are_current()
     {
         all_files.extend(&kept.files);
@@ -227,14 +247,13 @@ fn compile(
         .schema
         .decode(&options, Source::File)
         .map_err(|problems| problems.iter().map(text).collect::<Vec<_>>())?;
-    let warnings = decoded.warnings.iter().map(text).collect();
+    let newer = catalog.scripts.newer_name(kind);
+    let renamed = newer.map(|newer| format!("{kind}: is deprecated: use {newer}"));
+    let warnings = renamed.into_iter().chain(decoded.warnings.iter().map(text)).collect();
     let provider = provider_of(name);
-    for reference in info.schema.references(&decoded.options) {
-        let target = qualify(&reference.name, provider);
-        if reference.kind == ReferenceKind::Service && !services.live.contains_key(&*target) {
-            return Err(vec![format!("the service {target:?} does not exist")]);
-        }
-    }
+    let references = info.schema.references(&decoded.options);
+    let services = references.iter().filter(|found| found.kind == ReferenceKind::Service);
+    let services = services.map(|found| qualify(&found.name, provider)).collect();
     let mut files = Files::default();
     let resolved = held::resolve(&info.schema, &mut decoded.options, &mut files);
     all_files.extend(&files);
@@ -243,7 +262,8 @@ fn compile(
         Some(option) => Compiled::Expands(names_in(&decoded.options, option, provider)),
         None => Compiled::Script(Arc::new(spec(name, config, script, decoded.options)?)),
     };
-    let kept = Kept { config: Arc::clone(config), script: script.clone(), compiled, files };
+    let config = Arc::clone(config);
+    let kept = Kept { config, script: script.clone(), compiled, services, files };
     Ok((kept, warnings))
 }
 
@@ -267,15 +287,15 @@ pub fn structure(dynamic: &Dynamic, scripts: &Scripts) -> Vec<Diagnostic> {
             let problems = info.schema.decode(options, Source::File).err().unwrap_or_default();
             let structural = problems.iter().filter(|p| p.kind == ProblemKind::Structure);
             findings.extend(structural.map(|problem| {
-                Diagnostic::error(format!("{path}.{}", problem.path), &problem.reason)
+                let option = match problem.path.as_str() {
+                    "" => path.clone(),
+                    option => format!("{path}.{option}"),
+                };
+                Diagnostic::error(option, &problem.reason)
             }));
         }
     }
     findings
-}
-
-fn refers_to_services(info: &ScriptInfo) -> bool {
-    info.schema.has_references(ReferenceKind::Service)
 }
 
 /// The one kind of a middleware.
@@ -357,7 +377,9 @@ fn spec(
 ) -> Result<InstanceSpec, Vec<String>> {
     let limits = limits::limits(config.limits.as_ref()).map_err(|error| vec![error])?;
     let on_error = limits::on_error(config.on_error.as_ref()).map_err(|error| vec![error])?;
-    let identity = format!("{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
+    // The name is part of it: middlewares with equal options keep states of their own.
+    let identity =
+        format!("{name}\u{0}{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);
     let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
     let head = digest.as_ref().iter().take(8);
     let id = head.fold(0u64, |id, &byte| (id << 8) | u64::from(byte));

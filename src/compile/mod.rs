@@ -22,7 +22,9 @@ use crate::tls::CertStore;
 
 pub use middlewares::structure;
 
-pub use catalog::{Catalog, EntrypointFacts, IsDefault, Script, Scripts};
+pub use catalog::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
+};
 pub use held::Stamp;
 
 use middlewares::Middlewares;
@@ -69,15 +71,18 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let certificates = Arc::new(certificates);
     memory.certificates = Some(Arc::clone(&certificates));
 
-    let services = Services::compile(dynamic, catalog, &mut memory.services);
-    let middlewares = Middlewares::compile(dynamic, catalog, &services, &mut memory.middlewares);
+    let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
+    let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
+    middlewares.judge(&services);
     let routers = Routers::compile(dynamic, catalog, &services, &middlewares, &mut memory.routers);
+    findings.extend(routers.remarks);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
     let outcome = Outcome {
         routers: routers.verdicts,
         services: dynamic.http.services.clone(),
         service_verdicts: services.verdicts,
+        service_health: services.health,
         internals,
         middlewares: dynamic.http.middlewares.clone(),
         middleware_verdicts: middlewares.verdicts,

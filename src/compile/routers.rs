@@ -7,29 +7,51 @@ use hashbrown::{HashMap, HashSet};
 
 use super::middlewares::Middlewares;
 use super::services::Services;
-use super::{Catalog, IsDefault, provider_of, qualify};
+use super::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
-use crate::model::{self, Dynamic, ElementStatus, RouterVerdict, Verdict};
+use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
-use crate::rule::{self, Matcher};
-use crate::snapshot::{Route, Tables};
+use crate::rule::Matcher;
+use crate::snapshot::{Route, Tables, Target};
+
+use family::Family;
+
+mod family;
+mod rule;
 
 /// Routers kept from the last generation.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    kept: HashMap<Arc<str>, Arc<Kept>>,
+    kept: Routed,
     /// By entrypoint: for plain and for encrypted connections.
     tables: Vec<[Arc<Table<Arc<Route>>>; 2]>,
 }
+
+/// Routers by name.
+type Routed = HashMap<Arc<str>, Arc<Kept>>;
 
 /// A router with everything that was worth the work.
 #[derive(Debug)]
 struct Kept {
     config: Arc<model::Router>,
     matcher: Result<Arc<Matcher>, String>,
-    /// One for each entrypoint whose own middlewares differ; none when it is disabled.
-    routes: Vec<(usize, Arc<Route>)>,
+    /// One for each entrypoint, or one below its parents; none when it is disabled.
+    routes: Vec<(Place, Arc<Route>)>,
+    /// Its children that answer, as they were when its routes were made.
+    children: Vec<Child>,
     verdict: Arc<RouterVerdict>,
+}
+
+/// A child that answers.
+type Child = (Arc<RouterVerdict>, Arc<Route>);
+
+/// Where a route is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On the entrypoint of that place.
+    Entrypoint(usize),
+    /// Below the router's parents.
+    Parents,
 }
 
 /// Routers of this generation.
@@ -38,11 +60,8 @@ pub(super) struct Routers {
     pub(super) tables: Vec<Tables>,
     pub(super) verdicts: BTreeMap<Arc<str>, Arc<RouterVerdict>>,
     pub(super) instances: Vec<Arc<InstanceSpec>>,
+    pub(super) remarks: Vec<Diagnostic>,
 }
-
-/// The greatest priority users may give (`math.MaxInt64 - 1000` in Traefik); what is above is for
-/// internal routers.
-const PRIORITY_MAX: i64 = i64::MAX - 1000;
 
 impl Routers {
     pub(super) fn compile(
@@ -52,42 +71,36 @@ impl Routers {
         middlewares: &Middlewares,
         memory: &mut Memory,
     ) -> Self {
-        let mut work =
-            Work { catalog, services, middlewares, instances: Vec::new(), seen: HashSet::new() };
-        let mut kept = HashMap::with_capacity(dynamic.http.routers.len());
-        let mut verdicts = BTreeMap::new();
-        let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
-        entries.resize_with(catalog.entrypoints.len(), Default::default);
-        for (name, config) in &dynamic.http.routers {
-            let (name, router) = match memory.kept.remove_entry(name.as_str()) {
-                Some((name, before)) => {
-                    let router = work.router(&name, config, Some(&before));
-                    (name, router)
-                }
-                None => {
-                    let name: Arc<str> = name.as_str().into();
-                    let router = work.router(&name, config, None);
-                    (name, router)
-                }
-            };
-            if let Ok(matcher) = &router.matcher {
-                for (place, route) in &router.routes {
-                    let default = catalog.entrypoints.get(*place).and_then(|e| e.tls.as_ref());
-                    let side = usize::from(config.tls.is_some() || default.is_some());
-                    if let Some(tables) = entries.get_mut(*place) {
-                        tables[side].push(Entry {
-                            priority: router.verdict.priority,
-                            name: Arc::clone(&name),
-                            matcher: Arc::clone(matcher),
-                            target: Arc::clone(route),
-                        });
-                    }
-                }
-            }
-            verdicts.insert(Arc::clone(&name), Arc::clone(&router.verdict));
-            kept.insert(name, router);
+        let routers = &dynamic.http.routers;
+        let mut work = Work {
+            catalog,
+            services,
+            middlewares,
+            routers,
+            family: Family::of(routers),
+            before: std::mem::take(&mut memory.kept),
+            done: HashMap::with_capacity(routers.len()),
+            instances: Vec::new(),
+            seen: HashSet::new(),
+        };
+        for spec in &services.instances {
+            work.note(spec);
         }
-        memory.kept = kept;
+        for child in work.family.order().to_vec() {
+            if let Some(config) = routers.get(child) {
+                work.take(child, config);
+            }
+        }
+        for (name, config) in routers {
+            if !work.done.contains_key(name.as_str()) {
+                work.take(name, config);
+            }
+        }
+        let entries = work.entries();
+        let verdict =
+            |(name, kept): (&Arc<str>, &Arc<Kept>)| (Arc::clone(name), Arc::clone(&kept.verdict));
+        let verdicts = work.in_order().map(verdict).collect();
+        memory.kept = work.done;
         let before = std::mem::take(&mut memory.tables);
         let tables = entries.into_iter().enumerate().map(|(place, sides)| {
             let mut before = before.get(place).into_iter().flatten();
@@ -98,7 +111,8 @@ impl Routers {
             plain: Arc::clone(plain),
             encrypted: Arc::clone(encrypted),
         });
-        Self { tables: tables.collect(), verdicts, instances: work.instances }
+        let remarks = rule::remarks(routers, catalog);
+        Self { tables: tables.collect(), verdicts, instances: work.instances, remarks }
     }
 }
 
@@ -106,6 +120,10 @@ struct Work<'a> {
     catalog: &'a Catalog,
     services: &'a Services,
     middlewares: &'a Middlewares,
+    routers: &'a Elements<model::Router>,
+    family: Family<'a>,
+    before: Routed,
+    done: Routed,
     /// Scripts that routes use, each once.
     instances: Vec<Arc<InstanceSpec>>,
     seen: HashSet<InstanceId>,
@@ -119,67 +137,132 @@ struct Resolved {
 }
 
 impl Work<'_> {
+    /// Compiles a router, whose children have been.
+    fn take(&mut self, name: &str, config: &Arc<model::Router>) {
+        let (name, before) = match self.before.remove_entry(name) {
+            Some((name, before)) => (name, Some(before)),
+            None => (name.into(), None),
+        };
+        let before =
+            before.filter(|kept| Arc::ptr_eq(&kept.config, config) || kept.config == *config);
+        let router = self.router(&name, config, before);
+        self.done.insert(name, router);
+    }
+
     fn router(
         &mut self,
         name: &Arc<str>,
         config: &Arc<model::Router>,
-        before: Option<&Arc<Kept>>,
+        before: Option<Arc<Kept>>,
     ) -> Arc<Kept> {
-        let before =
-            before.filter(|kept| Arc::ptr_eq(&kept.config, config) || kept.config == *config);
-        let matcher = match before {
+        let provider = provider_of(name);
+        let matcher = match &before {
             Some(kept) => kept.matcher.clone(),
-            None => matcher(config),
+            None => rule::matcher(config, provider, self.catalog),
         };
         let mut resolved = Resolved::default();
-        if let Err(error) = &matcher {
-            resolved.errors.push(error.clone());
-        }
-        let provider = provider_of(name);
+        resolved.errors.extend(matcher.as_ref().err().cloned());
         unsupported(config, &mut resolved);
-        let priority = priority(config, provider, &mut resolved);
-        let using = self.using(config, &mut resolved);
-        let routes = self.routes(name, config, &using, &mut resolved);
-        let routes = match before {
-            Some(kept) if same_routes(&kept.routes, &routes) => kept.routes.clone(),
-            _ => routes,
-        };
-        let using: Arc<[Arc<str>]> =
-            using.into_iter().map(|place| self.entrypoint_name(place)).collect();
+        let faults = self.family.faults(name, config, self.routers);
+        resolved.errors.extend(faults.errors);
+        resolved.warnings.extend(faults.warnings);
+        let (priority, error) = rule::priority(config, provider);
+        resolved.errors.extend(error);
+        let places = self.places(config, &mut resolved);
+        let children = self.family.children(name).iter();
+        let children: Vec<_> = children.filter_map(|child| self.child(child)).collect();
+        let target = self.target(name, config, &children, before.as_deref(), &mut resolved);
+        let mut routes = self.routes(name, config, &places, target, &mut resolved);
+        let using = places.iter().filter_map(|place| self.entrypoint_name(*place)).collect();
         let verdict = if resolved.errors.is_empty() {
             Verdict::live(resolved.warnings)
         } else {
+            routes = match self.catalog.rules.disabled {
+                DisabledRouters::Reject if matcher.is_ok() => refused(name, &places),
+                _ => Vec::new(),
+            };
             resolved.errors.append(&mut resolved.warnings);
             Verdict::disabled(resolved.errors)
         };
-        let is_live = verdict.status != ElementStatus::Disabled;
-        let verdict = RouterVerdict { config: Arc::clone(config), using, priority, verdict };
+        let rule_syntax = rule::shown(config, provider, self.catalog);
+        let config = Arc::clone(config);
+        let verdict = RouterVerdict { config, using, priority, rule_syntax, verdict };
         if let Some(kept) = before
             && *kept.verdict == verdict
-            && kept.routes.iter().zip(&routes).all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
+            && same_routes(&kept.routes, &routes)
         {
-            return Arc::clone(kept);
+            return kept;
         }
-        let routes = if is_live { routes } else { Vec::new() };
-        Arc::new(Kept { config: Arc::clone(config), matcher, routes, verdict: Arc::new(verdict) })
+        let (config, verdict) = (Arc::clone(&verdict.config), Arc::new(verdict));
+        Arc::new(Kept { config, matcher, routes, children, verdict })
     }
 
-    fn entrypoint_name(&self, place: usize) -> Arc<str> {
-        let found = self.catalog.entrypoints.get(place);
-        found.map_or_else(|| "".into(), |entrypoint| Arc::clone(&entrypoint.name))
+    /// What was compiled, by name: what is built of it is sorted already.
+    fn in_order(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Kept>)> {
+        self.routers.keys().filter_map(|name| self.done.get_key_value(name.as_str()))
     }
 
-    /// The places of the entrypoints a router is on.
-    fn using(&self, config: &model::Router, resolved: &mut Resolved) -> Vec<usize> {
+    /// The entries of all tables of entrypoints, for plain and for encrypted connections.
+    fn entries(&self) -> Vec<[Vec<Entry<Arc<Route>>>; 2]> {
+        let mut entries: Vec<[Vec<Entry<Arc<Route>>>; 2]> = Vec::new();
+        entries.resize_with(self.catalog.entrypoints.len(), Default::default);
+        for (name, router) in self.in_order() {
+            for (place, route) in &router.routes {
+                let Place::Entrypoint(place) = *place else { continue };
+                let facts = self.catalog.entrypoints.get(place);
+                let encrypted = facts.is_some_and(|facts| facts.tls.is_some());
+                let side = usize::from(router.config.tls.is_some() || encrypted);
+                if let Some(tables) = entries.get_mut(place) {
+                    tables[side].extend(self.entry(name, router, route));
+                }
+            }
+        }
+        entries
+    }
+
+    /// A child by its name, if it answers.
+    fn child(&self, name: &str) -> Option<Child> {
+        let kept = self.done.get(name)?;
+        let (_, route) = kept.routes.first()?;
+        Some((Arc::clone(&kept.verdict), Arc::clone(route)))
+    }
+
+    fn entry(
+        &self,
+        name: &Arc<str>,
+        router: &Kept,
+        route: &Arc<Route>,
+    ) -> Option<Entry<Arc<Route>>> {
+        let matcher = router.matcher.as_ref().ok()?;
+        Some(Entry {
+            priority: rule::within_bounds(router.verdict.priority, provider_of(name)),
+            precedence: rule::precedence(name, self.catalog),
+            name: Arc::clone(name),
+            matcher: Arc::clone(matcher),
+            target: Arc::clone(route),
+        })
+    }
+
+    fn entrypoint_name(&self, place: Place) -> Option<Arc<str>> {
+        let Place::Entrypoint(place) = place else { return None };
+        self.catalog.entrypoints.get(place).map(|entrypoint| Arc::clone(&entrypoint.name))
+    }
+
+    /// The places a router is found at.
+    fn places(&self, config: &model::Router, resolved: &mut Resolved) -> Vec<Place> {
+        if !config.parent_refs.is_empty() {
+            return vec![Place::Parents];
+        }
         let entrypoints = self.catalog.entrypoints.iter().enumerate();
         if config.entry_points.is_empty() {
             let default = entrypoints.filter(|(_, e)| e.default == IsDefault::Yes);
-            return default.map(|(place, _)| place).collect();
+            return default.map(|(place, _)| Place::Entrypoint(place)).collect();
         }
         let mut places = Vec::new();
         for wanted in &config.entry_points {
             let mut all = self.catalog.entrypoints.iter();
-            match all.position(|entrypoint| *entrypoint.name == **wanted) {
+            let found = all.position(|entrypoint| *entrypoint.name == **wanted);
+            match found.map(Place::Entrypoint) {
                 Some(place) if places.contains(&place) => {}
                 Some(place) => places.push(place),
                 None => resolved.warnings.push(format!("entryPoint {wanted:?} doesn't exist")),
@@ -191,32 +274,91 @@ impl Work<'_> {
         places
     }
 
-    /// The router's route on each of its entrypoints.
+    /// The router's route at each of its places.
     fn routes(
         &mut self,
         name: &Arc<str>,
         config: &model::Router,
-        using: &[usize],
+        places: &[Place],
+        target: Option<Target>,
         resolved: &mut Resolved,
-    ) -> Vec<(usize, Arc<Route>)> {
-        let provider = provider_of(name);
-        let Some(service) = self.service(config, provider, resolved) else { return Vec::new() };
+    ) -> Vec<(Place, Arc<Route>)> {
+        let Some(target) = target else { return Vec::new() };
         let mut own = Vec::new();
         for middleware in &config.middlewares {
-            self.steps(&qualify(middleware, provider), &mut own, resolved);
+            self.steps(&qualify(middleware, provider_of(name)), &mut own, resolved);
         }
-        let mut routes = Vec::with_capacity(using.len());
-        for &place in using {
+        let mut routes = Vec::with_capacity(places.len());
+        for &place in places {
+            let entrypoint = match place {
+                Place::Entrypoint(place) => self.catalog.entrypoints.get(place),
+                Place::Parents => None,
+            };
             let mut steps = Vec::new();
-            let entrypoint = self.catalog.entrypoints.get(place);
             for middleware in entrypoint.iter().flat_map(|e| &e.middlewares) {
                 self.steps(middleware, &mut steps, resolved);
             }
             steps.extend_from_slice(&own);
-            let (name, service) = (Arc::clone(name), Arc::clone(&service));
-            routes.push((place, Arc::new(Route { name, steps: steps.into(), service })));
+            let route = Route {
+                name: Arc::clone(name),
+                steps: steps.into(),
+                target: target.clone(),
+                access_log: self.access_log(config, entrypoint),
+            };
+            routes.push((place, Arc::new(route)));
         }
         routes
+    }
+
+    /// Whether a router's requests on an entrypoint are in the access log.
+    fn access_log(&self, config: &model::Router, entrypoint: Option<&EntrypointFacts>) -> bool {
+        let own = config.observability.as_ref().and_then(|options| options.access_logs);
+        let given = own.unwrap_or_else(|| entrypoint.is_none_or(|facts| facts.access_log));
+        given && (self.catalog.log_internals || !config.service.ends_with("@internal"))
+    }
+
+    /// What stands behind a router's middlewares: its service, or its children.
+    fn target(
+        &self,
+        name: &Arc<str>,
+        config: &model::Router,
+        children: &[Child],
+        before: Option<&Kept>,
+        resolved: &mut Resolved,
+    ) -> Option<Target> {
+        if !config.service.is_empty() {
+            return self.service(config, provider_of(name), resolved).map(Target::Service);
+        }
+        let table = before.and_then(|kept| kept.routes.first()).and_then(|(_, route)| {
+            if let Target::Children(table) = &route.target { Some(table) } else { None }
+        });
+        let same = |kept: &&Kept| {
+            kept.children.len() == children.len()
+                && kept.children.iter().zip(children).all(|((verdict, route), child)| {
+                    Arc::ptr_eq(verdict, &child.0) && Arc::ptr_eq(route, &child.1)
+                })
+        };
+        if let (Some(table), Some(_)) = (table, before.filter(same)) {
+            return Some(Target::Children(Arc::clone(table)));
+        }
+        let names = self.family.children(name);
+        let entries = names.iter().filter_map(|child| {
+            let (name, router) = self.done.get_key_value(*child)?;
+            self.entry(name, router, router.routes.first().map(|(_, route)| route)?)
+        });
+        let entries: Vec<_> = entries.collect();
+        if entries.is_empty() {
+            if !names.is_empty() {
+                let skipped = names.len();
+                resolved.errors.push(format!(
+                    "building child routers muxer: no child routers could be added to muxer \
+                     ({skipped} skipped)"
+                ));
+            }
+            return None;
+        }
+        let table = Table::build_after(entries, table.map(Arc::as_ref));
+        Some(Target::Children(Arc::new(table)))
     }
 
     fn service(
@@ -225,10 +367,6 @@ impl Work<'_> {
         provider: &str,
         resolved: &mut Resolved,
     ) -> Option<Arc<crate::service::Service>> {
-        if config.service.is_empty() {
-            resolved.errors.push("the service is missing on the router".to_owned());
-            return None;
-        }
         let name = qualify(&config.service, provider);
         let found = self.services.live.get(&*name).cloned();
         if found.is_none() {
@@ -240,6 +378,13 @@ impl Work<'_> {
         found
     }
 
+    /// Notes a script that is used.
+    fn note(&mut self, spec: &Arc<InstanceSpec>) {
+        if self.seen.insert(spec.id) {
+            self.instances.push(Arc::clone(spec));
+        }
+    }
+
     fn steps(&mut self, middleware: &str, steps: &mut Vec<InstanceId>, resolved: &mut Resolved) {
         match self.middlewares.get(middleware) {
             Err(error) => {
@@ -247,56 +392,36 @@ impl Work<'_> {
                     resolved.errors.push(error);
                 }
             }
-            Ok(specs) => {
-                for spec in specs {
+            Ok(resolved) => {
+                for spec in &resolved.scripts {
                     steps.push(spec.id);
-                    if self.seen.insert(spec.id) {
-                        self.instances.push(Arc::clone(spec));
-                    }
+                    self.note(spec);
                 }
             }
         }
     }
 }
 
-fn same_routes(before: &[(usize, Arc<Route>)], now: &[(usize, Arc<Route>)]) -> bool {
+/// Routes of a disabled router that answer for its rule.
+fn refused(name: &Arc<str>, places: &[Place]) -> Vec<(Place, Arc<Route>)> {
+    let route = Arc::new(Route {
+        name: Arc::clone(name),
+        steps: Arc::default(),
+        target: Target::Refused,
+        access_log: true,
+    });
+    places.iter().map(|place| (*place, Arc::clone(&route))).collect()
+}
+
+fn same_routes(before: &[(Place, Arc<Route>)], now: &[(Place, Arc<Route>)]) -> bool {
     before.len() == now.len()
         && before.iter().zip(now).all(|((p, a), (q, b))| {
-            p == q && a.steps == b.steps && Arc::ptr_eq(&a.service, &b.service)
+            p == q && a.steps == b.steps && a.access_log == b.access_log && a.target.is(&b.target)
         })
-}
-
-fn matcher(config: &model::Router) -> Result<Arc<Matcher>, String> {
-    if config.rule.is_empty() {
-        return Err("the rule is empty".to_owned());
-    }
-    let tree = rule::parse(&config.rule).map_err(|error| error.to_string())?;
-    rule::compile(&tree).map(Arc::new).map_err(|error| error.to_string())
-}
-
-fn priority(config: &model::Router, provider: &str, resolved: &mut Resolved) -> i64 {
-    if config.priority > PRIORITY_MAX && provider != "internal" {
-        let given = config.priority;
-        resolved.errors.push(format!(
-            "the router priority {given} exceeds the max user-defined priority {PRIORITY_MAX}"
-        ));
-    }
-    match config.priority {
-        0 => i64::try_from(config.rule.len()).unwrap_or(i64::MAX),
-        given => given,
-    }
 }
 
 /// Options that Traefik knows and that are not built yet, by name.
 fn unsupported(config: &model::Router, resolved: &mut Resolved) {
-    match config.rule_syntax.as_str() {
-        "" | "v3" => {}
-        "v2" => resolved.errors.push("ruleSyntax: v2 is not supported yet".to_owned()),
-        other => resolved.errors.push(format!("ruleSyntax: {other:?} is neither v3 nor v2")),
-    }
-    if !config.parent_refs.is_empty() {
-        resolved.errors.push("parentRefs: not supported yet".to_owned());
-    }
     if let Some(tls) = &config.tls {
         if !matches!(tls.options.as_str(), "" | "default") {
             resolved.errors.push("tls.options: not supported yet".to_owned());
@@ -305,8 +430,5 @@ fn unsupported(config: &model::Router, resolved: &mut Resolved) {
             let reason = "tls.certResolver: not supported yet; certificates come from files";
             resolved.warnings.push(reason.to_owned());
         }
-    }
-    if config.observability.is_some() {
-        resolved.warnings.push("observability: not supported yet".to_owned());
     }
 }

@@ -4,6 +4,7 @@
 //! Traefik does. Knows no runtime.
 
 mod address;
+mod heads;
 mod options;
 mod resolve;
 mod sources;
@@ -11,8 +12,9 @@ mod unsupported;
 mod usage;
 
 pub use address::{Address, AddressError, Transport};
+pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use options::{
-    AccessLog, Api, Core, EntryPoint, FileProvider, Log, Ping, Providers, Redirection, Root,
+    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
     Scripts,
 };
 pub use resolve::{EntryPointPlan, Static};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use crate::model::{self, ForwardingTimeouts, RouterTls};
 use crate::value::{GoDuration, section};
 
@@ -118,6 +119,22 @@ pub struct EntryPoint {
     pub http: Http,
     /// HTTP/2 of this entrypoint.
     pub http2: Http2,
+    /// Switches of logs of routers that say nothing of it.
+    pub observability: EntryPointObservability,
+}
+
+/// Switches of an entrypoint's logs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EntryPointObservability {
+    /// Whether requests are in the access log.
+    pub access_logs: bool,
+}
+
+impl Default for EntryPointObservability {
+    fn default() -> Self {
+        Self { access_logs: true }
+    }
 }
 
 /// Time limits of an entrypoint.
@@ -128,6 +145,10 @@ pub struct Transport {
     pub life_cycle: LifeCycle,
     /// Limits of waiting for clients.
     pub responding_timeouts: RespondingTimeouts,
+    /// Requests that one connection may bring; 0 means any number.
+    pub keep_alive_max_requests: u64,
+    /// How long one connection may bring requests; 0 means forever.
+    pub keep_alive_max_time: GoDuration,
 }
 
 /// The graceful stop.
@@ -193,6 +214,12 @@ pub struct Http {
     pub sanitize_path: bool,
     /// Bytes of a request's head.
     pub max_header_bytes: usize,
+    /// Which encoded characters paths may hold.
+    pub encoded_characters: EncodedCharacters,
+    /// Whether `;` in queries goes on as `%3B`; else it becomes `&`.
+    pub encode_query_semicolons: bool,
+    /// What is done with headers whose names hold an underscore.
+    pub underscore_headers_strategy: UnderscoreHeaders,
 }
 
 impl Default for Http {
@@ -203,6 +230,9 @@ impl Default for Http {
             tls: None,
             sanitize_path: true,
             max_header_bytes: 1 << 20,
+            encoded_characters: EncodedCharacters::default(),
+            encode_query_semicolons: false,
+            underscore_headers_strategy: UnderscoreHeaders::default(),
         }
     }
 }
@@ -261,6 +291,8 @@ impl Default for Http2 {
 pub struct Providers {
     /// The least time between two applied changes.
     pub providers_throttle_duration: GoDuration,
+    /// Providers by name: of two routers of equal priority that of the earlier one goes first.
+    pub precedence: Vec<String>,
     /// Files.
     #[serde(deserialize_with = "section")]
     pub file: Option<FileProvider>,
@@ -268,9 +300,34 @@ pub struct Providers {
 
 impl Default for Providers {
     fn default() -> Self {
-        Self { providers_throttle_duration: GoDuration::from_secs(2), file: None }
+        Self {
+            providers_throttle_duration: GoDuration::from_secs(2),
+            precedence: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
+            file: None,
+        }
     }
 }
+
+/// All providers by the names in routers' names, in their order of precedence.
+pub(super) const PROVIDERS: &[&str] = &[
+    "kubernetesgateway",
+    "kubernetescrd",
+    "kubernetes",
+    "kubernetesingressnginx",
+    "swarm",
+    "docker",
+    "file",
+    "redis",
+    "knative",
+    "consul",
+    "consulcatalog",
+    "nomad",
+    "etcd",
+    "ecs",
+    "http",
+    "zookeeper",
+    "rest",
+];
 
 /// The file provider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -363,11 +420,13 @@ pub struct AccessLog {
     pub file_path: String,
     /// `common`.
     pub format: String,
+    /// Whether requests of internal services, such as `ping@internal`, are in it.
+    pub add_internals: bool,
 }
 
 impl Default for AccessLog {
     fn default() -> Self {
-        Self { file_path: String::new(), format: "common".to_owned() }
+        Self { file_path: String::new(), format: "common".to_owned(), add_internals: false }
     }
 }
 
@@ -375,13 +434,17 @@ impl Default for AccessLog {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Core {
-    /// `v3`.
+    /// `v3` or `v2`.
     pub default_rule_syntax: String,
+    /// Moongate's own: what becomes of the requests of a disabled router whose rule can be read:
+    /// `fallThrough` to the next router as in Traefik, or `reject` with 503.
+    pub disabled_routers: String,
 }
 
 impl Default for Core {
     fn default() -> Self {
-        Self { default_rule_syntax: "v3".to_owned() }
+        let (v3, fall) = ("v3".to_owned(), "fallThrough".to_owned());
+        Self { default_rule_syntax: v3, disabled_routers: fall }
     }
 }
 

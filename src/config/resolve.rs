@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{Address, Transport};
-use super::options::{AccessLog, Api, EntryPoint, FileProvider, Ping, Root};
+use super::options::{AccessLog, Api, EntryPoint, FileProvider, PROVIDERS, Ping, Root};
 use super::sources::ConfigError;
+use crate::rule::Syntax;
+use crate::value::nearest;
 
 /// A static configuration that can be run.
 #[derive(Debug, Clone)]
@@ -21,6 +23,12 @@ pub struct Static {
     pub access_log: Option<AccessLog>,
     /// The file provider, when it is on.
     pub file: Option<FileProvider>,
+    /// The syntax of rules of routers that say nothing of it.
+    pub rule_syntax: Syntax,
+    /// Whether requests of disabled routers are refused.
+    pub rejects_disabled: bool,
+    /// Providers in their order of precedence, in lower case.
+    pub precedence: Vec<String>,
     /// Worker threads, at least one.
     pub workers: usize,
     /// The options as written, for what needs no resolving.
@@ -72,6 +80,9 @@ impl Static {
             ping: root.ping.clone(),
             access_log: root.access_log.clone(),
             file: root.providers.file.clone(),
+            rule_syntax: rule_syntax(&root)?,
+            rejects_disabled: rejects_disabled(&root)?,
+            precedence: precedence(&root)?,
             workers,
             root,
         })
@@ -137,14 +148,40 @@ fn check(root: &Root) -> Result<(), ConfigError> {
         let options = vec![format!("accessLog.format: {}", log.format)];
         return Err(ConfigError::Unsupported { origin: "accessLog".to_owned(), options });
     }
-    match root.core.default_rule_syntax.to_ascii_lowercase().as_str() {
-        "" | "v3" => Ok(()),
-        "v2" => {
-            let options = vec!["core.defaultRuleSyntax: v2".to_owned()];
-            Err(ConfigError::Unsupported { origin: "core".to_owned(), options })
-        }
-        other => Err(invalid("core.defaultRuleSyntax", format!("{other:?} is neither v3 nor v2"))),
+    Ok(())
+}
+
+fn rule_syntax(root: &Root) -> Result<Syntax, ConfigError> {
+    let given = root.core.default_rule_syntax.to_ascii_lowercase();
+    match Syntax::named(&given) {
+        None if given.is_empty() => Ok(Syntax::default()),
+        None => Err(invalid("core.defaultRuleSyntax", format!("{given:?} is neither v3 nor v2"))),
+        Some(syntax) => Ok(syntax),
     }
+}
+
+fn rejects_disabled(root: &Root) -> Result<bool, ConfigError> {
+    match root.core.disabled_routers.to_ascii_lowercase().as_str() {
+        "" | "fallthrough" => Ok(false),
+        "reject" => Ok(true),
+        other => {
+            let reason = format!("{other:?} is neither fallThrough nor reject");
+            Err(invalid("core.disabledRouters", reason))
+        }
+    }
+}
+
+fn precedence(root: &Root) -> Result<Vec<String>, ConfigError> {
+    let name = |given: &String| {
+        let name = given.to_ascii_lowercase();
+        if PROVIDERS.contains(&name.as_str()) {
+            return Ok(name);
+        }
+        let near = nearest(&name, PROVIDERS.iter().copied());
+        let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+        Err(invalid("providers.precedence", format!("{given:?} is no provider's name{hint}")))
+    };
+    root.providers.precedence.iter().map(name).collect()
 }
 
 fn invalid(option: impl Into<String>, reason: impl std::fmt::Display) -> ConfigError {
@@ -187,7 +224,14 @@ mod tests {
             root.entry_points.insert("web".into(), EntryPoint::default());
         });
         assert!(error.contains("entryPoints.web.address"), "{error}");
-        let error = root(&|root| root.core.default_rule_syntax = "v2".into());
-        assert!(error.contains("not supported yet: core.defaultRuleSyntax"), "{error}");
+        let error = root(&|root| root.core.default_rule_syntax = "v4".into());
+        assert!(error.contains("core.defaultRuleSyntax"), "{error}");
+        let error = root(&|root| root.core.disabled_routers = "drop".into());
+        assert!(error.contains("neither fallThrough nor reject"), "{error}");
+        let error = root(&|root| root.providers.precedence = vec!["File".into(), "dokcer".into()]);
+        assert!(
+            error.contains("\"dokcer\" is no provider's name, did you mean docker?"),
+            "{error}"
+        );
     }
 }

@@ -7,6 +7,7 @@ use ::http::{Method, Version};
 use bytes::Bytes;
 
 use super::forwarded::Speech;
+use super::heads::Heads;
 use crate::message::{Body, Exchange, Failure, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
@@ -17,7 +18,9 @@ pub(super) struct Head {
     pub(super) target: Bytes,
     /// The authority of an absolute target or of `:authority`.
     pub(super) authority: Option<Bytes>,
-    /// All headers, `Host` too.
+    /// The `Host` header.
+    pub(super) host: Option<Bytes>,
+    /// All other headers.
     pub(super) headers: HeaderMap,
 }
 
@@ -36,51 +39,49 @@ pub(super) enum Admission {
 }
 
 /// Reads a request in one strict way.
-pub(super) fn admit(head: Head, rest: Rest, exchange: Rc<Exchange>) -> Result<Admission, Failure> {
-    let Head { method, version, target, authority, mut headers } = head;
+pub(super) fn admit(
+    head: Head,
+    rest: Rest,
+    exchange: Rc<Exchange>,
+    heads: &Heads,
+) -> Result<Admission, Failure> {
+    let Head { method, version, target, authority, host, mut headers } = head;
     if method == Method::CONNECT {
         return Err(Failure::NotImplemented("CONNECT"));
     }
-    let host = host(&mut headers, version, authority)?;
+    if host.is_none() && version == Version::HTTP_11 {
+        return Err(Failure::BadRequest("no Host"));
+    }
+    let host = authority.or(host).unwrap_or_default();
+    if !host.iter().all(|&b| HOST_BYTES[usize::from(b)]) {
+        return Err(Failure::BadRequest("malformed Host"));
+    }
     if target == "*" && method == Method::OPTIONS {
         return Ok(Admission::Own);
     }
-    let target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    let mut target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
+    heads.apply(&mut target, &mut headers)?;
     expect_header(&headers)?;
-    let speech = speech(&headers);
+    let Rest { body, upgrade } = rest;
+    let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);
     }
-    let Rest { body, upgrade } = rest;
     let request = Request { method, target, version, host, headers, body, upgrade, exchange };
     Ok(Admission::Route(Box::new(request), speech))
 }
 
-/// Takes the host out of the target's authority or the `Host` header.
-fn host(
-    headers: &mut HeaderMap,
-    version: Version,
-    authority: Option<Bytes>,
-) -> Result<Bytes, Failure> {
-    let mut named = headers.get_all(header::HOST).iter();
-    let (first, second) = (named.next(), named.next());
-    if second.is_some() {
-        return Err(Failure::BadRequest("more than one Host"));
+/// What a host may hold, as far as requests are refused for it.
+const HOST_BYTES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let all = b"!$&'()*+,-.:;=[]%_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut i = 0;
+    while i < all.len() {
+        allowed[all[i] as usize] = true;
+        i += 1;
     }
-    if first.is_none() && version == Version::HTTP_11 {
-        return Err(Failure::BadRequest("no Host"));
-    }
-    let host = match headers.remove(header::HOST) {
-        _ if authority.is_some() => authority.unwrap_or_default(),
-        Some(host) => Bytes::from_owner(host),
-        None => Bytes::new(),
-    };
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"!$&'()*+,-.:;=[]%_~".contains(b);
-    if !host.iter().all(allowed) {
-        return Err(Failure::BadRequest("malformed Host"));
-    }
-    Ok(host)
-}
+    allowed
+};
 
 /// Only `100-continue` can be expected (RFC 9110, section 10.1.1).
 fn expect_header(headers: &HeaderMap) -> Result<(), Failure> {
@@ -103,9 +104,7 @@ pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
 
 fn speech(headers: &HeaderMap) -> Speech {
     match headers.get(header::UPGRADE) {
-        Some(to) if to.as_bytes().eq_ignore_ascii_case(b"websocket") && asks_upgrade(headers) => {
-            Speech::WebSocket
-        }
+        Some(to) if to.as_bytes().eq_ignore_ascii_case(b"websocket") => Speech::WebSocket,
         _ => Speech::Http,
     }
 }

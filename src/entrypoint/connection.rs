@@ -18,6 +18,7 @@ use super::Entrypoint;
 use super::activity::{Activity, Watched};
 use super::drain::Permit;
 use super::handle::Connection;
+use super::keepalive::KeepAlive;
 use super::worker::Shared;
 use super::{http1, http2};
 use crate::message::{Client, TlsFacts};
@@ -51,6 +52,7 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
         local,
         ip: ip_text(peer),
         entrypoint: Arc::clone(&entrypoint.name),
+        is_forwarded: entrypoint.adds_address(peer.ip()),
         tls: None,
         guard: Rc::new(permit),
     };
@@ -99,13 +101,15 @@ where
     let activity = Activity::new();
     let timer = Timer::new(&worker, Arc::clone(&activity), entrypoint.limits);
     let client = Rc::new(client);
-    let connection = Rc::new(Connection { worker, entrypoint, place, client, activity });
+    let keepalive = KeepAlive::new(entrypoint.limits, std::time::Instant::now());
+    let connection = Connection { worker, entrypoint, place, client, activity, keepalive };
+    let connection = Rc::new(connection);
     if ahead.starts_with(PREFACE) {
         return http2::serve(stream, ahead.freeze(), connection, timer).await;
     }
     let stop = Rc::new(Cell::new(false));
     let serving = pin!(http1::serve(stream, ahead, connection, Rc::clone(&stop)));
-    timer.drive(serving, |_| stop.set(true)).await;
+    timer.drive(serving, || false, |_| stop.set(true)).await;
 }
 
 /// The first bytes a client sends.
@@ -171,10 +175,12 @@ impl Timer {
         Self { worker: Rc::clone(worker), activity, limits }
     }
 
-    /// Polls the connection until it ends, is idle for too long, or the worker drains.
+    /// Polls the connection until it ends, has brought its share, is idle for too long, or the
+    /// worker drains.
     pub(super) async fn drive<C, E>(
         self,
         mut connection: std::pin::Pin<&mut C>,
+        is_spent: impl Fn() -> bool,
         shutdown: impl Fn(std::pin::Pin<&mut C>),
     ) where
         C: Future<Output = Result<(), E>>,
@@ -187,7 +193,7 @@ impl Timer {
                 if connection.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(());
                 }
-                if !ending && drain.as_mut().poll(cx).is_ready() {
+                if !ending && (is_spent() || drain.as_mut().poll(cx).is_ready()) {
                     ending = true;
                     shutdown(connection.as_mut());
                     continue;

@@ -1,23 +1,29 @@
 //! One request on a worker: routed, answered, noted.
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
+use super::keepalive::KeepAlive;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::{self, FetchError, HttpClient};
+use crate::lua::{self, FetchError, HttpClient, InstanceId};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
+use crate::router::Table;
 use crate::rule::Facts;
-use crate::snapshot::Route;
-use crate::upstream::{Forwarding, HostHeader, OriginError, PathPrefix, Reach, Transport, send};
+use crate::service::{Means, Service};
+use crate::snapshot::{Route, Target};
+use crate::upstream::{
+    Forwarding, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
+};
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -27,6 +33,7 @@ pub(super) struct Connection {
     pub(super) place: usize,
     pub(super) client: Rc<Client>,
     pub(super) activity: Arc<Activity>,
+    pub(super) keepalive: KeepAlive,
 }
 
 /// Answers one request; what comes with the answer is to be dropped at its end.
@@ -36,9 +43,10 @@ pub(super) async fn handle(
     rest: Rest,
 ) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
+    connection.keepalive.count(std::time::Instant::now);
     let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
-    let response = match admit(head, rest, Rc::clone(&exchange)) {
+    let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
         Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
@@ -67,16 +75,21 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
     );
     let generation = worker.generation();
     let Some(route) = find(connection, &generation, &request) else {
+        request.exchange.record.borrow_mut().quiet = !entrypoint.access_log;
         return rescue(Failure::NoRouter);
     };
-    request.exchange.record.borrow_mut().router = Some(Arc::clone(&route.name));
-    if route.steps.is_empty() {
-        return route.service.serve(&worker.pools, request).await;
+    {
+        let mut record = request.exchange.record.borrow_mut();
+        record.router = Some(Arc::clone(&route.name));
+        record.quiet = !route.access_log;
     }
-    let instances = Rc::clone(&generation.instances);
-    let steps = Arc::clone(&route.steps);
-    let end = Rc::new(RouteEnd { worker: Rc::clone(worker), generation, route });
-    middleware::run(instances, steps, end, request).await
+    let lent = Lent { worker: Rc::clone(worker), generation };
+    if route.steps.is_empty()
+        && let Target::Service(service) = &route.target
+    {
+        return service.serve(&lent, request).await;
+    }
+    lent.enter(&route, request).await
 }
 
 fn find(connection: &Connection, generation: &Generation, request: &Request) -> Option<Arc<Route>> {
@@ -85,18 +98,21 @@ fn find(connection: &Connection, generation: &Generation, request: &Request) -> 
         Some(_) => &tables.encrypted,
         None => &tables.plain,
     };
+    look_up(table, request).cloned()
+}
+
+/// The first of a table's routes whose rule matches the request as it is now.
+fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Arc<Route>> {
     let host = routing_host(&request.host);
     let path = request.target.routing_path();
-    table
-        .find(&Facts {
-            method: &request.method,
-            host: &host,
-            path: &path,
-            query: request.target.query(),
-            headers: &request.headers,
-            client_ip: connection.client.peer.ip(),
-        })
-        .cloned()
+    table.find(&Facts {
+        method: &request.method,
+        host: &host,
+        path: &path,
+        query: request.target.query(),
+        headers: &request.headers,
+        client_ip: request.exchange.client.peer.ip(),
+    })
 }
 
 /// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
@@ -123,24 +139,93 @@ fn is_port(after: &str) -> bool {
     after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
 }
 
-/// A route's service, behind its scripts.
-struct RouteEnd {
+/// What a request's services and scripts are lent by the worker.
+#[derive(Clone)]
+struct Lent {
     worker: Rc<Shared>,
     generation: Rc<Generation>,
-    route: Arc<Route>,
 }
 
-impl End for RouteEnd {
+impl Lent {
+    /// Sends a request through a route's scripts and on.
+    fn enter(self, route: &Route, request: Request) -> LocalFuture<'static, Response> {
+        self.walk(&route.steps, route.target.clone(), request)
+    }
+
+    fn walk(
+        self,
+        steps: &Arc<[InstanceId]>,
+        target: Target,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let instances = Rc::clone(&self.generation.instances);
+        let end = Behind { lent: self, target };
+        if steps.is_empty() {
+            return end.serve(request);
+        }
+        Box::pin(middleware::run(instances, Arc::clone(steps), Rc::new(end), request))
+    }
+}
+
+impl Means for Lent {
+    fn pools(&self) -> &Rc<Pools> {
+        &self.worker.pools
+    }
+
+    fn keep(&self) -> Rc<dyn Means> {
+        Rc::new(self.clone())
+    }
+
+    fn pass(
+        &self,
+        steps: &Arc<[InstanceId]>,
+        service: &Arc<Service>,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        self.clone().walk(steps, Target::Service(Arc::clone(service)), request)
+    }
+}
+
+/// What stands behind scripts: a service, or the routes of a router's children.
+struct Behind {
+    lent: Lent,
+    target: Target,
+}
+
+impl Behind {
+    /// Sends a request to the child whose rule matches it as it is now.
+    fn descend(
+        &self,
+        children: &Table<Arc<Route>>,
+        request: Request,
+    ) -> LocalFuture<'static, Response> {
+        let Some(route) = look_up(children, &request).cloned() else {
+            return Box::pin(ready(rescue(Failure::NoRouter)));
+        };
+        let mut record = request.exchange.record.borrow_mut();
+        let above = record.router.as_deref().unwrap_or_default();
+        record.router = Some(format!("{above} -> {}", route.name).into());
+        drop(record);
+        self.lent.clone().enter(&route, request)
+    }
+}
+
+impl End for Behind {
     fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
-        let route = Arc::clone(&self.route);
-        let worker = Rc::clone(&self.worker);
-        Box::pin(async move { route.service.serve(&worker.pools, request).await })
+        match &self.target {
+            Target::Service(service) => {
+                let (service, lent) = (Arc::clone(service), self.lent.clone());
+                Box::pin(async move { service.serve(&lent, request).await })
+            }
+            Target::Children(children) => self.descend(children, request),
+            Target::Refused => Box::pin(ready(rescue(Failure::RouterDisabled))),
+        }
     }
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
-        let service = Arc::clone(self.generation.snapshot.services.get(name)?);
-        let worker = Rc::clone(&self.worker);
-        Some(Box::pin(async move { service.serve(&worker.pools, request).await }))
+        let service = Arc::clone(self.lent.generation.snapshot.services.get(name)?);
+        let lent = self.lent.clone();
+        Some(Box::pin(async move { service.serve(&lent, request).await }))
     }
 
     fn fetch(
@@ -149,7 +234,7 @@ impl End for RouteEnd {
         origin: &str,
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
-        let worker = Rc::clone(&self.worker);
+        let worker = Rc::clone(&self.lent.worker);
         let endpoint = worker.origins.endpoint(client.id, origin, || {
             let mut transport = Transport::build(&client.transport)?;
             transport.reach = match client.reach {
@@ -215,8 +300,7 @@ impl Drop for Finish {
     fn drop(&mut self) {
         let (Some(line), Some(log)) = (&self.line, &self.worker.access_log) else { return };
         let record = self.exchange.record.borrow();
-        // Traefik tells of its own services only with `addInternals`.
-        if record.service.as_ref().is_some_and(|service| service.ends_with("@internal")) {
+        if record.quiet {
             return;
         }
         log.record(&AccessRecord {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use ::http::header::HOST;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -28,8 +29,9 @@ where
 {
     let limits = connection.entrypoint.limits;
     let io = TokioIo::new(Watched::new(stream, ahead, Arc::clone(&connection.activity)));
+    let shared = Rc::clone(&connection);
     let service = service_fn(move |request| {
-        let connection = Rc::clone(&connection);
+        let connection = Rc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(&connection, request).await) }
     });
     let mut builder = http2::Builder::new(Local);
@@ -37,7 +39,8 @@ where
     builder.max_concurrent_streams(limits.streams_max);
     builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
     let serving = pin!(builder.serve_connection(io, service));
-    timer.drive(serving, http2::Connection::graceful_shutdown).await;
+    let is_spent = || connection.keepalive.is_spent();
+    timer.drive(serving, is_spent, http2::Connection::graceful_shutdown).await;
 }
 
 async fn answer(
@@ -54,12 +57,15 @@ async fn answer(
         text => Bytes::copy_from_slice(text.as_bytes()),
     };
     let authority = parts.uri.authority();
+    let mut headers = parts.headers;
+    let host = headers.remove(HOST).map(|host| Bytes::copy_from_slice(host.as_bytes()));
     let head = Head {
         method: parts.method,
         version: parts.version,
         target,
         authority: authority.map(|name| Bytes::copy_from_slice(name.as_str().as_bytes())),
-        headers: parts.headers,
+        host,
+        headers,
     };
     let (response, finish) = handle(connection, head, Rest { body, upgrade: None }).await;
     let mut answer = hyper::Response::new(ToClient { body: response.body, finish });

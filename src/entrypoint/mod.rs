@@ -9,11 +9,14 @@ mod date;
 mod drain;
 mod forwarded;
 mod handle;
+mod heads;
 mod http1;
 mod http2;
+mod keepalive;
 mod listen;
 mod worker;
 
+pub use heads::{Heads, Semicolons, Underscores};
 pub use listen::{Acceptor, ListenError, Listener, Sharing, bind};
 pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};
 
@@ -33,8 +36,19 @@ pub struct Entrypoint {
     pub forwarded_for: ForwardedFor,
     /// Whether dot segments and empty segments are removed from paths.
     pub path: PathHandling,
+    /// What is done with heads that servers may read differently.
+    pub heads: Heads,
+    /// Whether requests that no router takes are in the access log.
+    pub access_log: bool,
     /// Limits of time and size.
     pub limits: ConnectionLimits,
+}
+
+impl Entrypoint {
+    /// Whether a client's address is added to `X-Forwarded-For`.
+    fn adds_address(&self, peer: std::net::IpAddr) -> bool {
+        self.forwarded_for == ForwardedFor::Append || !self.trust.trusts(peer)
+    }
 }
 
 /// Whose forwarding headers are believed.
@@ -89,4 +103,8 @@ pub struct ConnectionLimits {
     pub head_bytes_max: usize,
     /// HTTP/2 streams at once.
     pub streams_max: u32,
+    /// Requests of one connection (`keepAliveMaxRequests`).
+    pub requests_max: Option<u64>,
+    /// Age from which a connection ends with its next answer (`keepAliveMaxTime`).
+    pub age_max: Option<Duration>,
 }

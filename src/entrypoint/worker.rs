@@ -17,7 +17,7 @@ use super::Entrypoint;
 use super::connection::{self, Accepted};
 use super::date::DateLine;
 use super::drain::Drain;
-use crate::lua::{InstanceId, ScriptError, Vm};
+use crate::lua::{self, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::Snapshot;
@@ -65,6 +65,8 @@ pub struct WorkerSettings {
     pub tls: Arc<rustls::ServerConfig>,
     /// The access log, if there is one.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The state that scripts share over all workers.
+    pub shared: Arc<lua::Shared>,
     /// This machine's name, for `X-Forwarded-Server`.
     pub server_name: HeaderValue,
 }
@@ -134,14 +136,18 @@ impl Worker {
         answered.await.map_err(|_| WorkerError::Gone)
     }
 
-    /// Lets open connections finish, for at most that long, and ends the worker.
+    /// Tells the worker to let open connections finish, for at most that long, and to end; the
+    /// future waits for it.
     ///
     /// # Errors
     /// When the worker has ended already.
-    pub async fn drain(&self, limit: Duration) -> Result<(), WorkerError> {
+    pub fn drain(&self, limit: Duration) -> impl Future<Output = Result<(), WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Drain(limit, answer))?;
-        answered.await.map_err(|_| WorkerError::Gone)
+        let told = self.send(Command::Drain(limit, answer));
+        async move {
+            told?;
+            answered.await.map_err(|_| WorkerError::Gone)
+        }
     }
 
     fn send(&self, command: Command) -> Result<(), WorkerError> {
@@ -197,7 +203,7 @@ impl Shared {
             entrypoints: settings.entrypoints,
             generation: RefCell::new(first),
             prepared: RefCell::new(None),
-            vm: Vm::new()?,
+            vm: Vm::sharing(settings.shared)?,
         }))
     }
 

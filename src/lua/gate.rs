@@ -133,11 +133,20 @@ impl Armed {
         }
         let now = self.look();
         if self.left.is_zero() {
-            // Raised again at every step of a script that goes on catching it.
             let spent = *self.tripped.get_or_insert_with(|| {
+                #[allow(
+                    clippy::redundant_closure_for_method_calls,
+                    reason = "the method is not general over the lifetime"
+                )]
                 let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
                 CpuSpent { line }
             });
+            // Suspended and never resumed, a script has no say. Where Luau cannot suspend it the
+            // next look comes while it still runs, and raises an error.
+            self.yielded = self.root == lua.state().cast() && !self.yielded;
+            if self.yielded {
+                return Ok(VmState::Yield);
+            }
             return Err(mlua::Error::external(spent));
         }
         if self.slice_end.is_some_and(|end| now >= end) && self.root == lua.state().cast() {

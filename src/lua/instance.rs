@@ -17,6 +17,7 @@ use super::load::Loaded;
 use super::memory::Growth;
 use super::onerror::{Kept, Rescue};
 use super::run::{Next, RequestSlot, ResponseSlot, Run};
+use super::shared::Scope;
 use super::vm::Engine;
 use super::{Host, InstanceSpec, ScriptError};
 use crate::message::{Exchange, Request, Response};
@@ -73,6 +74,8 @@ pub struct Instance {
     spec: Arc<InstanceSpec>,
     engine: Rc<Engine>,
     hooks: Cell<Hooks>,
+    /// Keeps the shared state while the script is loaded afresh.
+    _scope: Arc<Scope>,
     /// Empty after the script was stopped for its memory; the next request loads it afresh.
     loaded: RefCell<Option<Rc<Loaded>>>,
 }
@@ -136,7 +139,9 @@ impl Instance {
 
     /// A fresh instance, not loaded yet.
     pub(super) fn new(engine: Rc<Engine>, spec: Arc<InstanceSpec>) -> Self {
-        Self { spec, engine, hooks: Cell::default(), loaded: RefCell::default() }
+        let scope = engine.tools.scope_of(spec.id);
+        let (hooks, loaded) = (Cell::default(), RefCell::default());
+        Self { spec, engine, hooks, _scope: scope, loaded }
     }
 
     /// Loads the script and runs its `setup`.
@@ -325,7 +330,7 @@ impl<F: Future<Output = mlua::Result<Value>> + Unpin> Driven<'_, F> {
                     self.run.next.replace(Next::Running(future));
                     return Poll::Pending;
                 };
-                self.run.next.replace(Next::Answered(response));
+                self.run.next.replace(Next::Answered(Box::new(response)));
             } else {
                 self.run.next.replace(next);
             }

@@ -3,14 +3,16 @@
 //! Must not know requests.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Function, Lua, Table, Value};
 
 use super::api::{context, json};
 use super::error::{blame, words};
 use super::memory::{Categories, Category, Growth};
+use super::shared::{Scope, Shared};
 use super::tools::{Mode, Tools};
-use super::{InstanceSpec, Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
+use super::{InstanceId, InstanceSpec, Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
 use crate::schema::Schema;
 
 /// A script in a VM, with the options of one use of it.
@@ -21,6 +23,8 @@ pub(super) struct Loaded {
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
     pub(super) ctx: Table,
+    /// Where its shared state is, which lives as long as an instance does.
+    pub(super) scope: Arc<Scope>,
     pub(super) category: Rc<Category>,
     pub(super) growth: Growth,
 }
@@ -37,7 +41,8 @@ pub(super) fn load(
 ) -> Result<Loaded, ScriptError> {
     let (source, limits) = (&*spec.source, &spec.limits);
     let category = categories.take();
-    let table = evaluate(lua, tools, source, limits, &category)?;
+    let scope = tools.scope_of(spec.id);
+    let table = tools.within(&scope, || evaluate(lua, tools, source, limits, &category))?;
     let vm = |error: mlua::Error| blame(&source.name, limits, &error);
     let function = |name: &str| hook(source, &table, name);
     let options = json::to_lua(lua, &spec.options).map_err(vm)?;
@@ -49,6 +54,7 @@ pub(super) fn load(
         setup: function("setup")?,
         options,
         ctx,
+        scope,
         category,
         growth: Growth::default(),
     })
@@ -61,10 +67,11 @@ pub(super) fn load(
 pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
     let limits = Limits::default();
     let vm = |error: mlua::Error| blame(&source.name, &limits, &error);
-    let tools = Tools::new(Mode::Inert);
+    let tools = Tools::new(Mode::Inert, Shared::new());
+    let scope = tools.scope_of(InstanceId(0));
     let lua = sandbox::vm(&tools).map_err(vm)?;
     let category = Rc::<Categories>::default().take();
-    let table = evaluate(&lua, &tools, source, &limits, &category)?;
+    let table = tools.within(&scope, || evaluate(&lua, &tools, source, &limits, &category))?;
     let declared: Value = table.raw_get("schema").map_err(vm)?;
     let schema = match &declared {
         Value::Nil => Schema::default(),
@@ -77,25 +84,28 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         }
         other => return Err(wrong(source, "schema", "a table", other)),
     };
-    let expand = match table.raw_get("expand").map_err(vm)? {
-        Value::Nil => None,
-        Value::String(name) => Some(name.to_string_lossy()),
-        other => return Err(wrong(source, "expand", "the name of an option", &other)),
+    let text = |key: &str, what: &str| match table.raw_get(key).map_err(vm)? {
+        Value::Nil => Ok(None),
+        Value::String(name) => Ok(Some(name.to_string_lossy())),
+        other => Err(wrong(source, key, what, &other)),
     };
+    let expand = text("expand", "the name of an option")?;
+    let alias_of = text("alias_of", "the name of a script")?;
     let mut hooks = Vec::new();
     for name in HOOKS {
         if hook(source, &table, name)?.is_some() {
             hooks.push(name.to_owned());
         }
     }
-    Ok(ScriptInfo { schema: schema.into(), hooks, expand })
+    Ok(ScriptInfo { schema: schema.into(), hooks, expand, alias_of })
 }
 
 /// The hooks there are.
 const HOOKS: [&str; 3] = ["setup", "request", "response"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 7] = ["setup", "request", "response", "schema", "expand", "name", "version"];
+const KEYS: [&str; 8] =
+    ["setup", "request", "response", "schema", "expand", "alias_of", "name", "version"];
 
 fn evaluate(
     lua: &Lua,

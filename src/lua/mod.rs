@@ -16,6 +16,7 @@ mod password;
 mod run;
 mod sandbox;
 mod script;
+mod shared;
 mod tools;
 mod vm;
 
@@ -29,4 +30,5 @@ pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
+pub use shared::{Shared, SharedError};
 pub use vm::Vm;

@@ -58,7 +58,7 @@ pub(super) enum Next {
     /// What follows is running; the driver of the hook polls it, outside of Lua.
     Running(LocalFuture<'static, Response>),
     /// The answer is there and will be handed to the script.
-    Answered(Response),
+    Answered(Box<Response>),
     /// The script holds the answer.
     Held(Rc<ResponseSlot>),
 }
@@ -188,7 +188,7 @@ impl Run {
             self.next.replace(next);
             return None;
         };
-        let slot = ResponseSlot::new(response, Rc::clone(&self.tools));
+        let slot = ResponseSlot::new(*response, Rc::clone(&self.tools));
         self.next.replace(Next::Held(Rc::clone(&slot)));
         Some(slot)
     }
@@ -197,7 +197,7 @@ impl Run {
     pub(super) fn unreturned(&self) -> Option<Response> {
         match self.next.take() {
             Next::Held(slot) => slot.take(),
-            Next::Answered(response) => Some(response),
+            Next::Answered(response) => Some(*response),
             Next::Idle | Next::Running(_) => None,
         }
     }

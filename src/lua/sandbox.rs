@@ -41,6 +41,7 @@ pub(super) fn vm(tools: &Rc<Tools>) -> mlua::Result<Lua> {
     let os: Table = globals.raw_get("os")?;
     os.raw_set("difftime", Value::Nil)?;
     api::install(&lua, tools)?;
+    lua.load(GUARDS).set_name("=guards").exec()?;
     lua.sandbox(true)?;
     lua.set_memory_limit(VM_BYTES_MAX)?;
     let gate = Rc::clone(&tools.gate);
@@ -62,3 +63,32 @@ pub(super) fn environment(lua: &Lua) -> mlua::Result<Table> {
     environment.set_safeenv(true);
     Ok(environment)
 }
+
+/// Standard functions that Luau cannot interrupt, and that would take far longer than any hook
+/// may: they refuse amounts that no script needs.
+const GUARDS: &str = r"
+local error, find, split = error, string.find, string.split
+local move, sort = table.move, table.sort
+local function search(s, what)
+  if #what > 64 and #s * #what > 1e8 then error('the text is too long to be searched', 3) end
+end
+function string.find(s, pattern, ...)
+  search(s, pattern)
+  return find(s, pattern, ...)
+end
+function string.split(s, separator)
+  if separator then search(s, separator) end
+  return split(s, separator)
+end
+function table.sort(t, less)
+  -- A comparator is interrupted like any other function.
+  if less then return sort(t, less) end
+  if #t > 1e5 then error('table.sort without a function sorts at most 100000 elements', 2) end
+  return sort(t)
+end
+function table.move(from, first, last, to, into)
+  if last - first > 1e5 then error('table.move moves at most 100000 elements', 2) end
+  if into then return move(from, first, last, to, into) end
+  return move(from, first, last, to)
+end
+";

@@ -34,6 +34,8 @@ pub struct ScriptInfo {
     pub hooks: Vec<String>,
     /// The option whose middlewares stand in this script's place (`expand = "middlewares"`).
     pub expand: Option<String>,
+    /// The kind that this one is an older name of (`alias_of = "ipAllowList"`).
+    pub alias_of: Option<String>,
 }
 
 /// The identity of an instance: the hash of everything its behaviour depends on.

@@ -3,8 +3,10 @@
 mod auth;
 mod builtin;
 mod fetch;
+mod heads;
 mod hooks;
 mod limits;
 mod memory;
 mod server;
+mod shared;
 mod support;

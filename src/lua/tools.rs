@@ -2,16 +2,20 @@
 //!
 //! Must not know instances or hooks.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use http::HeaderName;
 use mlua::Table;
 
+use super::InstanceId;
 use super::gate::Gate;
 use super::password::Passwords;
 use super::run::Run;
+use super::shared::{Scope, Shared};
 
 /// Header names kept ready; a script that makes up names does not grow the table beyond this.
 const HEADER_NAMES_MAX: usize = 512;
@@ -36,6 +40,10 @@ pub(super) struct Tools {
     pub(super) current: RefCell<Option<Rc<Run>>>,
     header_names: RefCell<HashMap<Box<[u8]>, HeaderName, foldhash::fast::FixedState>>,
     pub(super) expressions: RefCell<HashMap<Box<[u8]>, Rc<regex::bytes::Regex>>>,
+    /// The state that is shared with other VMs.
+    shared: Arc<Shared>,
+    /// The scope of the script whose top level runs.
+    loading: RefCell<Option<Arc<Scope>>>,
     /// What `ctx` of all scripts have in common, once one is loaded.
     pub(super) ctx: OnceCell<Table>,
     /// Created at its first use: most VMs check no password.
@@ -44,7 +52,7 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn new(mode: Mode) -> Rc<Self> {
+    pub(super) fn new(mode: Mode, shared: Arc<Shared>) -> Rc<Self> {
         let mut seed = [0; 8];
         // Without randomness the ids of failures are still unlikely to meet those of others.
         let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut seed);
@@ -52,6 +60,8 @@ impl Tools {
             mode,
             gate: Rc::default(),
             current: RefCell::default(),
+            shared,
+            loading: RefCell::default(),
             header_names: RefCell::default(),
             expressions: RefCell::default(),
             ctx: OnceCell::new(),
@@ -87,7 +97,7 @@ impl Tools {
         if let Some(known) = self.expressions.borrow().get(text.as_bytes()) {
             return Ok(Rc::clone(known));
         }
-        let built = regex::bytes::RegexBuilder::new(text)
+        let built = regex::bytes::RegexBuilder::new(&go_spelling(text))
             .size_limit(1 << 20)
             .build()
             .map_err(|error| mlua::Error::runtime(format!("regular expression: {error}")))?;
@@ -99,6 +109,31 @@ impl Tools {
         }
         expressions.insert(text.as_bytes().into(), Rc::clone(&built));
         Ok(built)
+    }
+
+    /// The scope of an instance's state.
+    pub(super) fn scope_of(&self, id: InstanceId) -> Arc<Scope> {
+        self.shared.scope(id)
+    }
+
+    /// Runs a script's top level, which may open what its instance shares.
+    pub(super) fn within<T>(&self, scope: &Arc<Scope>, body: impl FnOnce() -> T) -> T {
+        let outer = self.loading.replace(Some(Arc::clone(scope)));
+        let result = body();
+        self.loading.replace(outer);
+        result
+    }
+
+    /// The scope of the script that runs.
+    ///
+    /// # Errors
+    /// When none does, in a coroutine that outlived its hook for example.
+    pub(super) fn scope(&self) -> mlua::Result<Arc<Scope>> {
+        if let Some(run) = &*self.current.borrow() {
+            return Ok(Arc::clone(&run.loaded.scope));
+        }
+        let loading = self.loading.borrow().clone();
+        loading.ok_or_else(|| mlua::Error::runtime("no script runs"))
     }
 
     /// What this VM knows of passwords.
@@ -113,4 +148,21 @@ impl Tools {
         let mixed = (next ^ (next >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         format!("{:012x}", mixed >> 16)
     }
+}
+
+/// Go's `\Q...\E` quotes; the `regex` crate has no such thing and writes the rest as Go does.
+fn go_spelling(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains("\\Q") {
+        return Cow::Borrowed(pattern);
+    }
+    let mut rewritten = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((before, quoted)) = rest.split_once("\\Q") {
+        let (inside, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+        rewritten.push_str(before);
+        rewritten.push_str(&regex::escape(inside));
+        rest = after;
+    }
+    rewritten.push_str(rest);
+    Cow::Owned(rewritten)
 }

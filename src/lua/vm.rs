@@ -9,7 +9,7 @@ use super::error::blame;
 use super::load::{self, Loaded};
 use super::memory::Categories;
 use super::tools::{Mode, Tools};
-use super::{Instance, InstanceSpec, Limits, ScriptError, sandbox};
+use super::{Instance, InstanceSpec, Limits, ScriptError, Shared, sandbox};
 
 /// One worker's VM with its limits.
 pub struct Vm {
@@ -30,12 +30,20 @@ impl std::fmt::Debug for Vm {
 }
 
 impl Vm {
-    /// A fresh VM.
+    /// A fresh VM that shares no state with others.
     ///
     /// # Errors
     /// When the VM cannot be set up.
     pub fn new() -> Result<Self, ScriptError> {
-        let tools = Tools::new(Mode::Live);
+        Self::sharing(Shared::new())
+    }
+
+    /// A fresh VM that shares state with others.
+    ///
+    /// # Errors
+    /// When the VM cannot be set up.
+    pub fn sharing(shared: Arc<Shared>) -> Result<Self, ScriptError> {
+        let tools = Tools::new(Mode::Live, shared);
         let lua = sandbox::vm(&tools)
             .map_err(|error| blame("the scripts' VM", &Limits::default(), &error))?;
         Ok(Self { engine: Rc::new(Engine { lua, tools, categories: Rc::default() }) })

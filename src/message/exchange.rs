@@ -1,5 +1,6 @@
 //! What is known of the client, and what is noted while its request is served.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -19,6 +20,8 @@ pub struct Client {
     pub ip: HeaderValue,
     /// The name of the entrypoint.
     pub entrypoint: Arc<str>,
+    /// Whether the entrypoint has added the address to `X-Forwarded-For`.
+    pub is_forwarded: bool,
     /// Facts of TLS, when the connection is encrypted.
     pub tls: Option<TlsFacts>,
     /// Counts the connection as open while anything of it lives, a tunnel for example.
@@ -57,12 +60,15 @@ pub struct Exchange {
     pub started: Instant,
     /// Notes for the access log, metrics and traces.
     pub record: RefCell<Record>,
+    /// What is held until the exchange ends, a tunnel included.
+    pub held: RefCell<Vec<Box<dyn Any>>>,
 }
 
 /// Notes taken while a request is served.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// The router that took the request, `name@provider`.
+    /// The router that took the request, `name@provider`; children after their parents, as in
+    /// `api@file -> users@file`.
     pub router: Option<Arc<str>>,
     /// The service that answered, `name@provider`.
     pub service: Option<Arc<str>>,
@@ -76,12 +82,15 @@ pub struct Record {
     pub origin_status: Option<u16>,
     /// How often a retry script tried again.
     pub retry_attempts: u32,
+    /// Whether the request is kept out of the access log.
+    pub quiet: bool,
 }
 
 impl Exchange {
     /// A fresh exchange that starts now.
     #[must_use]
     pub fn new(client: Rc<Client>) -> Self {
-        Self { client, started: Instant::now(), record: RefCell::default() }
+        let (record, held) = (RefCell::default(), RefCell::default());
+        Self { client, started: Instant::now(), record, held }
     }
 }

@@ -35,6 +35,9 @@ pub enum Failure {
     /// No router matches.
     #[error("no router matches")]
     NoRouter,
+    /// The router that matches is disabled, and its requests are kept from the next one.
+    #[error("the router is disabled")]
+    RouterDisabled,
     /// The service has no server to send the request to.
     #[error("no available server")]
     NoServer,
@@ -101,7 +104,7 @@ impl Failure {
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::NoRouter => StatusCode::NOT_FOUND,
-            Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer | Self::RouterDisabled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { .. } | Self::ServerClosed { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -122,7 +125,7 @@ impl Failure {
             | Self::NoRouter
             | Self::BodyTooLarge
             | Self::ClientGone => Side::Client,
-            Self::NoServer | Self::Script { .. } => Side::Moongate,
+            Self::NoServer | Self::RouterDisabled | Self::Script { .. } => Side::Moongate,
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }
             | Self::ServerClosed { .. }

@@ -7,7 +7,7 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
-mod name;
+pub mod fields;
 mod rescue;
 mod target;
 
@@ -22,7 +22,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use body::{Body, BodyError, BodyStream};
 pub use exchange::{Client, Exchange, Record, TlsFacts};
 pub use failure::{Failure, Side};
-pub use name::write_name;
 pub use rescue::{plain, rescue};
 pub use target::{Target, TargetError};
 
@@ -57,6 +56,23 @@ pub struct Request {
     pub upgrade: Option<Upgrade>,
     /// What is known of the client and noted about this exchange.
     pub exchange: std::rc::Rc<Exchange>,
+}
+
+impl Request {
+    /// The same request without its body and the client's side of an upgrade.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            target: self.target.clone(),
+            version: self.version,
+            host: self.host.clone(),
+            headers: self.headers.clone(),
+            body: Body::Empty,
+            upgrade: None,
+            exchange: std::rc::Rc::clone(&self.exchange),
+        }
+    }
 }
 
 impl std::fmt::Debug for Request {

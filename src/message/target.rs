@@ -154,6 +154,22 @@ impl Target {
         *self = Self { text: Bytes::from(out), path_len };
     }
 
+    /// Whether the path holds one of these bytes as an escape.
+    #[must_use]
+    pub fn holds_escaped(&self, bytes: &[u8]) -> bool {
+        let path = self.path().as_bytes();
+        // A percent sign is always followed by two digits, neither of which is one.
+        let mut escapes = path.iter().enumerate().filter(|(_, b)| **b == b'%');
+        escapes.any(|(i, _)| escaped_byte(path, i).is_some_and(|byte| bytes.contains(&byte)))
+    }
+
+    /// Writes something else for each `;` of the query.
+    pub fn replace_semicolons(&mut self, by: &str) {
+        let Some(query) = self.query().filter(|query| query.contains(';')) else { return };
+        let text = format!("{}?{}", self.path(), query.replace(';', by));
+        *self = Self { text: Bytes::from(text), path_len: self.path_len };
+    }
+
     /// Replaces the path by an already escaped one; the query stays.
     ///
     /// # Errors

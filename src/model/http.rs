@@ -1,9 +1,9 @@
-//! HTTP elements: routers, services, middlewares, transports to servers.
+//! HTTP elements: routers, middlewares, transports to servers; services are beside.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Elements;
+use super::{Elements, Service};
 use crate::value::GoDuration;
 
 /// The `http` section.
@@ -95,120 +95,6 @@ pub struct Observability {
     /// `minimal` or `detailed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_verbosity: Option<String>,
-}
-
-/// A service: exactly one kind may be set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Service {
-    /// Servers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub load_balancer: Option<LoadBalancer>,
-    /// Services by weight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weighted: Option<Weighted>,
-    /// Copies of requests; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mirroring: Option<Value>,
-    /// A service and its replacement; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failover: Option<Value>,
-    /// Rendezvous hashing; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub highest_random_weight: Option<Value>,
-    /// Middlewares on the service; not supported yet.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub middlewares: Vec<String>,
-}
-
-/// Servers and how they are chosen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct LoadBalancer {
-    /// The servers.
-    pub servers: Vec<Server>,
-    /// `wrr`, `p2c`, `hrw` or `leasttime`; empty means `wrr`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub strategy: String,
-    /// Whether the client's `Host` goes to the server.
-    pub pass_host_header: bool,
-    /// The transport's name.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub servers_transport: String,
-    /// How answers are handed on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_forwarding: Option<ResponseForwarding>,
-    /// Sticky sessions; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sticky: Option<Value>,
-    /// Active health check; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub health_check: Option<Value>,
-    /// Passive health check; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub passive_health_check: Option<Value>,
-}
-
-impl Default for LoadBalancer {
-    fn default() -> Self {
-        Self {
-            servers: Vec::new(),
-            strategy: String::new(),
-            pass_host_header: true,
-            servers_transport: String::new(),
-            response_forwarding: None,
-            sticky: None,
-            health_check: None,
-            passive_health_check: None,
-        }
-    }
-}
-
-/// How answers are handed on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ResponseForwarding {
-    /// Traefik's flush interval. Moongate hands every byte on at once, which satisfies any value.
-    pub flush_interval: GoDuration,
-}
-
-/// One server.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Server {
-    /// Scheme, host and port.
-    pub url: String,
-    /// Its share; none means 1, 0 takes it out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<u32>,
-    /// Whether the URL's path goes in front of the request's.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub preserve_path: bool,
-}
-
-/// Services by weight.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Weighted {
-    /// The children.
-    pub services: Vec<WeightedChild>,
-    /// Sticky sessions; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sticky: Option<Value>,
-    /// Propagates the children's health; kept as it came until it is supported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub health_check: Option<Value>,
-}
-
-/// One child of a weighted service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct WeightedChild {
-    /// The service's name.
-    pub name: String,
-    /// Its share; none means 1, 0 takes it out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<u32>,
 }
 
 /// A middleware: its kinds (exactly one is right) with their raw options, which the script's

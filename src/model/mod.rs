@@ -5,10 +5,12 @@
 //! runtime.
 
 mod diagnostic;
+mod flush;
 mod http;
 mod merge;
 mod outcome;
 mod report;
+mod service;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -17,13 +19,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use flush::FlushInterval;
 pub use http::{
-    ForwardingTimeouts, Http, LoadBalancer, Middleware, Observability, ResponseForwarding, Router,
-    RouterTls, Server, ServersTransport, Service, TlsDomain, Weighted, WeightedChild,
+    ForwardingTimeouts, Http, Middleware, Observability, Router, RouterTls, ServersTransport,
+    TlsDomain,
 };
 pub use merge::merge;
-pub use outcome::{Outcome, RouterVerdict, Verdict};
+pub use outcome::{Outcome, RouterVerdict, ServerHealth, Verdict};
 pub use report::{ElementStatus, MiddlewareReport, Report, RouterReport, ServiceReport};
+pub use service::{
+    Cookie, Failover, FailoverErrors, HashBy, HealthCheck, HighestRandomWeight, LoadBalancer,
+    Mirror, Mirroring, PassiveHealthCheck, ResponseForwarding, Server, ServerHealthCheck, Service,
+    Sticky, Weighted, WeightedChild,
+};
 pub use tls::{Certificate, Tls};
 
 /// Elements by name. Elements are shared, so that an unchanged one is the same allocation in two

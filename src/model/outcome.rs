@@ -43,8 +43,16 @@ pub struct RouterVerdict {
     pub using: Arc<[Arc<str>]>,
     /// The priority in force.
     pub priority: i64,
+    /// The rule's syntax, where the router does not name it and it is not the usual one.
+    pub rule_syntax: Option<&'static str>,
     /// The decision.
     pub verdict: Verdict,
+}
+
+/// A service that knows the health of its servers.
+pub trait ServerHealth: Send + Sync + std::fmt::Debug {
+    /// Whether the server of that URL may get requests.
+    fn is_up(&self, url: &str) -> bool;
 }
 
 /// The decisions about all elements.
@@ -56,6 +64,8 @@ pub struct Outcome {
     pub services: Elements<Service>,
     /// Services that are not simply in force.
     pub service_verdicts: HashMap<String, Verdict>,
+    /// Services whose servers' health is watched.
+    pub service_health: HashMap<String, Arc<dyn ServerHealth>>,
     /// Internal services in force.
     pub internals: Vec<String>,
     /// Middlewares as configured.
@@ -100,6 +110,7 @@ impl Outcome {
                 config: Arc::clone(&router.config),
                 using: router.using.to_vec(),
                 priority: router.priority,
+                rule_syntax: router.rule_syntax,
                 status: router.verdict.status,
                 errors: router.verdict.errors.clone(),
             };
@@ -121,10 +132,15 @@ impl Outcome {
             let balancer = config.and_then(|config| config.load_balancer.as_ref());
             let servers = balancer.filter(|_| verdict.status != ElementStatus::Disabled);
             let servers = servers.map_or(&[][..], |balancer| &balancer.servers);
+            let health = self.service_health.get(name);
+            let status = |url: &str| match health {
+                Some(health) if !health.is_up(url) => "DOWN",
+                _ => "UP",
+            };
             let report = ServiceReport {
                 config: config.cloned(),
                 used_by: used.remove(name).unwrap_or_default(),
-                server_status: servers.iter().map(|s| (s.url.clone(), "UP")).collect(),
+                server_status: servers.iter().map(|s| (s.url.clone(), status(&s.url))).collect(),
                 status: verdict.status,
                 errors: verdict.errors,
             };
@@ -156,7 +172,9 @@ impl Outcome {
                 if name.contains('@') { name.to_owned() } else { format!("{name}@{provider}") }
             };
             let config = &router.config;
-            services.entry(qualified(&config.service)).or_default().push(name.to_string());
+            if !config.service.is_empty() {
+                services.entry(qualified(&config.service)).or_default().push(name.to_string());
+            }
             for middleware in &config.middlewares {
                 middlewares.entry(qualified(middleware)).or_default().push(name.to_string());
             }

@@ -51,6 +51,8 @@ pub struct RouterReport {
     pub using: Vec<Arc<str>>,
     /// The priority in force: the explicit one, else the rule's length.
     pub priority: i64,
+    /// The rule's syntax, where the router does not name it and it is not the usual one.
+    pub rule_syntax: Option<&'static str>,
     /// Whether it is in force.
     pub status: ElementStatus,
     /// Errors and warnings.

@@ -104,11 +104,14 @@ mod tests {
 
     fn message(text: &str) -> Message {
         let (provider, kind) = text.split_once(' ').unwrap();
-        let (provider, diagnostics) = (provider.into(), vec![Diagnostic::error(kind, "x")]);
+        let diagnostics = vec![Diagnostic::error(kind, "x")];
         if kind.starts_with('u') {
-            Message::Update(Update { provider, dynamic: Arc::<Dynamic>::default(), diagnostics })
+            Message::Update(Update {
+                diagnostics,
+                ..Update::new(provider, Arc::<Dynamic>::default())
+            })
         } else {
-            Message::Rejected { provider, diagnostics }
+            Message::Rejected { provider: provider.into(), diagnostics }
         }
     }
 

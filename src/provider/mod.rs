@@ -6,6 +6,7 @@
 mod channel;
 mod file;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Diagnostic, Dynamic};
@@ -36,13 +37,43 @@ pub struct Update {
     pub dynamic: Arc<Dynamic>,
     /// Findings that did not keep it from being used.
     pub diagnostics: Vec<Diagnostic>,
+    /// Where its elements are written, for a provider that reads files.
+    pub files: Vec<(PathBuf, Arc<Dynamic>)>,
 }
 
 impl Update {
     /// A configuration without findings.
     #[must_use]
     pub fn new(provider: &str, dynamic: Arc<Dynamic>) -> Self {
-        Self { provider: provider.into(), dynamic, diagnostics: Vec::new() }
+        let (diagnostics, files) = (Vec::new(), Vec::new());
+        Self { provider: provider.into(), dynamic, diagnostics, files }
+    }
+
+    /// Adds to findings about elements of this provider the files those are written in.
+    pub fn locate(&self, findings: &mut [Diagnostic]) {
+        for finding in findings.iter_mut().filter(|finding| finding.source.is_none()) {
+            let Some((element, provider)) = finding.path.rsplit_once('@') else { continue };
+            if *provider == *self.provider {
+                let found = self.files.iter().find(|(_, file)| holds(file, element));
+                finding.source = found.map(|(path, _)| path.display().to_string());
+            }
+        }
+    }
+}
+
+/// Whether a file holds an element such as `http.routers.shop`.
+fn holds(file: &Dynamic, element: &str) -> bool {
+    let mut parts = element.splitn(3, '.');
+    let (Some("http"), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let http = &file.http;
+    match kind {
+        "routers" => http.routers.contains_key(name),
+        "services" => http.services.contains_key(name),
+        "middlewares" => http.middlewares.contains_key(name),
+        "serversTransports" => http.servers_transports.contains_key(name),
+        _ => false,
     }
 }
 

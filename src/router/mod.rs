@@ -27,7 +27,9 @@ use crate::rule::{Facts, HostKey, Matcher};
 pub struct Entry<T> {
     /// Greater goes first.
     pub priority: i64,
-    /// Breaks ties, in alphabetical order, so that the order is stable.
+    /// Breaks ties: less goes first.
+    pub precedence: usize,
+    /// Breaks what ties are left, in alphabetical order, so that the order is stable.
     pub name: Arc<str>,
     /// The rule.
     pub matcher: Arc<Matcher>,
@@ -62,8 +64,12 @@ impl<T> Table<T> {
     /// As [`Table::build`]; takes over from the table before what is costly and did not change.
     #[must_use]
     pub fn build_after(mut entries: Vec<Entry<T>>, before: Option<&Self>) -> Self {
-        entries
-            .sort_unstable_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+        entries.sort_unstable_by(|a, b| {
+            let by_priority = b.priority.cmp(&a.priority);
+            by_priority
+                .then_with(|| a.precedence.cmp(&b.precedence))
+                .then_with(|| a.name.cmp(&b.name))
+        });
         let index = Index::new(&entries, before.map(|before| &before.index));
         Self { entries, index }
     }

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rule::{HeadKey, Key, PathKey, compile, parse};
+use crate::rule::{HeadKey, Key, PathKey, Syntax, compile, parse};
 
 /// A request of the alphabet that the rules are made of.
 #[derive(Debug, Clone)]
@@ -32,13 +32,17 @@ impl Ask {
     }
 }
 
+/// A rule in its syntax.
+type Written = (Syntax, String);
+
 /// Priority 0 is the rule's length, as routers have it.
-fn entries(rules: &[(i64, String)]) -> Vec<Entry<usize>> {
-    let entry = |(target, (priority, rule)): (usize, &(i64, String))| Entry {
+fn entries(rules: &[(i64, Written)]) -> Vec<Entry<usize>> {
+    let entry = |(target, (priority, (syntax, rule))): (usize, &(i64, Written))| Entry {
         priority: if *priority == 0 { i64::try_from(rule.len()).unwrap() } else { *priority },
+        precedence: target % 3,
         // Names do not come in the order of the rules.
         name: format!("r{}@file", (target * 7) % 11).into(),
-        matcher: Arc::new(compile(&parse(rule).unwrap()).unwrap()),
+        matcher: Arc::new(syntax.compile(&parse(rule).unwrap()).unwrap()),
         target,
     };
     rules.iter().enumerate().map(entry).collect()
@@ -74,8 +78,50 @@ fn any_call() -> impl Strategy<Value = String> {
     ]
 }
 
-fn any_rule() -> impl Strategy<Value = String> {
-    any_call().prop_recursive(3, 12, 3, |inner| {
+/// Values between backticks, many to a matcher.
+fn many(values: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    prop::collection::vec(values, 1..4).prop_map(|values| format!("`{}`", values.join("`, `")))
+}
+
+fn any_older_call() -> impl Strategy<Value = String> {
+    let variable = || prop::sample::select(vec!["{x}", "{x:a}", "{x:[ab]+}", "{x:.*}", "{x:a|b}"]);
+    let host = prop_oneof![
+        2 => (variable(), any_host()).prop_map(|(v, host)| format!("{v}.{host}")),
+        1 => variable().prop_map(str::to_owned),
+        1 => (any_host(), variable()).prop_map(|(host, v)| format!("{host}{v}")),
+        1 => any_host(),
+    ];
+    let path = prop_oneof![
+        2 => any_path(),
+        2 => (any_path(), variable()).prop_map(|(path, v)| format!("{path}{v}")),
+        1 => (variable(), any_path()).prop_map(|(v, path)| format!("/{v}{path}")),
+    ];
+    let method = prop::sample::select(vec!["GET", "post", "X"]).prop_map(str::to_owned);
+    let header = || ("X-[AB]", "[12]").prop_map(|(name, value)| format!("{name}`, `{value}"));
+    let query = ("[qr]", prop::sample::select(vec!["1", "2", "", "{x}", "{x:[12]+}"]))
+        .prop_map(|(name, value)| format!("{name}={value}"));
+    prop_oneof![
+        4 => many(any_host()).prop_map(|args| format!("Host({args})")),
+        3 => many(host).prop_map(|args| format!("HostRegexp({args})")),
+        3 => many(path.clone()).prop_map(|args| format!("Path({args})")),
+        3 => many(path).prop_map(|args| format!("PathPrefix({args})")),
+        2 => many(method).prop_map(|args| format!("Method({args})")),
+        3 => many(header()).prop_map(|args| format!("Headers({args})")),
+        1 => many(header()).prop_map(|args| format!("HeadersRegexp({args})")),
+        1 => many(query).prop_map(|args| format!("Query({args})")),
+        1 => many("10\\.0\\.[12]\\.0/24").prop_map(|args| format!("ClientIP({args})")),
+    ]
+}
+
+fn any_rule() -> impl Strategy<Value = Written> {
+    prop_oneof![
+        2 => combined(any_call()).prop_map(|rule| (Syntax::V3, rule)),
+        1 => combined(any_older_call()).prop_map(|rule| (Syntax::V2, rule)),
+    ]
+}
+
+fn combined(call: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = String> {
+    call.prop_recursive(3, 12, 3, |inner| {
         let many = || prop::collection::vec(inner.clone(), 2..4);
         prop_oneof![
             3 => many().prop_map(|parts| format!("({})", parts.join(" && "))),
@@ -85,7 +131,7 @@ fn any_rule() -> impl Strategy<Value = String> {
     })
 }
 
-fn any_rules() -> impl Strategy<Value = Vec<(i64, String)>> {
+fn any_rules() -> impl Strategy<Value = Vec<(i64, Written)>> {
     let priority = prop_oneof![4 => Just(0), 1 => -3..4i64];
     prop::collection::vec((priority, any_rule()), 0..60)
 }
@@ -159,10 +205,10 @@ proptest! {
 
     #[test]
     fn keys_are_necessary_and_sufficient_where_they_say_so(
-        rule in any_rule(),
+        (syntax, rule) in any_rule(),
         asks in prop::collection::vec(any_ask(), 1..24),
     ) {
-        let matcher = compile(&parse(&rule).unwrap()).unwrap();
+        let matcher = syntax.compile(&parse(&rule).unwrap()).unwrap();
         for ask in &asks {
             let facts = ask.facts();
             let fitting: Vec<_> = matcher.keys().iter().filter(|key| fits(key, &facts)).collect();
@@ -177,6 +223,7 @@ proptest! {
 fn check(routers: &[(&str, &str, i64)], request: &str, expect: &str) {
     let entry = |(name, rule, priority): &(&str, &str, i64)| Entry {
         priority: if *priority == 0 { i64::try_from(rule.len()).unwrap() } else { *priority },
+        precedence: 0,
         name: (*name).into(),
         matcher: Arc::new(compile(&parse(rule).unwrap()).unwrap()),
         target: (*name).to_owned(),
@@ -238,6 +285,37 @@ fn ties_go_by_name() {
 }
 
 #[test]
+fn precedence_goes_before_names() {
+    let entry = |name: &str, priority, precedence| Entry {
+        priority,
+        precedence,
+        name: name.into(),
+        matcher: Arc::new(compile(&parse("PathPrefix(`/`)").unwrap()).unwrap()),
+        target: name.to_owned(),
+    };
+    let order = |entries: Vec<Entry<String>>| {
+        let ask = Ask {
+            method: Method::GET,
+            host: "h".to_owned(),
+            path: "/".to_owned(),
+            query: None,
+            headers: HeaderMap::new(),
+            client_ip: IpAddr::from([127, 0, 0, 1]),
+        };
+        let table = Table::build(entries);
+        table.find_all(&ask.facts()).map(|entry| entry.target.clone()).collect::<Vec<_>>()
+    };
+    let entries = vec![
+        entry("a", 1, usize::MAX),
+        entry("b", 1, 3),
+        entry("d", 1, 1),
+        entry("c", 1, 1),
+        entry("z", 2, 9),
+    ];
+    assert_eq!(order(entries), ["z", "c", "d", "b", "a"]);
+}
+
+#[test]
 fn operators_bind_as_in_go() {
     let routers = [
         ("a", "Host(`a.test`) || Host(`b.test`) && Path(`/x`)", 10),
@@ -286,8 +364,9 @@ fn many_alternatives_are_all_found() {
 
 #[test]
 fn hosts_by_many_expressions_are_all_found() {
-    let rules: Vec<_> =
-        (0..600).map(|i| (0, format!("HostRegexp(`^[a-z]+[.]site{i:03}$`)"))).collect();
+    let rules: Vec<_> = (0..600)
+        .map(|i| (0, (Syntax::V3, format!("HostRegexp(`^[a-z]+[.]site{i:03}$`)"))))
+        .collect();
     let table = Table::build(entries(&rules));
     for wanted in [0, 255, 256, 511, 599] {
         let (method, headers) = (Method::GET, HeaderMap::new());

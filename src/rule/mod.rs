@@ -8,6 +8,7 @@ mod key;
 pub mod matcher;
 mod parse;
 mod reference;
+mod syntax;
 mod tree;
 
 pub use error::{Position, RuleError};
@@ -15,12 +16,13 @@ pub use key::{HeadKey, HostKey, Key, PathKey};
 pub use matcher::{Facts, Kind, Matcher};
 pub use parse::parse;
 pub use reference::reference;
+pub use syntax::Syntax;
 pub use tree::{Call, Tree};
 
-/// Checks a tree's matchers and makes it ready to match requests.
+/// [`Syntax::compile`] of the present syntax.
 ///
 /// # Errors
 /// When a matcher is unknown or its arguments are wrong; with the position.
 pub fn compile(tree: &Tree) -> Result<Matcher, RuleError> {
-    Matcher::new(tree)
+    Syntax::V3.compile(tree)
 }

@@ -56,6 +56,9 @@ pub(super) struct Other {
     pub(super) doc: Option<String>,
 }
 
+/// Traefik's words, which users search for.
+const STANDALONE: &str = "cannot be a standalone element, at least one option must be set";
+
 impl Fields {
     /// Reads a table of options. In it a table declares an option; `standalone` as a switch and
     /// `doc` as text speak of the whole.
@@ -103,6 +106,11 @@ impl Fields {
 
     /// Decodes the options that are given and fills in the others. None if something is wrong.
     pub(super) fn decode(&self, given: &Map<String, Value>, place: &mut Place) -> Option<Value> {
+        // In Kubernetes objects an empty section is Traefik's own defaults.
+        let may_be_empty = self.standalone || place.source != Source::File;
+        if given.is_empty() && !may_be_empty {
+            return place.refuse(STANDALONE);
+        }
         let before = place.problem_count();
         let mut values: Vec<Option<(&str, &Value)>> = vec![None; self.list.len()];
         for (key, value) in given {
@@ -119,9 +127,8 @@ impl Fields {
         if place.problem_count() > before {
             return None;
         }
-        // In Kubernetes objects an empty section is Traefik's own defaults.
-        if !any_set && !self.standalone && place.source == Source::File {
-            return place.refuse("cannot be a standalone element, at least one option must be set");
+        if !any_set && !may_be_empty {
+            return place.refuse(STANDALONE);
         }
         Some(Value::Object(decoded))
     }

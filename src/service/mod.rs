@@ -1,18 +1,45 @@
-//! Services: servers by weight, services by weight, internal services.
+//! Services: servers by a strategy, services made of services, internal services.
 //!
 //! A service is shared by all workers and kept across configurations while neither it nor what it
-//! stands on changes, so that its place in the weighted order stays. Must not know scripts,
-//! routers or entrypoints.
+//! stands on changes, so that its state stays: places in an order, health, times. Locks are held
+//! for some instructions and never across an await. Knows instances of scripts by id only, and
+//! hands them to the worker it runs on. Must not know routers or entrypoints.
 
+mod children;
+mod failover;
+mod hash;
+mod hash_by;
+mod health;
+mod least_time;
+mod means;
+mod member;
+mod mirroring;
+mod rendezvous;
+mod servers;
+mod sticky;
+mod tape;
 mod turn;
+mod two;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::lua::InstanceId;
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
-use crate::upstream::{Endpoint, Forwarding, Pools, send};
+use crate::model::ServerHealth;
 
+pub use children::{Child, Children, Order, Propagation};
+pub use failover::{Failover, Statuses, StatusesError};
+pub use hash_by::HashBy;
+pub use health::{Check, HealthChecks, Mode, Passive, Plan, Recovery, Redirects, Target};
+pub use least_time::LeastTime;
+pub use means::Means;
+pub use member::Member;
+pub use mirroring::{Mirroring, Shares};
+pub use rendezvous::Rendezvous;
+pub use servers::{Server, Servers, Strategy};
+pub use sticky::{Sticky, StickyError};
 pub use turn::Turn;
+pub use two::Two;
 
 /// A service that is part of Moongate, such as `api@internal`.
 pub trait Internal: Send + Sync + std::fmt::Debug {
@@ -35,66 +62,112 @@ pub enum Kind {
     /// Sends it to one of its servers.
     Servers(Servers),
     /// Hands it to one of its services.
-    Weighted(Weighted),
+    Children(Children),
+    /// Hands it to its service and copies of it to others.
+    Mirroring(Mirroring),
+    /// Hands it to its service, or to the fallback.
+    Failover(Failover),
+    /// Passes it through scripts first.
+    Behind(Behind),
     /// Answers it.
     Internal(Arc<dyn Internal>),
 }
 
-/// Servers and the order they take turns in.
+/// A service behind middlewares of its own.
 #[derive(Debug)]
-pub struct Servers {
-    /// The servers that may be chosen, with what is changed for each.
-    pub servers: Vec<Server>,
-    /// Their order.
-    pub turn: Arc<Turn>,
-}
-
-/// One server of a load balancer.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Where it is.
-    pub endpoint: Arc<Endpoint>,
-    /// What is changed for it.
-    pub forwarding: Forwarding,
-}
-
-/// Services and the order they take turns in.
-#[derive(Debug)]
-pub struct Weighted {
-    /// The services that may be chosen.
-    pub children: Vec<Arc<Service>>,
-    /// Their order.
-    pub turn: Arc<Turn>,
+pub struct Behind {
+    /// Its scripts, in the order of the request.
+    pub steps: Arc<[InstanceId]>,
+    /// The service without them.
+    pub service: Arc<Service>,
 }
 
 impl Service {
+    /// Whether it can answer requests, as far as is known. Only what watches health can be down.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        match &self.kind {
+            Kind::Servers(servers) => servers.is_up(),
+            Kind::Children(children) => children.is_up(),
+            Kind::Mirroring(mirroring) => mirroring.is_up(),
+            Kind::Failover(failover) => failover.is_up(),
+            Kind::Behind(behind) => behind.service.is_up(),
+            Kind::Internal(_) => true,
+        }
+    }
+
+    /// The health check of its servers, if there is one.
+    #[must_use]
+    pub fn check(&self) -> Option<&Arc<Check>> {
+        match &self.kind {
+            Kind::Servers(servers) => servers.check.as_ref(),
+            Kind::Behind(behind) => behind.service.check(),
+            _ => None,
+        }
+    }
+
     /// Answers a request, whatever happens on the way.
-    pub async fn serve(&self, pools: &Rc<Pools>, request: Request) -> Response {
+    pub async fn serve(&self, means: &dyn Means, request: Request) -> Response {
         let mut service = self;
-        loop {
+        let mut cookies = Vec::new();
+        let mut response = loop {
             match &service.kind {
-                Kind::Weighted(weighted) => {
-                    let child = weighted.turn.next().and_then(|i| weighted.children.get(i));
-                    let Some(child) = child else {
-                        return rescue(Failure::NoServer);
+                Kind::Children(children) => {
+                    let Some(choice) = children.choose(&request) else {
+                        break rescue(Failure::NoServer);
                     };
-                    service = child;
+                    let Some(child) = children.services.get(choice.place) else {
+                        break rescue(Failure::NoServer);
+                    };
+                    cookies.extend(choice.cookie);
+                    service = &child.service;
                 }
                 Kind::Servers(servers) => {
-                    let name = Arc::clone(&service.name);
-                    request.exchange.record.borrow_mut().service = Some(name);
-                    let server = servers.turn.next().and_then(|i| servers.servers.get(i));
-                    let Some(server) = server else {
-                        return rescue(Failure::NoServer);
-                    };
-                    return send(pools, &server.endpoint, server.forwarding, request).await;
+                    note(&service.name, &request);
+                    break servers.serve(means, request).await;
+                }
+                Kind::Mirroring(mirroring) => match mirroring.fired(&request) {
+                    fired if fired.is_empty() => service = &mirroring.service,
+                    fired => break mirroring.serve(means, fired, request).await,
+                },
+                Kind::Failover(failover) => match failover.first() {
+                    None => break rescue(Failure::NoServer),
+                    Some(_) if failover.judges(&request) => {
+                        break failover.serve(means, request).await;
+                    }
+                    Some(first) => service = first,
+                },
+                Kind::Behind(behind) => {
+                    break means.pass(&behind.steps, &behind.service, request).await;
                 }
                 Kind::Internal(internal) => {
-                    let name = Arc::clone(&service.name);
-                    request.exchange.record.borrow_mut().service = Some(name);
-                    return Arc::clone(internal).serve(request).await;
+                    note(&service.name, &request);
+                    break Arc::clone(internal).serve(request).await;
                 }
             }
+        };
+        sticky::set(&mut response.headers, cookies);
+        response
+    }
+}
+
+impl ServerHealth for Service {
+    fn is_up(&self, url: &str) -> bool {
+        match &self.kind {
+            Kind::Servers(servers) => {
+                let mut same = servers.servers.iter().filter(|s| s.endpoint.source() == url);
+                same.all(|server| server.member.is_up())
+            }
+            Kind::Behind(behind) => ServerHealth::is_up(&*behind.service, url),
+            _ => true,
         }
     }
 }
+
+/// Notes who answers, for the access log.
+fn note(name: &Arc<str>, request: &Request) {
+    request.exchange.record.borrow_mut().service = Some(Arc::clone(name));
+}
+
+#[cfg(test)]
+mod tests;

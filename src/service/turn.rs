@@ -3,7 +3,7 @@
 //! Each turn, every member gains its weight and the one with the most loses the sum: the sequence
 //! repeats after `sum / gcd` turns and spreads each member evenly (the algorithm nginx uses since
 //! 1.3.1). One mutex, held for some nanoseconds per member, keeps the order exact over all
-//! workers, for any weights.
+//! workers, for any weights. Members that are down are passed over; their credit waits for them.
 
 use parking_lot::Mutex;
 
@@ -11,7 +11,6 @@ use parking_lot::Mutex;
 #[derive(Debug)]
 pub struct Turn {
     weights: Vec<i64>,
-    sum: i64,
     credits: Mutex<Vec<i64>>,
 }
 
@@ -21,28 +20,36 @@ impl Turn {
     pub fn new(weights: &[u32]) -> Self {
         let weights: Vec<i64> = weights.iter().map(|&w| i64::from(w)).collect();
         let credits = Mutex::new(vec![0; weights.len()]);
-        Self { sum: weights.iter().sum(), weights, credits }
+        Self { weights, credits }
     }
 
     /// The next member's index; `None` when no member has weight.
     pub fn next(&self) -> Option<usize> {
         match self.weights.as_slice() {
-            [] => return None,
-            [weight] => return (*weight > 0).then_some(0),
-            _ if self.sum == 0 => return None,
-            _ => {}
+            [] => None,
+            [weight] => (*weight > 0).then_some(0),
+            _ => self.next_of(|_| true),
         }
+    }
+
+    /// The next of those members that may have a turn now; `None` when none of them has weight.
+    pub fn next_of(&self, may: impl Fn(usize) -> bool) -> Option<usize> {
         let mut credits = self.credits.lock();
+        let mut sum = 0;
         let mut best = None;
-        for (i, (credit, weight)) in credits.iter_mut().zip(&self.weights).enumerate() {
+        for (i, (credit, &weight)) in credits.iter_mut().zip(&self.weights).enumerate() {
+            if weight == 0 || !may(i) {
+                continue;
+            }
             *credit += weight;
-            if *weight > 0 && best.is_none_or(|(_, most)| *credit > most) {
+            sum += weight;
+            if best.is_none_or(|(_, most)| *credit > most) {
                 best = Some((i, *credit));
             }
         }
         let (chosen, _) = best?;
         if let Some(credit) = credits.get_mut(chosen) {
-            *credit -= self.sum;
+            *credit -= sum;
         }
         Some(chosen)
     }
@@ -73,6 +80,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn exact_over_those_that_are_up(
+            members in prop::collection::vec((0u32..20, any::<bool>()), 1..6),
+            before in 0usize..50,
+        ) {
+            let weights: Vec<u32> = members.iter().map(|(weight, _)| *weight).collect();
+            let turn = Turn::new(&weights);
+            for _ in 0..before {
+                turn.next();
+            }
+            let up: u32 = members.iter().filter(|(_, up)| *up).map(|(weight, _)| weight).sum();
+            let mut counts = vec![0; members.len()];
+            for _ in 0..up * 50 {
+                counts[turn.next_of(|i| members[i].1).unwrap()] += 1;
+            }
+            // What was earned before the others went down is paid within a cycle.
+            for ((weight, is_up), count) in members.iter().zip(counts) {
+                let expect = if *is_up { weight * 50 } else { 0 };
+                prop_assert!(expect.abs_diff(count) <= weights.iter().sum(), "{expect} {count}");
+            }
+            prop_assert_eq!(turn.next_of(|_| false), None);
+        }
+
         #[test]
         fn exact_over_each_cycle(weights in prop::collection::vec(0u32..1010, 1..6)) {
             let sum: u32 = weights.iter().sum();

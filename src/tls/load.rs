@@ -10,8 +10,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{CertificateError, x509};
+use super::CertificateError;
 use crate::model::Certificate;
+use crate::value::Certificate as Facts;
 
 /// A certificate that can be used.
 pub(super) struct Loaded {
@@ -68,7 +69,7 @@ pub(super) fn join(
         return Err(CertificateError::NoCertificate { name: certificate_name() });
     };
     let malformed = || CertificateError::Malformed { name: certificate_name() };
-    let facts = x509::read(first).ok_or_else(malformed)?;
+    let facts = Facts::read(first).ok_or_else(malformed)?;
     // The reader's own errors may hold lines of the file, so none is handed on.
     let key = PrivateKeyDer::from_pem_slice(private).map_err(|_| {
         let is_encrypted = private.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);

@@ -8,7 +8,6 @@ mod facts;
 mod load;
 mod server;
 mod store;
-mod x509;
 
 pub use error::{CertificateError, TlsError};
 pub use facts::facts;

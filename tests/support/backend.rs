@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 /// What a server does with a request.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// 200 with its name and the request.
     Echo,
     /// These bytes, then the connection stays open.
@@ -23,30 +23,30 @@ pub enum Answer {
 
 /// A request as a server got it.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The head as text.
-    pub head: String,
+    pub(crate) head: String,
     /// The body, chunks as they came.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The connection's number.
-    pub connection: usize,
+    pub(crate) connection: usize,
 }
 
 impl Seen {
     /// The first value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
     /// The request's first line.
-    pub fn line(&self) -> &str {
+    pub(crate) fn line(&self) -> &str {
         self.head.lines().next().unwrap_or_default()
     }
 }
 
 /// A server.
-pub struct Backend {
+pub(crate) struct Backend {
     name: String,
     address: SocketAddr,
     state: Arc<State>,
@@ -61,11 +61,11 @@ struct State {
 
 impl Backend {
     /// A server that echoes.
-    pub fn echo(name: &str) -> Self {
+    pub(crate) fn echo(name: &str) -> Self {
         Self::start(name, Answer::Echo)
     }
 
-    pub fn start(name: &str, answer: Answer) -> Self {
+    pub(crate) fn start(name: &str, answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
@@ -85,36 +85,36 @@ impl Backend {
     }
 
     /// An address where nobody listens.
-    pub fn closed() -> String {
+    pub(crate) fn closed() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// How many requests it got.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.state.count.load(Ordering::SeqCst)
     }
 
     /// How many connections it got.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
 
     /// The last request.
-    pub fn last(&self) -> Seen {
+    pub(crate) fn last(&self) -> Seen {
         self.state.seen.lock().last().cloned().expect("a request")
     }
 
     /// Answers differently from now on.
-    pub fn answer(&self, answer: Answer) {
+    pub(crate) fn answer(&self, answer: Answer) {
         *self.state.answer.lock() = answer;
     }
 }
@@ -197,6 +197,6 @@ fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
 }
 
 /// A channel that tests wait on with a limit.
-pub fn wait<T>(receiver: &mpsc::Receiver<T>) -> T {
+pub(crate) fn wait<T>(receiver: &mpsc::Receiver<T>) -> T {
     receiver.recv_timeout(super::SOON).expect("it happens soon")
 }

@@ -6,36 +6,36 @@ use std::net::{SocketAddr, TcpStream};
 use super::SOON;
 
 /// A connection.
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body ended as its framing says.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Reply {
     /// The first value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, SOON).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
@@ -43,12 +43,12 @@ impl Client {
     }
 
     /// Writes bytes as they are.
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
     /// Sends a request and reads its answer.
-    pub fn send(
+    pub(crate) fn send(
         &mut self,
         method: &str,
         host: &str,
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// Reads one answer; a connection that ends early is an incomplete one.
-    pub fn reply(&mut self, is_head: bool) -> Reply {
+    pub(crate) fn reply(&mut self, is_head: bool) -> Reply {
         let head = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 let head = self.buffer.drain(..end + 4).collect::<Vec<_>>();
@@ -163,8 +163,14 @@ impl Client {
         }
     }
 
+    /// Reads exactly so many bytes.
+    pub(crate) fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.buffer.len() < length && self.read() {}
+        self.buffer.drain(..length.min(self.buffer.len())).collect()
+    }
+
     /// Whether the other side has closed the connection.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         !self.read()
     }
 }

@@ -1,29 +1,31 @@
 //! What integration tests stand on: a Moongate in this process, servers behind it, and a client
 //! that says exactly what a test wants said. All sockets are real.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
 
 mod backend;
 mod client;
+pub(crate) mod poll;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use moongate::app::App;
 use moongate::config::{Static, System, load};
 use tokio::sync::oneshot;
 
-pub use backend::{Answer, Backend, Seen};
-pub use client::{Client, Reply};
+pub(crate) use backend::{Answer, Backend, Seen};
+pub(crate) use client::{Client, Reply};
 
 /// How long anything may take that should happen soon.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A Moongate in this process.
-pub struct Moongate {
+pub(crate) struct Moongate {
     folder: tempfile::TempDir,
     addresses: Vec<(String, SocketAddr)>,
     stop: Option<oneshot::Sender<()>>,
@@ -32,17 +34,17 @@ pub struct Moongate {
 
 impl Moongate {
     /// Starts with that dynamic configuration and an entrypoint `web`.
-    pub fn start(dynamic: &str) -> Self {
+    pub(crate) fn start(dynamic: &str) -> Self {
         Self::with(dynamic, &[])
     }
 
     /// Starts with further flags.
-    pub fn with(dynamic: &str, flags: &[&str]) -> Self {
+    pub(crate) fn with(dynamic: &str, flags: &[&str]) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), dynamic, flags)
     }
 
     /// Starts in a folder that holds files already.
-    pub fn in_folder(folder: tempfile::TempDir, dynamic: &str, flags: &[&str]) -> Self {
+    pub(crate) fn in_folder(folder: tempfile::TempDir, dynamic: &str, flags: &[&str]) -> Self {
         std::fs::write(folder.path().join("dynamic.yaml"), dynamic).unwrap();
         let mut args: Vec<String> = vec![
             "--entryPoints.web.address=127.0.0.1:0".into(),
@@ -75,53 +77,53 @@ impl Moongate {
     }
 
     /// Where an entrypoint listens.
-    pub fn address(&self, entrypoint: &str) -> SocketAddr {
+    pub(crate) fn address(&self, entrypoint: &str) -> SocketAddr {
         let found = self.addresses.iter().find(|(name, _)| name == entrypoint);
         found.unwrap_or_else(|| panic!("no entrypoint {entrypoint}")).1
     }
 
     /// A fresh connection to the entrypoint `web`.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(self.address("web"))
     }
 
     /// One GET over a connection of its own.
-    pub fn get(&self, host: &str, path: &str) -> Reply {
+    pub(crate) fn get(&self, host: &str, path: &str) -> Reply {
         self.client().send("GET", host, path, &[], b"")
     }
 
     /// The body of a GET on the API, as JSON.
-    pub fn api(&self, path: &str) -> serde_json::Value {
+    pub(crate) fn api(&self, path: &str) -> serde_json::Value {
         let reply = Client::connect(self.address("traefik")).send("GET", "api", path, &[], b"");
         serde_json::from_slice(&reply.body).unwrap_or_default()
     }
 
     /// The folder of its configuration.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A file beside the dynamic configuration.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Replaces the dynamic configuration by renaming a new file over it.
-    pub fn configure(&self, dynamic: &str) {
+    pub(crate) fn configure(&self, dynamic: &str) {
         let next = self.file("next.yaml.new");
         std::fs::write(&next, dynamic).unwrap();
         std::fs::rename(next, self.file("dynamic.yaml")).unwrap();
     }
 
     /// Tells it to stop; the graceful stop goes on in its thread.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
     /// Whether it has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
     }
 }
@@ -136,19 +138,12 @@ impl Drop for Moongate {
 }
 
 /// Asks again and again until the answer is right, within the limit.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + SOON;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < end, "{what} does not happen");
-        thread::yield_now();
-    }
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    poll::until(what, SOON, ask)
 }
 
 /// A configuration with one router that takes everything to one server.
-pub fn to(backend: &Backend) -> String {
+pub(crate) fn to(backend: &Backend) -> String {
     format!(
         "http:\n  routers:\n    all: {{rule: 'PathPrefix(`/`)', service: all}}\n  services:\n    \
          all: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n",

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::handle::Finish;
 use super::super::worker;
 use super::wire::Shared;
-use crate::message::{Body, Response, write_name};
+use crate::message::{Body, Response};
 
 /// What becomes of the connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
                 _ => false,
             };
             if !rewritten {
-                write_name(out, name);
+                out.extend_from_slice(name.as_str().as_bytes());
                 out.extend_from_slice(b": ");
                 out.extend_from_slice(value.as_bytes());
                 out.extend_from_slice(b"\r\n");
@@ -236,7 +236,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         if framing == Framing::Chunked {
             head.extend_from_slice(b"0\r\n");
             for (name, value) in trailers {
-                write_name(head, name);
+                head.extend_from_slice(name.as_str().as_bytes());
                 head.extend_from_slice(b": ");
                 head.extend_from_slice(value.as_bytes());
                 head.extend_from_slice(b"\r\n");

@@ -11,6 +11,7 @@ use http::{Method, Version};
 
 use super::super::admit::{Head, asks_upgrade};
 use crate::message::Failure;
+use crate::message::fields::{Fields, fields, place};
 
 /// A head with what it says of the connection and of the body.
 pub(super) struct Heading {
@@ -74,8 +75,6 @@ struct Parsed {
     fields: Fields,
 }
 
-type Fields = smallvec::SmallVec<[(Range<usize>, Range<usize>); 16]>;
-
 fn parse<'b>(
     buffer: &'b [u8],
     headers: &mut [MaybeUninit<httparse::Header<'b>>],
@@ -85,21 +84,13 @@ fn parse<'b>(
     else {
         return Ok(None);
     };
-    let range = |part: &[u8]| {
-        let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
-        start..start + part.len()
-    };
     let method = request.method.unwrap_or_default();
     Ok(Some(Parsed {
         len,
         method: Method::from_bytes(method.as_bytes()).map_err(|_| httparse::Error::Token)?,
-        target: range(request.path.unwrap_or_default().as_bytes()),
+        target: place(buffer, request.path.unwrap_or_default().as_bytes()),
         version: if request.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
-        fields: request
-            .headers
-            .iter()
-            .map(|h| (range(h.name.as_bytes()), range(h.value)))
-            .collect(),
+        fields: fields(buffer, request.headers),
     }))
 }
 
@@ -109,9 +100,17 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
     let mut headers = HeaderMap::with_capacity(parsed.fields.len() + FORWARDING_HEADERS);
     let mut body = BodyHeaders::default();
     let mut connection = Tokens::default();
-    for (name, value) in parsed.fields {
-        let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| bad("malformed header"))?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(value))
+    let (mut host, mut may_upgrade, mut may_expect) = (None, false, false);
+    for field in parsed.fields {
+        let name =
+            HeaderName::from_bytes(&bytes[field.name()]).map_err(|_| bad("malformed header"))?;
+        if name == header::HOST {
+            if host.replace(bytes.slice(field.value())).is_some() {
+                return Err(bad("more than one Host"));
+            }
+            continue;
+        }
+        let value = HeaderValue::from_maybe_shared(bytes.slice(field.value()))
             .map_err(|_| bad("malformed header"))?;
         match name {
             header::CONNECTION => connection.read(&value),
@@ -122,6 +121,8 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
                 }
             }
             header::TRANSFER_ENCODING => body.coding(&value)?,
+            header::UPGRADE => may_upgrade = true,
+            header::EXPECT => may_expect = true,
             _ => {}
         }
         headers.append(name, value);
@@ -132,12 +133,11 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
         _ => connection.keep_alive && !connection.close,
     };
     let (target, authority) = target(bytes.slice(parsed.target), &parsed.method)?;
-    let upgrades = parsed.version == Version::HTTP_11 && asks_upgrade(&headers);
-    let expects = parsed.version == Version::HTTP_11
-        && framing != Framing::None
-        && headers.contains_key(header::EXPECT);
+    let is_11 = parsed.version == Version::HTTP_11;
+    let upgrades = may_upgrade && is_11 && asks_upgrade(&headers);
+    let expects = may_expect && is_11 && framing != Framing::None;
     let (method, version) = (parsed.method, parsed.version);
-    let head = Head { method, version, target, authority, headers };
+    let head = Head { method, version, target, authority, host, headers };
     Ok(Heading { head, framing, keeps, expects, upgrades })
 }
 

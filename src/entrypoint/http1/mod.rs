@@ -144,7 +144,12 @@ where
         return Ok(Next::Gone);
     };
     let after = match keeps {
-        true if !stop.get() && wire.borrow().can_drain(DRAIN_BYTES_MAX) => After::Keep,
+        true if !stop.get()
+            && !connection.keepalive.is_spent()
+            && wire.borrow().can_drain(DRAIN_BYTES_MAX) =>
+        {
+            After::Keep
+        }
         _ => After::Close,
     };
     let switches = response.status == ::http::StatusCode::SWITCHING_PROTOCOLS;

@@ -73,6 +73,19 @@ pub(super) const MODULE: Module = Module {
         },
         Function {
             doc: Doc {
+                name: "status_text",
+                signature: "status_text(status: number) -> string?",
+                text: "The name of a status, such as \"Not Found\", as Go writes it; nil for one \
+                       that has none.",
+                example: "return respond(503, status_text(503))",
+            },
+            make: |lua, _| {
+                lua.create_function(|_, status: i64| Ok(status_text(status_of(status)?)))
+                    .map(Value::Function)
+            },
+        },
+        Function {
+            doc: Doc {
                 name: "print",
                 signature: "print(...)",
                 text: "Writes its arguments to the log, as `log.info` does.",
@@ -132,6 +145,15 @@ fn is_get(tools: &Tools) -> bool {
     let current = tools.current.borrow();
     let slot = current.as_ref().and_then(|run| run.request.borrow().clone());
     slot.is_some_and(|slot| slot.with(|request| Ok(request.method == Method::GET)).unwrap_or(false))
+}
+
+/// The name of a status. Two have newer names than Go gives them.
+fn status_text(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Some("Request Entity Too Large"),
+        StatusCode::RANGE_NOT_SATISFIABLE => Some("Requested Range Not Satisfiable"),
+        _ => status.canonical_reason(),
+    }
 }
 
 fn redirection(url: &[u8], status: StatusCode) -> mlua::Result<Response> {

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use http::HeaderValue;
 use http::header::{COOKIE, SET_COOKIE};
-use mlua::{BString, LuaString, MetaMethod, Table, UserData, UserDataMethods, UserDataRegistry};
+use mlua::{BString, Lua, LuaString, Table, UserData, UserDataRegistry};
 use mlua::{MultiValue, Value};
 
+use super::members::Others;
 use super::{Doc, Member, Object};
 use crate::lua::run::{RequestSlot, ResponseSlot};
 use crate::value::GoDuration;
@@ -29,8 +30,8 @@ pub(super) const REQUEST_COOKIES: Object<RequestCookies> = Object {
             text: "What `pairs(req.cookies)` walks with.",
             example: "for name, value in pairs(req.cookies) do log.debug(name) end",
         },
-        add: |registry| {
-            registry.add_method("pairs", |lua, cookies, ()| {
+        add: |members| {
+            members.method("pairs", |lua, cookies, ()| {
                 let all = cookies.0.with(|request| {
                     let lines = request.headers.get_all(COOKIE).iter();
                     let all = lines.flat_map(|line| crumbs(line.as_bytes()));
@@ -58,8 +59,8 @@ pub(super) const RESPONSE_COOKIES: Object<ResponseCookies> = Object {
                    `secure`, `http_only`.",
             example: "res.cookies:set(\"arm\", \"a\", { path = \"/\", max_age = \"24h\" })",
         },
-        add: |registry| {
-            registry.add_method(
+        add: |members| {
+            members.method(
                 "set",
                 |_, cookies, (name, value, more): (LuaString, LuaString, Option<Table>)| {
                     let line = cookie(&name.as_bytes(), &value.as_bytes(), more.as_ref())?;
@@ -75,23 +76,32 @@ pub(super) const RESPONSE_COOKIES: Object<ResponseCookies> = Object {
 
 impl UserData for RequestCookies {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        REQUEST_COOKIES.register(registry);
-        registry.add_meta_method(MetaMethod::Index, |lua, cookies, name: LuaString| {
-            cookies.0.with(|request| {
-                let mut lines = request.headers.get_all(COOKIE).iter();
-                let name = name.as_bytes();
-                let found = lines.find_map(|line| {
-                    crumbs(line.as_bytes()).find(|(n, _)| *n == &*name).map(|(_, value)| value)
-                });
-                found.map(|value| lua.create_string(value)).transpose()
-            })
-        });
+        let others = Others {
+            get: |lua, cookies: &Self, name| {
+                let value = cookies.get(lua, &name.as_bytes())?;
+                Ok(value.map_or(Value::Nil, Value::String))
+            },
+            set: Others::NONE.set,
+        };
+        REQUEST_COOKIES.register(registry, &others);
+    }
+}
+
+impl RequestCookies {
+    fn get(&self, lua: &Lua, name: &[u8]) -> mlua::Result<Option<LuaString>> {
+        self.0.with(|request| {
+            let mut lines = request.headers.get_all(COOKIE).iter();
+            let found = lines.find_map(|line| {
+                crumbs(line.as_bytes()).find(|(n, _)| *n == name).map(|(_, value)| value)
+            });
+            found.map(|value| lua.create_string(value)).transpose()
+        })
     }
 }
 
 impl UserData for ResponseCookies {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        RESPONSE_COOKIES.register(registry);
+        RESPONSE_COOKIES.register(registry, &Others::NONE);
     }
 }
 

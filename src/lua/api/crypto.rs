@@ -1,20 +1,21 @@
 //! The module `crypto`.
 
 use md5::{Digest as _, Md5};
-use mlua::{BString, LuaString, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{BString, LuaString, UserData, UserDataRegistry, Value};
 use ring::rand::SecureRandom as _;
 use ring::{digest, hmac};
 
 use super::encoding::encode;
+use super::members::Others;
 use super::password;
-use super::{Doc, Function, Member, Module, Object};
+use super::{Doc, Function, Member, Module, Object, x509};
 
 /// Random bytes that one call may ask for.
 const RANDOM_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) const MODULE: Module = Module {
     name: "crypto",
-    text: "Digests, message authentication and randomness. Where an `encoding` can be given it is \
+    text: "Digests, message authentication, randomness and certificates. Where an `encoding` can be given it is \
            `hex`, `base64` or `base64url`; without one the bytes themselves are returned.",
     functions: &[
         Function {
@@ -124,6 +125,7 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        x509::FUNCTION,
     ],
 };
 
@@ -140,8 +142,8 @@ pub(super) const KEY: Object<Key> = Object {
             text: "The HMAC of a message.",
             example: "local mac = key:sign(text, \"base64url\")",
         },
-        add: |registry| {
-            registry.add_method(
+        add: |members| {
+            members.method(
                 "sign",
                 |_, key, (message, encoding): (LuaString, Option<LuaString>)| {
                     sign(&key.0, &message, encoding.as_ref())
@@ -153,7 +155,7 @@ pub(super) const KEY: Object<Key> = Object {
 
 impl UserData for Key {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        KEY.register(registry);
+        KEY.register(registry, &Others::NONE);
     }
 }
 

@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
-use mlua::{
-    BString, Lua, LuaString, MetaMethod, UserData, UserDataMethods, UserDataRegistry, Value,
-};
+use mlua::{BString, Lua, LuaString, UserData, UserDataRegistry, Value};
 
+use super::members::Others;
 use super::{Doc, Member, Object};
 use crate::lua::run::{RequestSlot, ResponseSlot};
 use crate::lua::tools::Tools;
@@ -39,8 +38,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 text: "The first value of a header.",
                 example: "local first = req.headers:get(\"X-Forwarded-For\")",
             },
-            add: |registry| {
-                registry.add_method("get", |lua, headers, name: LuaString| {
+            add: |members| {
+                members.method("get", |lua, headers, name: LuaString| {
                     headers.get(&name, |value| lua.create_string(value).map(Some))
                 });
             },
@@ -52,8 +51,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 text: "All values of a header, one per line it was sent in.",
                 example: "for _, cookie in ipairs(res.headers:all(\"Set-Cookie\")) do end",
             },
-            add: |registry| {
-                registry.add_method("all", |_, headers, name: LuaString| {
+            add: |members| {
+                members.method("all", |_, headers, name: LuaString| {
                     let name = headers.name(&name)?;
                     headers.read(|map, host| Ok(values(map, host, &name)))
                 });
@@ -66,8 +65,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 text: "Adds a line and keeps those that are there.",
                 example: "res.headers:add(\"Vary\", \"Origin\")",
             },
-            add: |registry| {
-                registry.add_method("add", |_, headers, (name, value): (LuaString, Value)| {
+            add: |members| {
+                members.method("add", |_, headers, (name, value): (LuaString, Value)| {
                     let (name, value) = (headers.name(&name)?, value_of(&value)?);
                     headers.change(
                         name,
@@ -86,8 +85,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 text: "Sets a header, as assigning does.",
                 example: "req.headers:set(\"X-User\", \"anna\")",
             },
-            add: |registry| {
-                registry.add_method("set", |_, headers, (name, value): (LuaString, Value)| {
+            add: |members| {
+                members.method("set", |_, headers, (name, value): (LuaString, Value)| {
                     headers.assign(&name, &value)
                 });
             },
@@ -99,8 +98,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 text: "Removes all lines of a header.",
                 example: "res.headers:del(\"Server\")",
             },
-            add: |registry| {
-                registry.add_method("del", |_, headers, name: LuaString| {
+            add: |members| {
+                members.method("del", |_, headers, name: LuaString| {
                     headers.assign(&name, &Value::Nil)
                 });
             },
@@ -113,8 +112,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                        `Host` of a request is not copied.",
                 example: "local mine = req.headers:copy()",
             },
-            add: |registry| {
-                registry.add_method("copy", |lua, headers, ()| {
+            add: |members| {
+                members.method("copy", |lua, headers, ()| {
                     let map = RefCell::new(headers.map()?);
                     lua.create_userdata(Headers::Own(map, Rc::clone(headers.tools())))
                 });
@@ -127,8 +126,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 text: "What `pairs(h)` walks with: a copy, so headers can be changed on the way.",
                 example: "for name, value in pairs(req.headers) do log.debug(name) end",
             },
-            add: |registry| {
-                registry.add_method("pairs", |lua, headers, ()| {
+            add: |members| {
+                members.method("pairs", |lua, headers, ()| {
                     let mut lines = headers.lines()?.into_iter();
                     lua.create_function_mut(move |_, _: mlua::MultiValue| {
                         Ok(lines.next().map_or((None, None), |(n, v)| (Some(n), Some(v))))
@@ -141,14 +140,14 @@ pub(super) const OBJECT: Object<Headers> = Object {
 
 impl UserData for Headers {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry);
-        registry.add_meta_method(MetaMethod::Index, |lua, headers, name: LuaString| {
-            headers.joined(lua, &name)
-        });
-        registry.add_meta_method(
-            MetaMethod::NewIndex,
-            |_, headers, (name, value): (LuaString, Value)| headers.assign(&name, &value),
-        );
+        let others = Others {
+            get: |lua, headers: &Self, name| {
+                let value = headers.joined(lua, name)?;
+                Ok(value.map_or(Value::Nil, Value::String))
+            },
+            set: |_, headers, name, value| headers.assign(name, value),
+        };
+        OBJECT.register(registry, &others);
     }
 }
 

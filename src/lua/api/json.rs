@@ -8,6 +8,12 @@ use super::{Doc, Function, Module};
 /// Values nested deeper than this are refused, tables that contain themselves among them.
 const DEPTH_MAX: usize = 64;
 
+/// Values in one piece of JSON; more would take longer than a hook may.
+const VALUES_MAX: usize = 100_000;
+
+/// Text that is read at once.
+const TEXT_BYTES_MAX: usize = 4 << 20;
+
 pub(super) const MODULE: Module = Module {
     name: "json",
     text: "JSON text. A list stays a list, also an empty one; `null` inside of a list or an \
@@ -22,6 +28,10 @@ pub(super) const MODULE: Module = Module {
             },
             make: |lua, _| {
                 lua.create_function(|lua, text: LuaString| {
+                    if text.as_bytes().len() > TEXT_BYTES_MAX {
+                        let reason = format!("the text is longer than {TEXT_BYTES_MAX} bytes");
+                        return Ok((Value::Nil, Some(reason)));
+                    }
                     match serde_json::from_slice::<Json>(&text.as_bytes()) {
                         Ok(json) => Ok((to_lua(lua, &json)?, None)),
                         Err(error) => Ok((Value::Nil, Some(error.to_string()))),
@@ -112,10 +122,14 @@ pub(in crate::lua) fn to_lua(lua: &Lua, json: &Json) -> mlua::Result<Value> {
 /// # Errors
 /// When it holds something that JSON cannot, or is nested too deeply.
 pub(in crate::lua) fn from_lua(value: &Value) -> mlua::Result<Json> {
-    convert(value, 0)
+    convert(value, 0, &mut 0)
 }
 
-fn convert(value: &Value, depth: usize) -> mlua::Result<Json> {
+fn convert(value: &Value, depth: usize, count: &mut usize) -> mlua::Result<Json> {
+    *count += 1;
+    if *count > VALUES_MAX {
+        return Err(too_many());
+    }
     if depth > DEPTH_MAX {
         return Err(mlua::Error::runtime("the value is nested too deeply, or contains itself"));
     }
@@ -125,12 +139,16 @@ fn convert(value: &Value, depth: usize) -> mlua::Result<Json> {
         Value::Integer(number) => Ok(Json::from(*number)),
         Value::Number(number) => Ok(number_of(*number)),
         Value::String(text) => Ok(Json::String(text.to_string_lossy())),
-        Value::Table(table) => convert_table(table, depth),
+        Value::Table(table) => convert_table(table, depth, count),
         other => {
             let kind = other.type_name();
             Err(mlua::Error::runtime(format!("a {kind} cannot be written as JSON")))
         }
     }
+}
+
+fn too_many() -> mlua::Error {
+    mlua::Error::runtime(format!("JSON of more than {VALUES_MAX} values"))
 }
 
 /// Whole numbers are written without a fraction, as far as they are exact.
@@ -143,21 +161,24 @@ fn number_of(number: f64) -> Json {
     serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)
 }
 
-fn convert_table(table: &Table, depth: usize) -> mlua::Result<Json> {
+fn convert_table(table: &Table, depth: usize, count: &mut usize) -> mlua::Result<Json> {
     let len = table.raw_len();
-    let mut count = 0;
+    let mut pairs_count = 0;
     for pair in table.pairs::<Value, Value>() {
         pair?;
-        count += 1;
+        pairs_count += 1;
+        if *count + pairs_count > VALUES_MAX {
+            return Err(too_many());
+        }
     }
     // Only lists that JSON or `json.list` made have a metatable that can be seen here.
     let marked = table.metatable().is_some();
-    if count == len && (len > 0 || marked) {
-        let items = table.sequence_values::<Value>().map(|item| convert(&item?, depth + 1));
+    if pairs_count == len && (len > 0 || marked) {
+        let items = table.sequence_values::<Value>().map(|item| convert(&item?, depth + 1, count));
         return items.collect::<mlua::Result<Vec<_>>>().map(Json::Array);
     }
     let mut fields = serde_json::Map::new();
-    let mut pairs = Vec::with_capacity(count);
+    let mut pairs = Vec::with_capacity(pairs_count.min(VALUES_MAX));
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
         let key = match &key {
@@ -173,7 +194,7 @@ fn convert_table(table: &Table, depth: usize) -> mlua::Result<Json> {
     // A table has no order of its own; sorted, equal tables give equal text.
     pairs.sort_by(|a, b| a.0.cmp(&b.0));
     for (key, value) in pairs {
-        fields.insert(key, convert(&value, depth + 1)?);
+        fields.insert(key, convert(&value, depth + 1, count)?);
     }
     Ok(Json::Object(fields))
 }

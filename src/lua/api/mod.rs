@@ -10,23 +10,31 @@ mod crypto;
 mod encoding;
 mod headers;
 mod http;
+mod ip;
 pub(super) mod json;
+mod limit;
 mod log;
+mod members;
 mod os;
 mod password;
+mod predicate;
 mod re;
 mod reference;
 mod request;
 mod resolve;
 mod response;
+mod stats;
+mod store;
 mod time;
 mod url;
+mod x509;
 
 use std::rc::Rc;
 
 use mlua::{Lua, Table, UserDataRegistry, Value};
 
 use super::tools::Tools;
+use members::{Members, Others};
 
 pub use reference::reference;
 pub(super) use request::RequestObject;
@@ -72,7 +80,7 @@ pub(super) struct Module {
 /// A field or method of an object.
 pub(super) struct Member<T: 'static> {
     doc: Doc,
-    add: fn(&mut UserDataRegistry<T>),
+    add: fn(&mut Members<T>),
 }
 
 /// An object and what users read about it.
@@ -87,11 +95,16 @@ const MODULES: &[Module] = &[
     answer::MODULE,
     log::MODULE,
     re::MODULE,
+    predicate::MODULE,
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    ip::MODULE,
+    store::MODULE,
+    limit::MODULE,
+    stats::MODULE,
     http::MODULE,
     time::MODULE,
     os::MODULE,
@@ -114,17 +127,23 @@ pub fn sections() -> Vec<Section> {
         entries: module.functions.iter().map(|function| &function.doc).collect(),
     }));
     sections.push(re::EXPRESSION.section());
+    sections.push(predicate::COMPILED.section());
     sections.push(crypto::KEY.section());
+    sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
+    sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.push(stats::WINDOW.section());
     sections.push(http::CLIENT.section());
     sections
 }
 
 impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
-    fn register(&self, registry: &mut UserDataRegistry<T>) {
+    fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
+        let mut members = Members::new();
         for member in self.members {
-            (member.add)(registry);
+            (member.add)(&mut members);
         }
+        members.install(registry, others);
     }
 
     fn section(&'static self) -> Section {

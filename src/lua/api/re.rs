@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use mlua::{
-    BString, Lua, LuaString, MultiValue, UserData, UserDataMethods, UserDataRegistry, Value,
-};
+use mlua::{BString, Lua, LuaString, MultiValue, UserData, UserDataRegistry, Value};
 use regex::bytes::{Captures, Regex};
 
+use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 
 pub(super) const MODULE: Module = Module {
@@ -45,8 +44,8 @@ pub(super) const EXPRESSION: Object<Expression> = Object {
                 text: "Whether the expression matches somewhere in the text.",
                 example: "if version:test(req.path) then return end",
             },
-            add: |registry| {
-                registry.add_method("test", |_, expression, text: LuaString| {
+            add: |members| {
+                members.method("test", |_, expression, text: LuaString| {
                     Ok(expression.0.is_match(&text.as_bytes()))
                 });
             },
@@ -59,8 +58,8 @@ pub(super) const EXPRESSION: Object<Expression> = Object {
                        groups; nil without one. A group that took no part is nil.",
                 example: "local major = version:match(req.path)",
             },
-            add: |registry| {
-                registry.add_method("match", |lua, expression, text: LuaString| {
+            add: |members| {
+                members.method("match", |lua, expression, text: LuaString| {
                     let bytes = text.as_bytes();
                     match expression.0.captures(&bytes) {
                         Some(captures) => groups(lua, &captures),
@@ -78,8 +77,8 @@ pub(super) const EXPRESSION: Object<Expression> = Object {
                        does, and its groups; nil without one.",
                 example: "local first, last = version:find(req.path)",
             },
-            add: |registry| {
-                registry.add_method(
+            add: |members| {
+                members.method(
                     "find",
                     |lua, expression, (text, from): (LuaString, Option<usize>)| {
                         let bytes = text.as_bytes();
@@ -114,8 +113,8 @@ pub(super) const EXPRESSION: Object<Expression> = Object {
                        replaced as well.",
                 example: "local path = version:replace(req.path, \"/api/${1}/\")",
             },
-            add: |registry| {
-                registry.add_method(
+            add: |members| {
+                members.method(
                     "replace",
                     |_, expression, (text, template): (LuaString, LuaString)| {
                         let (bytes, template) = (text.as_bytes(), template.as_bytes());
@@ -138,7 +137,7 @@ pub(super) const EXPRESSION: Object<Expression> = Object {
 
 impl UserData for Expression {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        EXPRESSION.register(registry);
+        EXPRESSION.register(registry, &Others::NONE);
     }
 }
 

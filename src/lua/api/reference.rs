@@ -1,5 +1,7 @@
 //! Prints the catalogue as a page of Markdown.
 
+use std::fmt::Write as _;
+
 use super::{Section, sections};
 
 /// The reference page of the scripting API.
@@ -17,11 +19,13 @@ fn print(page: &mut String, section: &Section) {
         "" => "Global functions".to_owned(),
         name => format!("`{name}`"),
     };
-    page.push_str(&format!("\n## {title}\n\n{}\n", section.text));
+    // Writing to a string cannot fail.
+    let _ = write!(page, "\n## {title}\n\n{}\n", section.text);
     for entry in &section.entries {
-        page.push_str(&format!(
+        let _ = write!(
+            page,
             "\n### `{}`\n\n```\n{}\n```\n\n{}\n\n```lua\n{}\n```\n",
             entry.name, entry.signature, entry.text, entry.example
-        ));
+        );
     }
 }

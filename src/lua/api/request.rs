@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use http::{Method, Version};
-use mlua::{Lua, LuaString, UserData, UserDataFields, UserDataMethods, UserDataRegistry, Value};
+use mlua::{Lua, LuaString, UserData, UserDataRegistry, Value};
 
 use super::cookies::RequestCookies;
 use super::headers::{Headers, set_host};
+use super::members::Others;
 use super::url;
 use super::{Doc, Member, Object};
 use crate::lua::run::RequestSlot;
@@ -26,11 +27,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "The method; assigning changes it.",
                 example: "if req.method == \"GET\" then return end",
             },
-            add: |registry| {
-                registry.add_field_method_get("method", |lua, req| {
+            add: |members| {
+                members.getter("method", |lua, req| {
                     req.0.with(|request| lua.create_string(request.method.as_str()))
                 });
-                registry.add_field_method_set("method", |_, req, method: LuaString| {
+                members.setter("method", |_, req, method: LuaString| {
                     let method = Method::from_bytes(&method.as_bytes())
                         .map_err(|_| mlua::Error::runtime("this cannot be a method"))?;
                     req.0.with_mut(|request| {
@@ -49,8 +50,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        encrypted.",
                 example: "if req.scheme == \"http\" then return respond(426) end",
             },
-            add: |registry| {
-                registry.add_field_method_get("scheme", |_, req| req.0.with(|r| Ok(scheme(r))));
+            add: |members| {
+                members.getter("scheme", |_, req| req.0.with(|r| Ok(scheme(r))));
             },
         },
         Member {
@@ -61,11 +62,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        gets as `Host`.",
                 example: "req.host = \"internal.example\"",
             },
-            add: |registry| {
-                registry.add_field_method_get("host", |lua, req| {
+            add: |members| {
+                members.getter("host", |lua, req| {
                     req.0.with(|request| lua.create_string(&request.host))
                 });
-                registry.add_field_method_set("host", |_, req, host: LuaString| {
+                members.setter("host", |_, req, host: LuaString| {
                     req.0.with_mut(|request| set_host(request, &host.as_bytes()))
                 });
             },
@@ -77,8 +78,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "The host without its port; an IPv6 address keeps its brackets.",
                 example: "return redirect(\"https://\" .. req.hostname .. req.uri)",
             },
-            add: |registry| {
-                registry.add_field_method_get("hostname", |lua, req| {
+            add: |members| {
+                members.getter("hostname", |lua, req| {
                     req.0.with(|request| lua.create_string(url::split_host(&request.host).0))
                 });
             },
@@ -90,8 +91,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "The port that the client named with the host, nil when it named none.",
                 example: "if req.port == 8080 then return respond(404) end",
             },
-            add: |registry| {
-                registry.add_field_method_get("port", |_, req| {
+            add: |members| {
+                members.getter("port", |_, req| {
                     req.0.with(|request| {
                         let port = url::split_host(&request.host).1;
                         let port = port.and_then(|port| std::str::from_utf8(port).ok());
@@ -108,14 +109,14 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        what must be escaped; the query stays.",
                 example: "req.path = \"/v2\" .. req.path",
             },
-            add: |registry| {
-                registry.add_field_method_get("path", |lua, req| {
+            add: |members| {
+                members.getter("path", |lua, req| {
                     req.0.with(|request| match url::decode_path(request.target.path()) {
                         Some(decoded) => lua.create_string(decoded),
                         None => lua.create_string(request.target.path()),
                     })
                 });
-                registry.add_field_method_set("path", |_, req, path: LuaString| {
+                members.setter("path", |_, req, path: LuaString| {
                     req.0.with_mut(|request| set_path(request, &path.as_bytes(), None))
                 });
             },
@@ -128,11 +129,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        be decodable; bytes that cannot stand in a path are escaped.",
                 example: "log.debug(req.raw_path)",
             },
-            add: |registry| {
-                registry.add_field_method_get("raw_path", |lua, req| {
+            add: |members| {
+                members.getter("raw_path", |lua, req| {
                     req.0.with(|request| lua.create_string(request.target.path()))
                 });
-                registry.add_field_method_set("raw_path", |_, req, raw: LuaString| {
+                members.setter("raw_path", |_, req, raw: LuaString| {
                     let raw = raw.to_str()?;
                     let path = url::decode(raw.as_bytes(), url::Plus::Kept)
                         .ok_or_else(|| mlua::Error::runtime("the path has a broken escape"))?;
@@ -148,8 +149,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        is a valid spelling of `path`; else `path` is escaped.",
                 example: "req:set_path(\"/a/b\", \"/a%2Fb\")",
             },
-            add: |registry| {
-                registry.add_method(
+            add: |members| {
+                members.method(
                     "set_path",
                     |_, req, (path, raw): (LuaString, Option<LuaString>)| {
                         let raw = raw.map(|raw| raw.to_string_lossy());
@@ -167,13 +168,13 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        Assigning changes it, nil removes it. `url.parse_query` reads it.",
                 example: "req.query = nil",
             },
-            add: |registry| {
-                registry.add_field_method_get("query", |lua, req| {
+            add: |members| {
+                members.getter("query", |lua, req| {
                     req.0.with(|request| {
                         request.target.query().map(|query| lua.create_string(query)).transpose()
                     })
                 });
-                registry.add_field_method_set("query", |_, req, query: Option<LuaString>| {
+                members.setter("query", |_, req, query: Option<LuaString>| {
                     let query = query.map(|query| url::escape_location(&query.as_bytes()));
                     let query = query.map(|query| String::from_utf8_lossy(&query).into_owned());
                     req.0.with_mut(|request| {
@@ -190,8 +191,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "Path and query as they go to the server.",
                 example: "log.info(req.method .. \" \" .. req.uri)",
             },
-            add: |registry| {
-                registry.add_field_method_get("uri", |lua, req| {
+            add: |members| {
+                members.getter("uri", |lua, req| {
                     req.0.with(|request| lua.create_string(request.target.bytes()))
                 });
             },
@@ -204,8 +205,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        that is the scheme's own, `req.uri`.",
                 example: "if target == req.url then return end",
             },
-            add: |registry| {
-                registry.add_field_method_get("url", |lua, req| {
+            add: |members| {
+                members.getter("url", |lua, req| {
                     req.0.with(|request| lua.create_string(full_url(request)))
                 });
             },
@@ -217,8 +218,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "The client's HTTP version: `1.0`, `1.1`, `2` or `3`.",
                 example: "if req.version == \"1.0\" then return respond(505) end",
             },
-            add: |registry| {
-                registry.add_field_method_get("version", |_, req| {
+            add: |members| {
+                members.getter("version", |_, req| {
                     req.0.with(|request| {
                         Ok(match request.version {
                             Version::HTTP_10 => "1.0",
@@ -238,8 +239,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        trusted sender.",
                 example: "log.info(req.remote_ip)",
             },
-            add: |registry| {
-                registry.add_field_method_get("remote_ip", |lua, req| {
+            add: |members| {
+                members.getter("remote_ip", |lua, req| {
                     req.0.with(|request| lua.create_string(request.exchange.client.ip.as_bytes()))
                 });
             },
@@ -252,11 +253,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        names one, and nil takes the name back.",
                 example: "req.user = claims.sub",
             },
-            add: |registry| {
-                registry.add_field_method_get("user", |_, req| {
+            add: |members| {
+                members.getter("user", |_, req: &RequestObject| {
                     req.0.with(|request| Ok(request.exchange.record.borrow().user.clone()))
                 });
-                registry.add_field_method_set("user", |_, req, user: Option<LuaString>| {
+                members.setter("user", |_, req: &RequestObject, user: Option<LuaString>| {
                     let user = user.map(|user| user.to_string_lossy());
                     req.0.with(|request| {
                         request.exchange.record.borrow_mut().user = user;
@@ -274,10 +275,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                        the client's, DER, its own first.",
                 example: "if req.tls and not req.tls.sni then return respond(421) end",
             },
-            add: |registry| {
-                registry.add_field_method_get("tls", |lua, req| {
-                    req.0.with(|request| tls(lua, request))
-                });
+            add: |members| {
+                members.getter("tls", |lua, req| req.0.with(|request| tls(lua, request)));
             },
         },
         Member {
@@ -287,8 +286,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "The headers.",
                 example: "req.headers[\"X-User\"] = \"anna\"",
             },
-            add: |registry| {
-                registry.add_field_method_get("headers", |lua, req| {
+            add: |members| {
+                members.getter("headers", |lua, req| {
                     let mut cached = req.0.headers.borrow_mut();
                     if let Some(headers) = &*cached {
                         return Ok(headers.clone());
@@ -305,8 +304,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "The cookies that the client sent.",
                 example: "local session = req.cookies[\"session\"]",
             },
-            add: |registry| {
-                registry.add_field_method_get("cookies", |lua, req| {
+            add: |members| {
+                members.getter("cookies", |lua, req| {
                     let mut cached = req.0.cookies.borrow_mut();
                     if let Some(cookies) = &*cached {
                         return Ok(cookies.clone());
@@ -321,7 +320,7 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
 
 impl UserData for RequestObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry);
+        OBJECT.register(registry, &Others::NONE);
     }
 }
 

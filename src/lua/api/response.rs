@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use mlua::{LuaString, UserData, UserDataFields, UserDataRegistry};
+use mlua::{LuaString, UserData, UserDataRegistry};
 
 use super::answer::status_of;
 use super::cookies::ResponseCookies;
 use super::headers::Headers;
+use super::members::Others;
 use super::{Doc, Member, Object};
 use crate::lua::run::ResponseSlot;
 
@@ -27,11 +28,10 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                        standard one.",
                 example: "if res.status == 404 then res.status = 410 end",
             },
-            add: |registry| {
-                registry.add_field_method_get("status", |_, res| {
-                    res.0.with(|response| Ok(response.status.as_u16()))
-                });
-                registry.add_field_method_set("status", |_, res, status: i64| {
+            add: |members| {
+                members
+                    .getter("status", |_, res| res.0.with(|response| Ok(response.status.as_u16())));
+                members.setter("status", |_, res, status: i64| {
                     let status = status_of(status)?;
                     res.0.with_mut(|response| {
                         response.status = status;
@@ -47,8 +47,8 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 text: "The headers.",
                 example: "res.headers[\"Server\"] = nil",
             },
-            add: |registry| {
-                registry.add_field_method_get("headers", |lua, res| {
+            add: |members| {
+                members.getter("headers", |lua, res| {
                     let mut cached = res.0.headers.borrow_mut();
                     if let Some(headers) = &*cached {
                         return Ok(headers.clone());
@@ -65,8 +65,8 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 text: "The cookies that the answer sets.",
                 example: "res.cookies:set(\"seen\", \"1\", { path = \"/\" })",
             },
-            add: |registry| {
-                registry.add_field_method_get("cookies", |lua, res| {
+            add: |members| {
+                members.getter("cookies", |lua, res| {
                     let mut cached = res.0.cookies.borrow_mut();
                     if let Some(cookies) = &*cached {
                         return Ok(cookies.clone());
@@ -85,8 +85,8 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                        read yet.",
                 example: "res.body = \"gone\\n\"",
             },
-            add: |registry| {
-                registry.add_field_method_set("body", |_, res, body: LuaString| {
+            add: |members| {
+                members.setter("body", |_, res, body: LuaString| {
                     let body = bytes::Bytes::copy_from_slice(&body.as_bytes());
                     res.0.with_mut(|response| {
                         response.headers.remove(CONTENT_LENGTH);
@@ -104,6 +104,6 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
 
 impl UserData for ResponseObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry);
+        OBJECT.register(registry, &Others::NONE);
     }
 }

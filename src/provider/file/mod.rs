@@ -126,7 +126,10 @@ impl FileProvider {
             Ok((dynamic, diagnostics)) => {
                 self.last = Arc::clone(&dynamic);
                 self.touched = false;
-                Message::Update(Update { provider: NAME.into(), dynamic, diagnostics })
+                let files = self.files.iter();
+                let files = files.map(|(path, file)| (path.clone(), Arc::clone(&file.dynamic)));
+                let update = Update { files: files.collect(), ..Update::new(NAME, dynamic) };
+                Message::Update(Update { diagnostics, ..update })
             }
             Err(diagnostics) => Message::Rejected { provider: NAME.into(), diagnostics },
         };

@@ -19,13 +19,16 @@ pub(super) const KIND: Kind = Kind {
 struct ClientIp(IpNet);
 
 fn build(args: &[String]) -> Result<Box<dyn Test>, String> {
-    let text = first(args);
-    let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
-        (Ok(network), _) => network,
-        (_, Ok(address)) => IpNet::from(address),
-        _ => return Err(format!("{text:?} is neither an address nor a network")),
-    };
-    Ok(Box::new(ClientIp(network)))
+    Ok(Box::new(ClientIp(network(first(args))?)))
+}
+
+/// A network, or an address as one.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => Ok(network),
+        (_, Ok(address)) => Ok(IpNet::from(address)),
+        _ => Err(format!("{text:?} is neither an address nor a network")),
+    }
 }
 
 impl Test for ClientIp {

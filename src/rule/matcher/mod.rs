@@ -1,6 +1,7 @@
 //! Matchers: the catalogue, and a rule ready to match requests.
 
 mod client_ip;
+mod cookie;
 mod header;
 mod host;
 mod host_regexp;
@@ -8,6 +9,7 @@ mod method;
 mod path;
 mod pattern;
 mod query;
+pub(super) mod v2;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +18,7 @@ use std::ops::RangeInclusive;
 use http::{HeaderMap, Method};
 
 use super::key::{self, Key};
-use super::{RuleError, Tree};
+use super::{Call, RuleError, Tree};
 use crate::value::nearest;
 
 /// What rules look at.
@@ -70,16 +72,18 @@ impl Kind {
         self.arity.0..=self.arity.1
     }
 
-    /// Names are written as documented, all in lower case or all in upper case.
+    /// Names are written as documented, all in lower case, all in upper case, or all but the first
+    /// letter in lower case.
     fn is_called(&self, name: &str) -> bool {
+        let is_lower = |text: &str| text.bytes().all(|b| !b.is_ascii_uppercase());
         name == self.name
             || (name.eq_ignore_ascii_case(self.name)
-                && (name.bytes().all(|b| !b.is_ascii_uppercase())
+                && (is_lower(name.get(1..).unwrap_or_default())
                     || name.bytes().all(|b| !b.is_ascii_lowercase())))
     }
 }
 
-/// All matchers.
+/// All matchers of the present syntax.
 pub const CATALOGUE: &[Kind] = &[
     host::KIND,
     host_regexp::KIND,
@@ -92,6 +96,8 @@ pub const CATALOGUE: &[Kind] = &[
     query::EXACT,
     query::REGEXP,
     client_ip::KIND,
+    cookie::EXACT,
+    cookie::REGEXP,
 ];
 
 /// One condition on a request.
@@ -121,8 +127,8 @@ enum Node {
 }
 
 impl Matcher {
-    pub(super) fn new(tree: &Tree) -> Result<Self, RuleError> {
-        let node = Node::new(tree)?;
+    pub(super) fn new(tree: &Tree, catalogue: &'static [Kind]) -> Result<Self, RuleError> {
+        let node = Node::new(tree, catalogue)?;
         let keys = node.keys();
         Ok(Self { node, keys })
     }
@@ -141,30 +147,33 @@ impl Matcher {
 }
 
 impl Node {
-    fn new(tree: &Tree) -> Result<Self, RuleError> {
-        let all = |parts: &[Tree]| parts.iter().map(Self::new).collect::<Result<Vec<_>, _>>();
-        let call = match tree {
-            Tree::And(parts) => return Ok(Self::All(all(parts)?)),
-            Tree::Or(parts) => return Ok(Self::Any(all(parts)?)),
-            Tree::Not(inner) => return Ok(Self::Not(Box::new(Self::new(inner)?))),
-            Tree::Call(call) => call,
-        };
+    fn new(tree: &Tree, catalogue: &'static [Kind]) -> Result<Self, RuleError> {
+        let one = |part: &Tree| Self::new(part, catalogue);
+        let all = |parts: &[Tree]| parts.iter().map(one).collect::<Result<Vec<_>, _>>();
+        match tree {
+            Tree::And(parts) => Ok(Self::All(all(parts)?)),
+            Tree::Or(parts) => Ok(Self::Any(all(parts)?)),
+            Tree::Not(inner) => Ok(Self::Not(Box::new(one(inner)?))),
+            Tree::Call(call) => Self::call(call, catalogue),
+        }
+    }
+
+    fn call(call: &Call, catalogue: &'static [Kind]) -> Result<Self, RuleError> {
         let at = call.at;
-        let Some(kind) = CATALOGUE.iter().find(|kind| kind.is_called(&call.name)) else {
-            let near = nearest(&call.name, CATALOGUE.iter().map(|kind| kind.name));
-            let nearest = CATALOGUE.iter().map(|kind| kind.name).find(|name| Some(*name) == near);
+        let Some(kind) = catalogue.iter().find(|kind| kind.is_called(&call.name)) else {
+            let near = nearest(&call.name, catalogue.iter().map(|kind| kind.name));
+            let nearest = catalogue.iter().map(|kind| kind.name).find(|name| Some(*name) == near);
             return Err(RuleError::UnknownMatcher { at, name: call.name.clone(), nearest });
         };
         if !kind.arity().contains(&call.args.len()) {
             let (signature, given) = (kind.signature, call.args.len());
             return Err(RuleError::Arguments { at, signature, given });
         }
-        let test = (kind.build)(&call.args).map_err(|reason| RuleError::Value {
-            at,
-            matcher: kind.name,
-            reason,
-        })?;
-        Ok(Self::Test(test))
+        let refused = |reason| RuleError::Value { at, matcher: kind.name, reason };
+        if call.args.iter().any(String::is_empty) {
+            return Err(refused("an argument is empty".to_owned()));
+        }
+        Ok(Self::Test((kind.build)(&call.args).map_err(refused)?))
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {
@@ -198,11 +207,21 @@ fn second(args: &[String]) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{compile, parse};
+    use super::super::{Syntax, compile, parse};
     use super::*;
 
-    /// A request written as `METHOD host/path?query`, with headers.
     fn matches(rule: &str, request: &str, headers: &[(&str, &str)], ip: &str) -> bool {
+        matches_in(Syntax::V3, rule, request, headers, ip)
+    }
+
+    /// A request written as `METHOD host/path?query`, with headers.
+    pub(super) fn matches_in(
+        syntax: Syntax,
+        rule: &str,
+        request: &str,
+        headers: &[(&str, &str)],
+        ip: &str,
+    ) -> bool {
         let (method, rest) = request.split_once(' ').unwrap();
         let (host, target) = rest.split_at(rest.find('/').unwrap());
         let (path, query) = match target.split_once('?') {
@@ -216,7 +235,7 @@ mod tests {
                 value.parse().unwrap(),
             );
         }
-        let matcher = compile(&parse(rule).unwrap()).unwrap();
+        let matcher = syntax.compile(&parse(rule).unwrap()).unwrap();
         matcher.matches(&Facts {
             method: &method.parse().unwrap(),
             host,
@@ -317,10 +336,11 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_in_three_ways() {
+    fn names_are_written_in_four_ways() {
         check("host(`a.test`) && pathprefix(`/x`)", "GET a.test/x", true);
         check("HOST(`b.test`)", "GET b.test/", true);
         check("PATH(`/c`)", "GET h/c", true);
+        check("Pathprefix(`/c`)", "GET h/c", true);
     }
 
     #[test]
@@ -344,6 +364,20 @@ mod tests {
     }
 
     #[test]
+    fn cookies() {
+        let with = |rule: &str, headers: &[(&str, &str)]| matches(rule, "GET h/", headers, "::1");
+        let canary = "Cookie(`canary`, `yes`)";
+        assert!(with(canary, &[("cookie", "a=1; canary=yes")]));
+        assert!(with(canary, &[("cookie", "a=1"), ("cookie", "canary=\"yes\"")]));
+        assert!(with(canary, &[("cookie", "canary=no;canary=yes")]));
+        assert!(!with(canary, &[("cookie", "xcanary=yes; canary=Yes")]));
+        assert!(with("Cookie(`a`)", &[("cookie", "a=")]));
+        assert!(!with("Cookie(`a`)", &[("cookie", "a")]));
+        assert!(with("CookieRegexp(`a`, `^[0-9]+$`)", &[("cookie", "a=12")]));
+        assert!(!with("CookieRegexp(`a`, `^[0-9]+$`)", &[("cookie", "a=12x")]));
+    }
+
+    #[test]
     fn errors_say_what_is_wrong() {
         for (rule, part) in [
             ("Hst(`a`)", "unknown matcher Hst, did you mean Host?"),
@@ -359,6 +393,8 @@ mod tests {
             ("Host(`.`)", "Host"),
             ("Foo(`x`)", "line 1, column 1: unknown matcher Foo"),
             ("Query(`a`, `b`, `c`)", "does not take 3"),
+            ("Header(`a`, ``)", "an argument is empty"),
+            ("Cookie(`a b`)", "no cookie's name"),
         ] {
             let error = compile(&parse(rule).unwrap()).unwrap_err().to_string();
             assert!(error.contains(part), "{rule}: {error}");
@@ -367,10 +403,12 @@ mod tests {
 
     #[test]
     fn examples_of_the_catalogue_compile() {
-        for kind in CATALOGUE {
-            let tree = parse(kind.example).unwrap();
-            assert!(compile(&tree).is_ok(), "{}", kind.example);
-            assert!(tree.calls().iter().any(|call| call.name == kind.name), "{}", kind.example);
+        for syntax in Syntax::ALL {
+            for kind in syntax.catalogue() {
+                let tree = parse(kind.example).unwrap();
+                assert!(syntax.compile(&tree).is_ok(), "{}", kind.example);
+                assert!(tree.calls().iter().any(|call| call.name == kind.name), "{}", kind.example);
+            }
         }
     }
 }

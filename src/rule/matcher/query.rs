@@ -72,7 +72,7 @@ fn any_value(facts: &Facts<'_>, name: &str, test: impl Fn(&str) -> bool) -> bool
 }
 
 /// Whether two hexadecimal digits follow each `%`.
-fn is_whole(text: &str) -> bool {
+pub(super) fn is_whole(text: &str) -> bool {
     text.split('%').skip(1).all(|after| {
         let digits = after.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -80,7 +80,7 @@ fn is_whole(text: &str) -> bool {
 }
 
 /// A value as text, what is no UTF-8 replaced.
-fn text(value: &str) -> Cow<'_, str> {
+pub(super) fn text(value: &str) -> Cow<'_, str> {
     if !value.contains(['%', '+']) {
         return Cow::Borrowed(value);
     }

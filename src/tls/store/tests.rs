@@ -14,7 +14,8 @@ use serde_json::json;
 
 use super::*;
 use crate::message::TlsFacts;
-use crate::tls::{facts, server_config, x509};
+use crate::tls::{facts, server_config};
+use crate::value::Certificate as Facts;
 
 /// A certificate and its key as PEM.
 fn pem(common_name: &str, names: &[&str]) -> (String, String) {
@@ -43,7 +44,7 @@ fn on_disk(folder: &Path, name: &str, pem: &(String, String)) -> Arc<Certificate
 /// The common name of what the store answers for a name.
 fn answer(store: &CertStore, name: &str) -> String {
     let found = store.find(Some(name).filter(|name| !name.is_empty()));
-    found.map_or("none".to_owned(), |key| x509::read(&key.cert[0]).unwrap().names.remove(0))
+    found.map_or("none".to_owned(), |key| Facts::read(&key.cert[0]).unwrap().names.remove(0))
 }
 
 fn check(certificates: &[Arc<Certificate>], expect: &[(&str, &str)]) {
@@ -255,7 +256,7 @@ fn handshake(
     }
     assert!(!server.is_handshaking());
     let first = client.peer_certificates().unwrap()[0].clone();
-    let common_name = x509::read(&first).unwrap().names.remove(0);
+    let common_name = Facts::read(&first).unwrap().names.remove(0);
     let is_resumed = server.handshake_kind() == Some(HandshakeKind::Resumed);
     (facts(&server), common_name, is_resumed)
 }

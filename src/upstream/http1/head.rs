@@ -7,7 +7,7 @@ use http_body::Body as _;
 
 use super::super::Endpoint;
 use super::super::forwarding::{Forwarding, ends_here, named_in_connection, wants_trailers};
-use crate::message::{Body, Request, write_name};
+use crate::message::{Body, Request};
 
 /// How a request's body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub(super) fn write(
     endpoint: &Endpoint,
     forwarding: Forwarding,
 ) -> BodyFraming {
+    let fields: usize =
+        request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    out.reserve(fields + request.target.bytes().len() + LINES_BYTES);
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(forwarding.prefix(endpoint).as_bytes());
@@ -35,8 +38,7 @@ pub(super) fn write(
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
         if !ends_here(name) && !named.contains(name) {
-            write_name(out, name);
-            rest(out, value.as_bytes());
+            field(out, name.as_str(), value.as_bytes());
         }
     }
     if wants_trailers(&request.headers) {
@@ -79,13 +81,11 @@ fn write_framing(out: &mut Vec<u8>, request: &Request) -> BodyFraming {
     BodyFraming::Chunked
 }
 
+/// Room for what is written beside the headers and the target; more makes the buffer grow.
+const LINES_BYTES: usize = 256;
+
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
-    rest(out, value);
-}
-
-/// What follows a field's name.
-fn rest(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

@@ -1,13 +1,13 @@
 //! The head of an answer, read without copying: headers are slices of the buffer.
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 
 use super::body::Framing;
+use crate::message::fields::{Fields, fields};
 
 /// A parsed head.
 pub(super) struct Head {
@@ -56,7 +56,7 @@ struct Parsed {
     len: usize,
     status: u16,
     version: Version,
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    fields: Fields,
 }
 
 fn parse<'b>(
@@ -69,17 +69,11 @@ fn parse<'b>(
     let httparse::Status::Complete(len) = status else {
         return Ok(None);
     };
-    let range = |part: &[u8]| {
-        let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
-        start..start + part.len()
-    };
-    let fields =
-        response.headers.iter().map(|h| (range(h.name.as_bytes()), range(h.value))).collect();
     Ok(Some(Parsed {
         len,
         status: response.code.unwrap_or_default(),
         version: if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
-        fields,
+        fields: fields(buffer, response.headers),
     }))
 }
 
@@ -93,12 +87,13 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
     let mut connection = Connection::default();
     let mut length = None;
     let mut coded = Coding::None;
-    for (name, value) in parsed.fields {
-        let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Syntax)?;
-        let value =
-            HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Syntax)?;
+    for field in parsed.fields {
+        let name = HeaderName::from_bytes(&bytes[field.name()]).map_err(|_| HeadError::Syntax)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice(field.value()))
+            .map_err(|_| HeadError::Syntax)?;
         match name {
             header::CONNECTION => connection.read(&value),
+            header::PROXY_AUTHENTICATE => continue,
             header::TRANSFER_ENCODING => {
                 coded = coded.read(&value);
                 continue;
@@ -111,7 +106,11 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
                     Some(_) => return Err(HeadError::Framing),
                 }
             }
+            _ if matches!(name.as_str(), "keep-alive" | "proxy-connection") => continue,
             _ => {}
+        }
+        if status != StatusCode::SWITCHING_PROTOCOLS && is_of_switching(&name) {
+            continue;
         }
         headers.append(name, value);
     }
@@ -177,8 +176,7 @@ impl Connection {
         }
     }
 
-    /// Removes what ends at this hop (RFC 9110, section 7.6.1); `Upgrade` and `Connection` stay on
-    /// a 101.
+    /// Removes what `Connection` names (RFC 9110, section 7.6.1), but from a 101.
     fn strip(self, headers: &mut HeaderMap, status: StatusCode) {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return;
@@ -186,12 +184,12 @@ impl Connection {
         for name in self.named {
             headers.remove(name);
         }
-        headers.remove(header::CONNECTION);
-        headers.remove(header::UPGRADE);
-        headers.remove(header::PROXY_AUTHENTICATE);
-        headers.remove("keep-alive");
-        headers.remove("proxy-connection");
     }
+}
+
+/// Headers that only a 101 hands on.
+fn is_of_switching(name: &HeaderName) -> bool {
+    matches!(*name, header::CONNECTION | header::UPGRADE)
 }
 
 #[cfg(test)]

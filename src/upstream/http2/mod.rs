@@ -169,8 +169,8 @@ fn setback(
         Some(_) => return Setback::Failed(Failure::ClientGone),
         None => {}
     }
-    let lost = is_lost(&error);
-    if lost {
+    let (lost, refused) = (is_lost(&error), is_refused(&error));
+    if lost || (refused && words(&error).starts_with(GOODBYE)) {
         lease.retire();
     }
     let failure = if lost {
@@ -180,7 +180,7 @@ fn setback(
     };
     let stale = lost && lease.has_served() && is_replayable(request);
     match spare {
-        Some(body) if stale || is_refused(&error) => {
+        Some(body) if stale || refused => {
             request.body = body;
             Setback::Untouched(failure)
         }
@@ -194,13 +194,15 @@ fn is_lost(error: &hyper::Error) -> bool {
     by_system || error.is_closed() || error.is_canceled() || error.is_timeout()
 }
 
-/// Whether the server says that it has not acted on the request (RFC 9113, section 8.7). hyper
-/// tells the reason in words alone.
+/// Whether the server says that it has not acted on the request (RFC 9113, sections 6.8 and 8.7):
+/// it refused the stream, or said goodbye before it. hyper tells the reason in words alone.
 fn is_refused(error: &hyper::Error) -> bool {
-    error.source().is_some_and(|cause| cause.to_string().contains(REFUSED))
+    let words = words(error);
+    words.contains(REFUSED) || words.starts_with(GOODBYE)
 }
 
 const REFUSED: &str = "refused stream";
+const GOODBYE: &str = "connection error received";
 
 fn words(error: &hyper::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)

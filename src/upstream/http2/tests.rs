@@ -288,6 +288,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const HEADERS: u8 = 1;
+const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
 
 /// Reads the preface and frames up to the first request, which has come then.
@@ -342,6 +343,27 @@ fn a_refused_request_is_sent_again_and_a_reset_one_is_not() {
             assert_eq!(response.status.as_u16(), expect, "{reason}: {:?}", response.failure);
             assert_eq!(server.connections.get(), connections);
         }
+    });
+}
+
+#[test]
+fn a_request_after_the_last_one_is_sent_over_a_new_connection() {
+    run(async {
+        let server = listen(|mut stream, number| async move {
+            first_request(&mut stream).await;
+            match number {
+                // Goodbye: stream 0 is the last one, and nothing is wrong.
+                1 => stream.write_all(&frame(GOAWAY, 0, 0, &[0; 8])).await.unwrap(),
+                _ => stream.write_all(&frame(HEADERS, 5, 1, &[0x88])).await.unwrap(),
+            }
+            let mut some = [0; 256];
+            while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+        let endpoint = endpoint("h2c", server.address, &lenient());
+        let response = post(&Pools::new(), &endpoint, "x").await;
+        assert_eq!(response.status, StatusCode::OK, "{:?}", response.failure);
+        assert_eq!(server.connections.get(), 2);
     });
 }
 

@@ -6,8 +6,9 @@ mod url;
 
 use std::rc::Rc;
 
-use mlua::{LuaString, Table, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{LuaString, Table, UserData, UserDataRegistry, Value};
 
+use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 use crate::lua::HttpClient;
 use crate::lua::tools::Tools;
@@ -88,8 +89,8 @@ pub(super) const CLIENT: Object<Client> = Object {
             text: "Sends a request, as `http.fetch` does.",
             example: "local res, why = client:fetch(options.address)",
         },
-        add: |registry| {
-            registry.add_async_method("fetch", |lua, client, (url, options): Arguments| {
+        add: |members| {
+            members.async_method("fetch", |lua, client, (url, options): Arguments| {
                 let call = client.tools.gate.may_wait(&lua).and_then(|()| {
                     send::Call::new(&client.tools, &client.client, &url, options.as_ref())
                 });
@@ -101,7 +102,7 @@ pub(super) const CLIENT: Object<Client> = Object {
 
 impl UserData for Client {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        CLIENT.register(registry);
+        CLIENT.register(registry, &Others::NONE);
     }
 }
 

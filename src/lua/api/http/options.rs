@@ -10,7 +10,7 @@ use mlua::{AnyUserData, Table, Value};
 
 use super::super::answer::fill_headers;
 use super::super::headers::Headers;
-use super::super::time::seconds;
+use super::super::time::duration;
 use super::super::{RequestObject, json};
 use super::each_option;
 use crate::lua::run::RequestSlot;
@@ -68,7 +68,7 @@ impl Options {
                 "body" => options.body = body(&value)?,
                 "request_max" => options.request_max = Some(bytes(&value)?),
                 "response_max" => options.response_max = Some(bytes(&value)?),
-                "timeout" => options.timeout = seconds(&value)?,
+                "timeout" => options.timeout = duration(&value, "timeout")?,
                 _ => return Ok(false),
             }
             Ok(true)

@@ -1,0 +1,2 @@
+-- The older name of ipAllowList.
+return { alias_of = "ipAllowList" }

@@ -1,0 +1,26 @@
+//! What the worker lends to the services it runs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Service;
+use crate::lua::InstanceId;
+use crate::message::{LocalFuture, Request, Response};
+use crate::upstream::Pools;
+
+/// What services need of the worker they run on, for one request.
+pub trait Means {
+    /// The worker's connections to servers.
+    fn pools(&self) -> &Rc<Pools>;
+
+    /// The same for what outlives the request, a copy of it for example.
+    fn keep(&self) -> Rc<dyn Means>;
+
+    /// Sends a request through scripts to a service.
+    fn pass(
+        &self,
+        steps: &Arc<[InstanceId]>,
+        service: &Arc<Service>,
+        request: Request,
+    ) -> LocalFuture<'static, Response>;
+}

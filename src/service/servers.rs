@@ -1,0 +1,157 @@
+//! Servers: one is chosen for each request by the service's strategy.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::hash_by::{HashBy, with_key};
+use super::health::{Check, Passive};
+use super::member::Held;
+use super::sticky::{self, Choice, Sticky};
+use super::{LeastTime, Means, Member, Rendezvous, Turn, Two};
+use crate::message::{Body, BodyError, Failure, Request, Response, rescue};
+use crate::upstream::{Endpoint, Forwarding, send};
+
+/// Servers and how one is chosen.
+#[derive(Debug)]
+pub struct Servers {
+    /// The servers, with what is changed for each.
+    pub servers: Vec<Server>,
+    /// How one of them is chosen.
+    pub strategy: Strategy,
+    /// Keeps clients where they were.
+    pub sticky: Option<Arc<Sticky>>,
+    /// Leaves servers out because of their answers.
+    pub passive: Option<Passive>,
+    /// Asks servers whether they are well.
+    pub check: Option<Arc<Check>>,
+}
+
+/// One server of a load balancer.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where it is.
+    pub endpoint: Arc<Endpoint>,
+    /// What is changed for it.
+    pub forwarding: Forwarding,
+    /// Its share; 0 means that it is never chosen.
+    pub weight: u32,
+    /// What is known of it.
+    pub member: Arc<Member>,
+}
+
+/// How one of the servers is chosen; the state is shared by all workers.
+#[derive(Debug, Clone)]
+pub enum Strategy {
+    /// `wrr`: they take turns by weight.
+    Turns(Arc<Turn>),
+    /// `p2c`: of two taken at random, the less busy one.
+    Two(Arc<Two>),
+    /// `hrw`: the same one for the same value of the request.
+    Rendezvous(Arc<Rendezvous>, HashBy),
+    /// `leasttime`: the one that answers soonest.
+    LeastTime(Arc<LeastTime>),
+}
+
+impl Strategy {
+    /// Whether requests in hand are counted and answers timed.
+    fn measures(&self) -> bool {
+        matches!(self, Self::Two(_) | Self::LeastTime(_))
+    }
+}
+
+impl Servers {
+    /// Whether the health of servers is watched at all.
+    fn is_watched(&self) -> bool {
+        self.check.is_some() || self.passive.is_some()
+    }
+
+    /// Whether any server may be chosen.
+    pub(super) fn is_up(&self) -> bool {
+        !self.is_watched() || self.servers.iter().any(|s| s.weight > 0 && s.member.is_up())
+    }
+
+    fn may(&self, place: usize) -> bool {
+        let server = self.servers.get(place);
+        server.is_some_and(|s| s.weight > 0 && (!self.is_watched() || s.member.is_up()))
+    }
+
+    fn choose(&self, request: &Request) -> Option<Choice> {
+        let fresh = || self.fresh(request);
+        sticky::choose(self.sticky.as_deref(), &request.headers, |i| self.may(i), fresh)
+    }
+
+    fn fresh(&self, request: &Request) -> Option<usize> {
+        let may = |i: usize| self.may(i);
+        let member = |i: usize| self.servers.get(i).map(|server| &*server.member);
+        let in_flight = |i: usize| member(i).map_or(usize::MAX, Member::in_flight);
+        match &self.strategy {
+            Strategy::Turns(turn) if self.is_watched() => turn.next_of(may),
+            Strategy::Turns(turn) => turn.next(),
+            Strategy::Two(two) => two.choose(self.servers.len(), may, in_flight),
+            Strategy::Rendezvous(hrw, by) => with_key(by, request, |key| hrw.choose(key, may)),
+            Strategy::LeastTime(least) => {
+                let mean = |i: usize| member(i).map_or(f64::MAX, Member::mean_millis);
+                least.choose(may, mean, in_flight)
+            }
+        }
+    }
+
+    /// Sends a request to one of the servers.
+    pub(super) async fn serve(&self, means: &dyn Means, request: Request) -> Response {
+        let Some(choice) = self.choose(&request) else { return rescue(Failure::NoServer) };
+        let Some(server) = self.servers.get(choice.place) else {
+            return rescue(Failure::NoServer);
+        };
+        let measured = self.strategy.measures().then(|| (server.member.hold(), Instant::now()));
+        let sent = send(means.pools(), &server.endpoint, server.forwarding, request);
+        let mut response = sent.await;
+        if let Some((held, since)) = measured {
+            server.member.answered(since.elapsed());
+            hold(&mut response, held);
+        }
+        if let Some(passive) = &self.passive {
+            passive.note(server.endpoint.source(), &server.member, response.status);
+        }
+        sticky::set(&mut response.headers, choice.cookie);
+        response
+    }
+}
+
+/// Counts a request as in hand until the last byte of its answer.
+fn hold(response: &mut Response, held: Held) {
+    if let Body::Stream(_) = &response.body {
+        let inner = std::mem::take(&mut response.body);
+        response.body = Body::stream(Counted { inner, _held: held });
+    }
+}
+
+/// A body in a server's count.
+struct Counted {
+    inner: Body,
+    _held: Held,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
