@@ -149,7 +149,7 @@ fn options_of_kubernetes_objects() {
 #[test]
 fn bad_options_of_files() {
     let file = Source::File;
-    let alone = ": cannot stand alone, at least one option must be set";
+    let alone = ": cannot be a standalone element, at least one option must be set";
     refuse("basicAuth", file, &json!({}), &[alone]);
     refuse("basicAuth", file, &json!({"realm": null}), &[alone]);
     refuse("basicAuth", file, &json!(false), &[": expected a section of options"]);
@@ -208,8 +208,8 @@ fn bad_options_of_inner_sections() {
         &[
             "average: expected a whole number, got 1.5",
             "period: \"soon\" is no duration: write it as 300ms, 1m30s or a number of seconds",
-            "sourceCriterion: cannot stand alone, at least one option must be set",
-            "redis.tls: cannot stand alone, at least one option must be set",
+            "sourceCriterion: cannot be a standalone element, at least one option must be set",
+            "redis.tls: cannot be a standalone element, at least one option must be set",
             "redis.db: -1 is less than 0",
         ],
     );
