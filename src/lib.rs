@@ -8,6 +8,7 @@
 //! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
+//! | 1 | [`content`] | what a body's bytes are: their type, content codings |
 //! | 1 | [`predicate`] | conditions over named functions, as users write them |
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
@@ -36,6 +37,7 @@ pub mod app;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod content;
 pub mod entrypoint;
 pub mod lua;
 pub mod message;

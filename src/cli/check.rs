@@ -21,9 +21,9 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
         }
     };
     if ours.is_empty() {
-        print(&findings)
+        print(&findings);
     } else {
-        print_json(&findings)
+        print_json(&findings);
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         ExitCode::FAILURE

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::forwarded::Speech;
 use super::heads::Heads;
-use crate::message::{Body, Exchange, Failure, Request, Target, Upgrade};
+use crate::message::{Body, Exchange, Failure, Interim, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
 pub(super) struct Head {
@@ -28,6 +28,8 @@ pub(super) struct Head {
 pub(super) struct Rest {
     pub(super) body: Body,
     pub(super) upgrade: Option<Upgrade>,
+    /// Where answers before the answer go.
+    pub(super) interim: Option<Rc<Interim>>,
 }
 
 /// A request that can be routed, or an answer at once.
@@ -62,7 +64,7 @@ pub(super) fn admit(
     let mut target = Target::parse(target).map_err(|_| Failure::BadRequest("malformed target"))?;
     heads.apply(&mut target, &mut headers)?;
     expect_header(&headers)?;
-    let Rest { body, upgrade } = rest;
+    let Rest { body, upgrade, .. } = rest;
     let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);

@@ -44,7 +44,9 @@ pub(super) async fn handle(
 ) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
     connection.keepalive.count(std::time::Instant::now);
-    let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
+    let interim = rest.interim.clone();
+    let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
+    let exchange = Rc::new(exchange);
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
     let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),

@@ -67,7 +67,8 @@ async fn answer(
         host,
         headers,
     };
-    let (response, finish) = handle(connection, head, Rest { body, upgrade: None }).await;
+    let (response, finish) =
+        handle(connection, head, Rest { body, upgrade: None, interim: None }).await;
     let mut answer = hyper::Response::new(ToClient { body: response.body, finish });
     *answer.status_mut() = response.status;
     *answer.headers_mut() = response.headers;

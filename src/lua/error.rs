@@ -2,6 +2,12 @@
 
 use super::ScriptError;
 use super::gate::CpuSpent;
+use crate::message::Failure;
+
+/// Raised in a script that waits for a request's body which does not come as it should.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct RequestBodyFailed(pub(super) Failure);
 
 /// Says who erred and where.
 pub(super) fn blame(script: &str, limits: &super::Limits, error: &mlua::Error) -> ScriptError {
@@ -9,6 +15,9 @@ pub(super) fn blame(script: &str, limits: &super::Limits, error: &mlua::Error) -
     let at = line.map_or_else(|| script.to_owned(), |line| format!("{script}:{line}"));
     if let mlua::Error::SyntaxError { message, .. } = error {
         return ScriptError::Compile(first_line(message).to_owned());
+    }
+    if let Some(RequestBodyFailed(failure)) = error.downcast_ref() {
+        return ScriptError::Body { failure: failure.clone() };
     }
     if let Some(spent) = error.downcast_ref::<CpuSpent>() {
         let at = spent.line.map_or(at, |line| format!("{script}:{line}"));

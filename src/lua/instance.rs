@@ -8,29 +8,33 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use mlua::{IntoLuaMulti, Value};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use mlua::{FromLuaMulti, IntoLuaMulti, Value};
 
-use super::api::{RequestObject, ResponseObject, context};
+use super::api::{RequestObject, ResponseObject, chunk, context};
 use super::error::blame;
 use super::gate::Metered;
 use super::load::Loaded;
 use super::memory::Growth;
 use super::onerror::{Kept, Rescue};
-use super::run::{Next, RequestSlot, ResponseSlot, Run};
+use super::run::{RequestSlot, ResponseSlot, Run};
 use super::shared::Scope;
+use super::stream::{Filter, Passed};
 use super::vm::Engine;
-use super::{Host, InstanceSpec, ScriptError};
-use crate::message::{Exchange, Request, Response};
+use super::{Host, InstanceSpec, OnError, ScriptError};
+use crate::message::{Body, BodyError, Exchange, Request, Response, rescue};
 
 /// How long `setup` may take, waiting included.
 const SETUP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Which hooks an instance has.
+/// Which messages an instance has hooks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hooks {
-    /// `request`.
+    /// `request` or `request_body`.
     pub request: bool,
-    /// `response`.
+    /// `response` or `response_body`.
     pub response: bool,
 }
 
@@ -100,7 +104,12 @@ impl Instance {
     }
 
     /// Runs the `request` hook. A failure becomes what `onError` says.
-    pub async fn request(&self, cx: &Rc<Context>, position: usize, request: Request) -> Flow {
+    pub async fn request(
+        self: &Rc<Self>,
+        cx: &Rc<Context>,
+        position: usize,
+        request: Request,
+    ) -> Flow {
         let kept = Kept::of_request(&self.spec.on_error, &request);
         let held = Requested(RequestSlot::new(request, Rc::clone(&self.engine.tools)));
         let slot = &held.0;
@@ -108,9 +117,10 @@ impl Instance {
         match outcome {
             Ok(Some(response)) => Flow::Done(response),
             Ok(None) => match slot.take() {
-                Some(request) => Flow::Next(request),
+                Some(request) => Flow::Next(self.filtered_request(cx, request)),
                 None => Flow::Done(self.failed(cx, "request", &nothing_left(&self.spec))),
             },
+            Err((ScriptError::Body { failure }, _)) => Flow::Done(rescue(failure)),
             Err((error, answer)) => {
                 let rescue = Rescue::new(&self.spec, cx, &self.engine.tools, "request", &error);
                 rescue.request(kept, slot.take(), answer)
@@ -119,20 +129,20 @@ impl Instance {
     }
 
     /// Runs the `response` hook. A failure becomes what `onError` says.
-    pub async fn response(&self, cx: &Rc<Context>, response: Response) -> Response {
+    pub async fn response(self: &Rc<Self>, cx: &Rc<Context>, response: Response) -> Response {
         let kept = Kept::of_response(&self.spec.on_error, &response);
         let held = Responded(ResponseSlot::new(response, Rc::clone(&self.engine.tools)));
         let slot = &held.0;
         let outcome = self.run_response(cx, slot).await;
         match outcome {
-            Ok(Some(response)) => response,
+            Ok(Some(response)) => self.filtered_response(cx, response),
             Ok(None) => match slot.take() {
-                Some(response) => response,
+                Some(response) => self.filtered_response(cx, response),
                 None => self.failed(cx, "response", &nothing_left(&self.spec)),
             },
             Err(error) => {
                 let rescue = Rescue::new(&self.spec, cx, &self.engine.tools, "response", &error);
-                rescue.response(kept, slot.replaced.take(), slot.take())
+                rescue.response(kept, slot.replaced.take(), slot.take_unchanged())
             }
         }
     }
@@ -148,7 +158,7 @@ impl Instance {
     ///
     /// # Errors
     /// When it does not compile, fails or passes a limit.
-    pub(super) async fn load(&self) -> Result<Rc<Loaded>, ScriptError> {
+    pub(super) async fn load(self: &Rc<Self>) -> Result<Rc<Loaded>, ScriptError> {
         let loaded = Rc::new(self.engine.load(&self.spec)?);
         if let Some(setup) = &loaded.setup {
             let run = self.new_run(None, &loaded, None);
@@ -161,14 +171,15 @@ impl Instance {
             context::set_state(&loaded.ctx, &state)
                 .map_err(|error| blame(script, limits, &error))?;
         }
-        let (request, response) = (loaded.request.is_some(), loaded.response.is_some());
+        let request = loaded.request.is_some() || loaded.request_body.is_some();
+        let response = loaded.response.is_some() || loaded.response_body.is_some();
         self.hooks.set(Hooks { request, response });
         self.loaded.replace(Some(Rc::clone(&loaded)));
         Ok(loaded)
     }
 
     /// What is loaded; the script is loaded afresh after it was stopped.
-    async fn loaded(&self) -> Result<Rc<Loaded>, ScriptError> {
+    async fn loaded(self: &Rc<Self>) -> Result<Rc<Loaded>, ScriptError> {
         let loaded = self.loaded.borrow().clone();
         match loaded {
             Some(loaded) => Ok(loaded),
@@ -179,7 +190,7 @@ impl Instance {
     /// The response with which the script ends the request, if it does. With an error comes the
     /// answer that `ctx.next()` had brought.
     async fn run_request(
-        &self,
+        self: &Rc<Self>,
         cx: &Rc<Context>,
         position: usize,
         slot: &Rc<RequestSlot>,
@@ -202,7 +213,7 @@ impl Instance {
     }
 
     async fn run_response(
-        &self,
+        self: &Rc<Self>,
         cx: &Rc<Context>,
         slot: &Rc<ResponseSlot>,
     ) -> Result<Option<Response>, ScriptError> {
@@ -216,7 +227,7 @@ impl Instance {
     }
 
     fn new_run(
-        &self,
+        self: &Rc<Self>,
         cx: Option<&Rc<Context>>,
         loaded: &Rc<Loaded>,
         position: Option<usize>,
@@ -228,22 +239,99 @@ impl Instance {
             limits: self.spec.limits,
             position,
             request: RefCell::default(),
-            next: RefCell::default(),
+            job: RefCell::default(),
+            answer: RefCell::default(),
+            instance: Rc::clone(self),
             tools: Rc::clone(&self.engine.tools),
         })
     }
 
+    /// Lets the hook `request_body` work on the body, if there is one.
+    fn filtered_request(self: &Rc<Self>, cx: &Rc<Context>, mut request: Request) -> Request {
+        let loaded = self.loaded.borrow().clone();
+        if let Some(loaded) = loaded
+            && let Some(function) = &loaded.request_body
+            && !matches!(request.body, Body::Empty)
+        {
+            request.headers.remove(CONTENT_LENGTH);
+            let filter = self.filter(&loaded, cx, function.clone(), "request_body");
+            request.body = filter.apply(request.body);
+        }
+        request
+    }
+
+    /// Lets the hook `response_body` work on the body, if there is one.
+    fn filtered_response(self: &Rc<Self>, cx: &Rc<Context>, mut response: Response) -> Response {
+        let loaded = self.loaded.borrow().clone();
+        if let Some(loaded) = loaded
+            && let Some(function) = &loaded.response_body
+            && !matches!(response.body, Body::Empty)
+        {
+            response.headers.remove(CONTENT_LENGTH);
+            let filter = self.filter(&loaded, cx, function.clone(), "response_body");
+            response.body = filter.apply(response.body);
+        }
+        response
+    }
+
+    /// A function that works on a body.
+    pub(super) fn filter(
+        self: &Rc<Self>,
+        loaded: &Rc<Loaded>,
+        cx: &Rc<Context>,
+        function: mlua::Function,
+        hook: &'static str,
+    ) -> Filter {
+        let (instance, loaded, cx) = (Rc::clone(self), Rc::clone(loaded), Rc::clone(cx));
+        Filter { instance, loaded, cx, function, hook }
+    }
+
+    /// Calls a function with a chunk of a body, or with its end. `onError: skip` passes on what
+    /// came; any other failure ends the body.
+    pub(super) async fn pass(
+        self: &Rc<Self>,
+        filter: &Filter,
+        chunk: Option<Bytes>,
+        trailers: Option<HeaderMap>,
+    ) -> Result<Passed, BodyError> {
+        let run = self.new_run(Some(&filter.cx), &filter.loaded, None);
+        let _ended = Ended(&run);
+        let passed = self.pass_on(&run, filter, chunk.as_ref(), trailers.as_ref()).await;
+        passed.or_else(|error| {
+            Rescue::new(&self.spec, &filter.cx, &self.engine.tools, filter.hook, &error);
+            match self.spec.on_error {
+                OnError::Skip => Ok(Passed { data: chunk.unwrap_or_default(), trailers }),
+                _ => Err(BodyError::Script),
+            }
+        })
+    }
+
+    async fn pass_on(
+        &self,
+        run: &Rc<Run>,
+        filter: &Filter,
+        chunk: Option<&Bytes>,
+        trailers: Option<&HeaderMap>,
+    ) -> Result<Passed, ScriptError> {
+        let Engine { lua, tools, .. } = &*self.engine;
+        let blame = |error| blame(&self.spec.source.name, &self.spec.limits, &error);
+        let ctx = &filter.loaded.ctx;
+        let arguments = chunk::arguments(lua, ctx, chunk, trailers).map_err(blame)?;
+        let returned = self.call(run, &filter.function, arguments).await?;
+        chunk::passed(tools, returned, chunk, trailers).map_err(blame)
+    }
+
     /// Calls a hook within its limits.
-    async fn call(
+    async fn call<T: FromLuaMulti + 'static>(
         &self,
         run: &Rc<Run>,
         hook: &mlua::Function,
         arguments: impl IntoLuaMulti,
-    ) -> Result<Value, ScriptError> {
+    ) -> Result<T, ScriptError> {
         let (lua, limits, loaded) = (&self.engine.lua, &self.spec.limits, &run.loaded);
         let blame = |error: mlua::Error| blame(&self.spec.source.name, limits, &error);
         let used = Growth::allow(lua, limits.memory_bytes).map_err(blame)?;
-        let call = hook.call_async::<Value>(arguments);
+        let call = hook.call_async::<T>(arguments);
         let gate = Rc::clone(&self.engine.tools.gate);
         let metered = Metered::new(gate, limits.cpu, Some(Rc::clone(&loaded.category)), call);
         let mut driven = Driven { run, metered };
@@ -259,12 +347,12 @@ impl Instance {
     }
 
     /// Looks at the memory that a run has left behind.
-    fn settle(
+    fn settle<T>(
         &self,
         loaded: &Rc<Loaded>,
         used_before: usize,
-        result: Result<Value, ScriptError>,
-    ) -> Result<Value, ScriptError> {
+        result: Result<T, ScriptError>,
+    ) -> Result<T, ScriptError> {
         let (lua, share) = (&self.engine.lua, self.spec.limits.memory_bytes);
         let passed = matches!(&result, Err(ScriptError::Limit { .. }));
         if !loaded.growth.note(lua, used_before, share) && !passed {
@@ -315,30 +403,27 @@ fn nothing_left(spec: &InstanceSpec) -> ScriptError {
     ScriptError::Shape { script: spec.source.name.to_string(), reason }
 }
 
-/// A call of a hook beside what follows it in the chain, which runs outside of Lua.
+/// A call of a hook beside what it waits for outside of Lua, such as what follows in the chain.
 struct Driven<'a, F> {
     run: &'a Rc<Run>,
     metered: Metered<F>,
 }
 
-impl<F: Future<Output = mlua::Result<Value>> + Unpin> Driven<'_, F> {
-    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<mlua::Result<Value>> {
+impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Driven<'_, F> {
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<mlua::Result<T>> {
         loop {
-            let next = self.run.next.take();
-            if let Next::Running(mut future) = next {
-                let Poll::Ready(response) = future.as_mut().poll(cx) else {
-                    self.run.next.replace(Next::Running(future));
-                    return Poll::Pending;
-                };
-                self.run.next.replace(Next::Answered(Box::new(response)));
-            } else {
-                self.run.next.replace(next);
+            let job = self.run.job.take();
+            if let Some(mut job) = job
+                && job.as_mut().poll(cx).is_pending()
+            {
+                self.run.job.replace(Some(job));
+                return Poll::Pending;
             }
             let tools = &self.run.tools;
             let outer = tools.current.replace(Some(Rc::clone(self.run)));
             let polled = Pin::new(&mut self.metered).poll(cx);
             tools.current.replace(outer);
-            if polled.is_ready() || !matches!(*self.run.next.borrow(), Next::Running(_)) {
+            if polled.is_ready() || self.run.job.borrow().is_none() {
                 return polled;
             }
         }

@@ -19,6 +19,8 @@ use crate::schema::Schema;
 pub(super) struct Loaded {
     pub(super) request: Option<Function>,
     pub(super) response: Option<Function>,
+    pub(super) request_body: Option<Function>,
+    pub(super) response_body: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -51,6 +53,8 @@ pub(super) fn load(
     Ok(Loaded {
         request: function("request")?,
         response: function("response")?,
+        request_body: function("request_body")?,
+        response_body: function("response_body")?,
         setup: function("setup")?,
         options,
         ctx,
@@ -101,11 +105,21 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 3] = ["setup", "request", "response"];
+const HOOKS: [&str; 5] = ["setup", "request", "response", "request_body", "response_body"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 8] =
-    ["setup", "request", "response", "schema", "expand", "alias_of", "name", "version"];
+const KEYS: [&str; 10] = [
+    "setup",
+    "request",
+    "response",
+    "request_body",
+    "response_body",
+    "schema",
+    "expand",
+    "alias_of",
+    "name",
+    "version",
+];
 
 fn evaluate(
     lua: &Lua,

@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod script;
 mod shared;
+mod stream;
 mod tools;
 mod vm;
 

@@ -3,15 +3,20 @@
 //!
 //! Must not know what scripts do with the objects.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use mlua::{AnyUserData, Value};
 
 use super::load::Loaded;
 use super::tools::Tools;
-use super::{Context, Host, Limits};
-use crate::message::{Body, LocalFuture, Request, Response};
+use super::{Context, Host, Instance, Limits};
+use crate::message::{Body, Kept, LocalFuture, Request, Response, Upgrade};
+
+/// A change of a body that is made when its message leaves the script.
+pub(super) type Change = Box<dyn FnOnce(Body) -> Body>;
 
 /// A request while a script holds it.
 pub(super) struct RequestSlot {
@@ -19,6 +24,12 @@ pub(super) struct RequestSlot {
     /// `req.headers` and `req.cookies`, once they have been asked for.
     pub(super) headers: RefCell<Option<AnyUserData>>,
     pub(super) cookies: RefCell<Option<AnyUserData>>,
+    /// Changes of the body that wait for the end of the hook.
+    pub(super) changes: RefCell<Vec<Change>>,
+    /// The body, when it is handed out from here.
+    pub(super) kept: RefCell<Option<Kept>>,
+    /// Whether the request stays here when it is sent on.
+    pub(super) stays: Cell<bool>,
     pub(super) tools: Rc<Tools>,
 }
 
@@ -30,6 +41,8 @@ pub(super) struct ResponseSlot {
     pub(super) cookies: RefCell<Option<AnyUserData>>,
     /// The body that came, once the script has replaced it.
     pub(super) replaced: RefCell<Option<Body>>,
+    /// Changes of the body that wait for the end of the hook.
+    pub(super) changes: RefCell<Vec<Change>>,
     pub(super) tools: Rc<Tools>,
 }
 
@@ -45,35 +58,35 @@ pub(super) struct Run {
     /// The place in the chain, for `ctx.next()`; none in a `response` hook.
     pub(super) position: Option<usize>,
     pub(super) request: RefCell<Option<Rc<RequestSlot>>>,
-    pub(super) next: RefCell<Next>,
+    /// What the hook waits for outside of Lua; the driver of the hook polls it.
+    pub(super) job: RefCell<Option<LocalFuture<'static, ()>>>,
+    /// The answer that the script holds.
+    pub(super) answer: RefCell<Option<Rc<ResponseSlot>>>,
+    pub(super) instance: Rc<Instance>,
     pub(super) tools: Rc<Tools>,
-}
-
-/// How far `ctx.next()` has come.
-#[derive(Default)]
-pub(super) enum Next {
-    /// It was not called.
-    #[default]
-    Idle,
-    /// What follows is running; the driver of the hook polls it, outside of Lua.
-    Running(LocalFuture<'static, Response>),
-    /// The answer is there and will be handed to the script.
-    Answered(Box<Response>),
-    /// The script holds the answer.
-    Held(Rc<ResponseSlot>),
 }
 
 /// Why an object can no longer be used.
 pub(super) const REQUEST_OVER: &str =
     "this request is over: req cannot be used after its hook or after ctx.next()";
+/// Why a request cannot be sent again.
+const BODY_SENT: &str =
+    "the body of the request has been sent already; req:buffer() lets it be sent again";
 /// Why an object can no longer be used.
 pub(super) const RESPONSE_OVER: &str =
     "this response is over: res cannot be used after it was returned or its hook has ended";
 
 impl RequestSlot {
     pub(super) fn new(request: Request, tools: Rc<Tools>) -> Rc<Self> {
-        let (headers, cookies) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { request: RefCell::new(Some(request)), headers, cookies, tools })
+        Rc::new(Self {
+            request: RefCell::new(Some(request)),
+            headers: RefCell::default(),
+            cookies: RefCell::default(),
+            changes: RefCell::default(),
+            kept: RefCell::default(),
+            stays: Cell::default(),
+            tools,
+        })
     }
 
     /// Looks at the request.
@@ -106,8 +119,44 @@ impl RequestSlot {
 
     /// Takes the request out; all objects of it say from now on that it is over.
     pub(super) fn take(&self) -> Option<Request> {
+        let body = self.take_body();
         self.forget_objects();
-        self.request.take()
+        let mut request = self.request.take()?;
+        request.body = body.unwrap_or_default();
+        Some(request)
+    }
+
+    /// The request to send on: itself, or a copy of it when it stays.
+    ///
+    /// # Errors
+    /// When it was sent on already, or its body was and cannot be sent again.
+    fn send(&self) -> mlua::Result<Request> {
+        let sent = || mlua::Error::runtime("ctx.next() has sent the request on already");
+        if !self.stays.get() {
+            return self.take().ok_or_else(sent);
+        }
+        if self.kept.borrow().is_none() {
+            let body = self.take_body().unwrap_or_default();
+            self.kept.replace(Some(Kept::of(body)));
+        }
+        let body = self.kept.borrow().as_ref().and_then(Kept::body);
+        let body = body.ok_or_else(|| mlua::Error::runtime(BODY_SENT))?;
+        let mut request = self.request.borrow_mut();
+        let request = request.as_mut().ok_or_else(sent)?;
+        let mut copy = request.copy();
+        copy.body = body;
+        copy.upgrade = share(&mut request.upgrade);
+        Ok(copy)
+    }
+
+    /// Takes the body out, with all changes made.
+    pub(super) fn take_body(&self) -> Option<Body> {
+        let body = match self.kept.take() {
+            Some(kept) => kept.body(),
+            None => self.request.borrow_mut().as_mut().map(|r| std::mem::take(&mut r.body)),
+        };
+        let changes = self.changes.take();
+        body.map(|body| changes.into_iter().fold(body, |body, change| change(body)))
     }
 
     /// Lets go of the objects that point back here.
@@ -117,11 +166,26 @@ impl RequestSlot {
     }
 }
 
+/// Lets the client's side of an upgrade go with whichever copy of the request needs it first.
+fn share(upgrade: &mut Option<Upgrade>) -> Option<Upgrade> {
+    let shared = Rc::new(Cell::new(Some(upgrade.take()?)));
+    let [own, other] = [Rc::clone(&shared), shared].map(|shared| -> Upgrade {
+        Box::pin(async move {
+            match shared.take() {
+                Some(upgrade) => upgrade.await,
+                None => Err(std::io::ErrorKind::ConnectionAborted.into()),
+            }
+        })
+    });
+    *upgrade = Some(own);
+    Some(other)
+}
+
 impl ResponseSlot {
     pub(super) fn new(response: Response, tools: Rc<Tools>) -> Rc<Self> {
         let (headers, cookies) = (RefCell::default(), RefCell::default());
         let (response, replaced) = (RefCell::new(Some(response)), RefCell::default());
-        Rc::new(Self { response, headers, cookies, replaced, tools })
+        Rc::new(Self { response, headers, cookies, replaced, changes: RefCell::default(), tools })
     }
 
     /// Looks at the response.
@@ -154,9 +218,25 @@ impl ResponseSlot {
 
     /// Takes the response out; all objects of it say from now on that it is over.
     pub(super) fn take(&self) -> Option<Response> {
+        let body = self.take_body();
+        let mut response = self.take_unchanged()?;
+        response.body = body.unwrap_or_default();
+        Some(response)
+    }
+
+    /// Takes the response out without the changes of its body that are still to be made.
+    pub(super) fn take_unchanged(&self) -> Option<Response> {
         self.headers.take();
         self.cookies.take();
+        self.changes.take();
         self.response.take()
+    }
+
+    /// Takes the body out, with all changes made.
+    pub(super) fn take_body(&self) -> Option<Body> {
+        let body = self.response.borrow_mut().as_mut().map(|r| std::mem::take(&mut r.body));
+        let changes = self.changes.take();
+        body.map(|body| changes.into_iter().fold(body, |body, change| change(body)))
     }
 }
 
@@ -165,41 +245,69 @@ impl Run {
     ///
     /// # Errors
     /// When this is no `request` hook, or when it has been sent on already.
-    pub(super) fn begin_next(&self) -> mlua::Result<()> {
+    pub(super) fn send_next(&self) -> mlua::Result<LocalFuture<'static, Response>> {
         let Some(position) = self.position else {
             return Err(mlua::Error::runtime("ctx.next() belongs to request hooks"));
         };
-        let request = self.request.borrow().as_ref().and_then(|slot| slot.take());
-        let Some(request) = request else {
-            return Err(mlua::Error::runtime("ctx.next() has sent the request on already"));
-        };
-        let host: Rc<dyn Host> = match &*self.cx.borrow() {
-            Some(cx) => Rc::clone(&cx.host),
-            None => return Err(mlua::Error::runtime(REQUEST_OVER)),
-        };
-        self.next.replace(Next::Running(host.next(position, request)));
-        Ok(())
+        let host = self.host()?;
+        Ok(host.next(position, self.send()?))
     }
 
-    /// Hands the answer of what follows to the script, once.
-    pub(super) fn take_answer(&self) -> Option<Rc<ResponseSlot>> {
-        let next = self.next.take();
-        let Next::Answered(response) = next else {
-            self.next.replace(next);
-            return None;
-        };
-        let slot = ResponseSlot::new(*response, Rc::clone(&self.tools));
-        self.next.replace(Next::Held(Rc::clone(&slot)));
-        Some(slot)
+    /// Sends the request to a service; `None` when there is no such service. A name without
+    /// provider is looked for at the middleware's own.
+    ///
+    /// # Errors
+    /// When this is no `request` hook, or when it has been sent on already.
+    pub(super) fn send_to(
+        &self,
+        service: &str,
+    ) -> mlua::Result<Option<LocalFuture<'static, Response>>> {
+        if self.position.is_none() {
+            return Err(mlua::Error::runtime("ctx.service() belongs to request hooks"));
+        }
+        let host = self.host()?;
+        let request = self.send()?;
+        Ok(match (service.contains('@'), self.name.rsplit_once('@')) {
+            (false, Some((_, provider))) => host.service(&format!("{service}@{provider}"), request),
+            _ => host.service(service, request),
+        })
+    }
+
+    fn send(&self) -> mlua::Result<Request> {
+        match &*self.request.borrow() {
+            Some(slot) => slot.send(),
+            None => Err(mlua::Error::runtime(REQUEST_OVER)),
+        }
+    }
+
+    fn host(&self) -> mlua::Result<Rc<dyn Host>> {
+        match &*self.cx.borrow() {
+            Some(cx) => Ok(Rc::clone(&cx.host)),
+            None => Err(mlua::Error::runtime(REQUEST_OVER)),
+        }
+    }
+
+    /// Waits for something outside of Lua. A hook waits for one thing at a time.
+    pub(super) fn outside<T: 'static, F: Future<Output = T> + 'static>(
+        &self,
+        future: F,
+    ) -> impl Future<Output = T> + use<T, F> {
+        let outcome = Rc::new(Cell::new(None));
+        let told = Rc::clone(&outcome);
+        self.job.replace(Some(Box::pin(async move { told.set(Some(future.await)) })));
+        poll_fn(move |_| outcome.take().map_or(Poll::Pending, Poll::Ready))
+    }
+
+    /// Hands an answer to the script.
+    pub(super) fn hold(&self, response: Response) -> Rc<ResponseSlot> {
+        let slot = ResponseSlot::new(response, Rc::clone(&self.tools));
+        self.answer.replace(Some(Rc::clone(&slot)));
+        slot
     }
 
     /// The answer that `ctx.next()` brought, when the script has not passed it on.
     pub(super) fn unreturned(&self) -> Option<Response> {
-        match self.next.take() {
-            Next::Held(slot) => slot.take(),
-            Next::Answered(response) => Some(*response),
-            Next::Idle | Next::Running(_) => None,
-        }
+        self.answer.take().and_then(|slot| slot.take())
     }
 
     /// The table that scripts of one request share.
@@ -238,7 +346,8 @@ impl Run {
     /// Ends the objects of this run.
     pub(super) fn end(&self) {
         self.cx.take();
-        self.next.take();
+        self.job.take();
+        self.answer.take();
         if let Some(slot) = self.request.take() {
             slot.forget_objects();
         }

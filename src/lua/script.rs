@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::message::Failure;
 use crate::schema::Schema;
 
 /// A script's text with the name errors are told under.
@@ -120,6 +121,12 @@ pub enum ScriptError {
     /// It failed while it ran; the text holds script and line.
     #[error("{0}")]
     Run(String),
+    /// The body of the request failed while the script waited for it.
+    #[error("reading the body of the request: {failure}")]
+    Body {
+        /// What the client is told.
+        failure: Failure,
+    },
     /// It passed a limit.
     #[error("{script}: {limit}")]
     Limit {

@@ -1,6 +1,7 @@
 //! Scripts run against requests made here.
 
 mod auth;
+mod bodies;
 mod builtin;
 mod fetch;
 mod heads;

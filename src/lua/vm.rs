@@ -54,9 +54,9 @@ impl Vm {
     /// # Errors
     /// When the script does not compile, fails or passes a limit.
     pub async fn instance(&self, spec: &Arc<InstanceSpec>) -> Result<Rc<Instance>, ScriptError> {
-        let instance = Instance::new(Rc::clone(&self.engine), Arc::clone(spec));
+        let instance = Rc::new(Instance::new(Rc::clone(&self.engine), Arc::clone(spec)));
         instance.load().await?;
-        Ok(Rc::new(instance))
+        Ok(instance)
     }
 
     /// Bytes that the VM holds now, garbage included.

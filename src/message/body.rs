@@ -40,6 +40,15 @@ pub enum BodyError {
     /// Nothing came for longer than a timeout allows.
     #[error("the body did not arrive in time")]
     Timeout,
+    /// A script that works on the body failed; the log has its name and line.
+    #[error("a script failed while it worked on the body")]
+    Script,
+    /// The body is not what its content coding says.
+    #[error("the body is broken inside")]
+    Content,
+    /// What was kept of the body on our side is lost.
+    #[error("the body that was kept is lost")]
+    Lost,
 }
 
 impl Body {

@@ -38,6 +38,9 @@ const TRAILER_BYTES_MAX: usize = 64 * 1024;
 
 impl Decoder {
     /// Takes the next piece off the buffer.
+    ///
+    /// # Errors
+    /// When the coding is broken; nothing can be read after that.
     pub fn step(&mut self, buffer: &mut BytesMut) -> Result<Step, Broken> {
         loop {
             match *self {

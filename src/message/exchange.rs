@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// Facts of a client's connection, made once per connection.
 #[derive(Debug)]
@@ -60,8 +60,35 @@ pub struct Exchange {
     pub started: Instant,
     /// Notes for the access log, metrics and traces.
     pub record: RefCell<Record>,
+    /// Where answers before the answer go; none when the client cannot be told.
+    pub interim: Option<Rc<Interim>>,
     /// What is held until the exchange ends, a tunnel included.
     pub held: RefCell<Vec<Box<dyn Any>>>,
+}
+
+/// Answers before the answer, such as 103, on their way from a server to the client (RFC 9110,
+/// section 15.2).
+#[derive(Debug, Default)]
+pub struct Interim {
+    queue: RefCell<Vec<(StatusCode, HeaderMap)>>,
+}
+
+/// Answers before the answer that wait at once; a server cannot send more than are taken.
+const INTERIM_MAX: usize = 16;
+
+impl Interim {
+    /// Hands one on.
+    pub fn push(&self, status: StatusCode, headers: HeaderMap) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() < INTERIM_MAX {
+            queue.push((status, headers));
+        }
+    }
+
+    /// Takes those that wait.
+    pub fn take(&self) -> Vec<(StatusCode, HeaderMap)> {
+        self.queue.take()
+    }
 }
 
 /// Notes taken while a request is served.
@@ -91,6 +118,6 @@ impl Exchange {
     #[must_use]
     pub fn new(client: Rc<Client>) -> Self {
         let (record, held) = (RefCell::default(), RefCell::default());
-        Self { client, started: Instant::now(), record, held }
+        Self { client, started: Instant::now(), record, interim: None, held }
     }
 }

@@ -3,6 +3,8 @@
 
 use http::StatusCode;
 
+use super::BodyError;
+
 /// Who erred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -110,6 +112,40 @@ impl Failure {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::BadAnswer { .. } | Self::Script { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A word for it, which scripts see.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_)
+            | Self::NotImplemented(_)
+            | Self::HeadTooLarge
+            | Self::Version
+            | Self::ExpectationFailed => "bad_request",
+            Self::NoRouter => "no_router",
+            Self::RouterDisabled => "router_disabled",
+            Self::NoServer => "no_server",
+            Self::Connect { .. } => "connect",
+            Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::ServerClosed { .. } => "closed",
+            Self::BadAnswer { .. } => "bad_answer",
+            Self::AnswerTimeout { .. } => "timeout",
+            Self::ClientGone => "client_gone",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Script { .. } => "script",
+        }
+    }
+
+    /// What a request's body that ended early means for its answer.
+    #[must_use]
+    pub fn of_request_body(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::BodyTooLarge,
+            BodyError::Content => Self::BadRequest("the body is broken inside"),
+            BodyError::Script | BodyError::Lost => Self::Script { id: "in its body".to_owned() },
+            _ => Self::ClientGone,
         }
     }
 

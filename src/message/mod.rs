@@ -8,7 +8,9 @@ pub mod chunked;
 mod exchange;
 mod failure;
 pub mod fields;
+mod kept;
 mod rescue;
+mod spool;
 mod target;
 
 use std::future::Future;
@@ -20,9 +22,11 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use body::{Body, BodyError, BodyStream};
-pub use exchange::{Client, Exchange, Record, TlsFacts};
+pub use exchange::{Client, Exchange, Interim, Record, TlsFacts};
 pub use failure::{Failure, Side};
+pub use kept::{KeepError, Kept, Lent, ReadAhead, Room, peek, read_ahead};
 pub use rescue::{plain, rescue};
+pub use spool::Spool;
 pub use target::{Target, TargetError};
 
 /// A future that stays on its worker's thread.

@@ -16,6 +16,8 @@ pub fn rescue(failure: Failure) -> Response {
         Failure::NoServer => go_error(status, "no available server\n"),
         Failure::Script { id } => plain(status, format!("Internal Server Error ({id})\n")),
         Failure::ClientGone => plain(status, "Client Closed Request"),
+        // Go's name of 413 is older than the one of the registry.
+        Failure::BodyTooLarge => plain(status, "Request Entity Too Large"),
         _ => plain(status, status.canonical_reason().unwrap_or_default()),
     };
     response.failure = Some(failure);

@@ -152,10 +152,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         finish: &mut Option<Finish>,
     ) -> io::Result<()> {
         loop {
-            let frame = match self.frame(&mut body, head).await? {
-                None => break,
-                Some(frame) => frame,
-            };
+            let Some(frame) = self.frame(&mut body, head).await? else { break };
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {
@@ -277,6 +274,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         })
         .await
     }
+}
+
+/// The head of an answer before the answer.
+pub(super) fn interim(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let framing = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    for (name, value) in headers.iter().filter(|(name, _)| !framing.contains(name)) {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out
 }
 
 /// Notes bytes of the body.

@@ -27,7 +27,7 @@ use self::head::{Framing, Heading};
 use self::wire::{Shared, Unread, Wire};
 use super::admit::Rest;
 use super::handle::{Connection, Finish, handle};
-use crate::message::{Body, Failure, Io, Response, Upgrade, rescue};
+use crate::message::{Body, Failure, Interim, Io, Response, Upgrade, rescue};
 
 /// Bytes of a request's body that are read and dropped, so that the connection can be kept.
 const DRAIN_BYTES_MAX: u64 = 256 * 1024;
@@ -138,9 +138,11 @@ where
         }
     };
     let (switch, upgrade) = if upgrades { switch() } else { (None, None) };
-    let Some((response, finish)) =
-        respond(wire, pin!(handle(connection, head, Rest { body, upgrade }))).await?
-    else {
+    // HTTP/1.0 knows one answer only.
+    let interim = (version == ::http::Version::HTTP_11).then(Rc::<Interim>::default);
+    let rest = Rest { body, upgrade, interim: interim.clone() };
+    let answer = pin!(handle(connection, head, rest));
+    let Some((response, finish)) = respond(wire, answer, interim.as_deref()).await? else {
         return Ok(Next::Gone);
     };
     let after = match keeps {
@@ -175,24 +177,33 @@ fn switch() -> (Option<Switch>, Option<Upgrade>) {
     (Some(switch), Some(Box::pin(upgrade)))
 }
 
-/// Waits for the answer; `None` when the client leaves before it.
+/// Waits for the answer, and says what comes before it; `None` when the client leaves meanwhile.
 async fn respond<S>(
     wire: &Shared<S>,
     mut answer: std::pin::Pin<&mut impl Future<Output = (Response, Finish)>>,
+    interim: Option<&Interim>,
 ) -> io::Result<Option<(Response, Finish)>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut answered = None;
     poll_fn(|cx| {
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(Ok(Some(answer)));
+        if answered.is_none()
+            && let Poll::Ready(answer) = answer.as_mut().poll(cx)
+        {
+            answered = Some(answer);
         }
         let mut wire = wire.borrow_mut();
-        // What was said meanwhile, such as 100 Continue, goes out now.
-        if let Poll::Ready(Err(error)) = wire.poll_flush_out(cx) {
-            return Poll::Ready(Err(io::Error::other(error)));
+        for (status, headers) in interim.map(Interim::take).unwrap_or_default() {
+            wire.say(&answer::interim(status, &headers));
         }
-        if wire.is_gone(cx) { Poll::Ready(Ok(None)) } else { Poll::Pending }
+        // What was said meanwhile, such as 100 Continue, goes out before the answer.
+        match wire.poll_flush_out(cx) {
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+            Poll::Ready(Ok(())) if answered.is_some() => return Poll::Ready(Ok(answered.take())),
+            _ => {}
+        }
+        if answered.is_none() && wire.is_gone(cx) { Poll::Ready(Ok(None)) } else { Poll::Pending }
     })
     .await
 }

@@ -1,15 +1,14 @@
 //! `ctx`: what a hook gets beside the message. A script has one, which speaks of the run that
 //! uses it.
 
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::task::Poll;
+use std::rc::{Rc, Weak};
 
 use mlua::{Lua, LuaString, Table, Value};
 
 use super::{Doc, ResponseObject, Section};
 use crate::lua::run::Run;
 use crate::lua::tools::Tools;
+use crate::message::Response;
 
 /// A field of `ctx`.
 struct Field {
@@ -60,9 +59,20 @@ const FIELDS: &[Field] = &[
             name: "next",
             signature: "ctx.next() -> res",
             text: "Sends the request on to what follows, waits, and returns the response. It \
-                   belongs to `request` hooks and can be called once. The script may change the \
-                   response; it should return it.",
+                   belongs to `request` hooks and can be called once, or as often as needed after \
+                   `req:keep()`. The script may change the response; it should return it.",
             example: "local res = ctx.next(); res.headers[\"X-Via\"] = \"me\"; return res",
+        },
+        value: Source::Fixed,
+    },
+    Field {
+        doc: Doc {
+            name: "service",
+            signature: "ctx.service(name: string) -> res?",
+            text: "Sends the request to a service instead of what follows, as `ctx.next()` does. \
+                   A name without provider is one of the middleware's own provider. Nil when \
+                   there is no such service.",
+            example: "return ctx.service(\"maintenance@file\") or respond(503)",
         },
         value: Source::Fixed,
     },
@@ -93,6 +103,9 @@ const FIELDS: &[Field] = &[
     },
 ];
 
+/// Those fields that are functions, which all scripts share.
+const FUNCTIONS: [&str; 2] = ["next", "service"];
+
 /// What users read about it.
 pub(super) fn section() -> Section {
     let entries = FIELDS.iter().map(|field| &field.doc).collect();
@@ -119,7 +132,9 @@ pub(in crate::lua) fn table(
     let ctx = lua.create_table()?;
     ctx.raw_set("options", options)?;
     ctx.raw_set("name", name)?;
-    ctx.raw_set("next", meta.raw_get::<Value>("next")?)?;
+    for name in FUNCTIONS {
+        ctx.raw_set(name, meta.raw_get::<Value>(name)?)?;
+    }
     ctx.set_metatable(Some(meta))?;
     ctx.set_readonly(true);
     Ok(ctx)
@@ -141,6 +156,7 @@ fn common(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
     let meta = lua.create_table()?;
     meta.raw_set("__metatable", false)?;
     meta.raw_set("next", next(lua, tools)?)?;
+    meta.raw_set("service", service(lua, tools)?)?;
     let tools = Rc::downgrade(tools);
     let index = lua.create_function(move |lua, (_, name): (Value, LuaString)| {
         let field = FIELDS.iter().find(|field| name == field.doc.name);
@@ -164,25 +180,46 @@ fn common(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
 fn next(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
     let tools = Rc::downgrade(tools);
     lua.create_async_function(move |lua, ()| {
-        let begun = tools.upgrade().map(|tools| -> mlua::Result<Rc<Run>> {
-            tools.gate.may_wait(&lua)?;
-            let run = tools.current.borrow().clone();
-            let run = run.ok_or_else(|| mlua::Error::runtime("no request runs"))?;
-            run.begin_next()?;
-            Ok(run)
+        let begun = running(&tools, &lua).and_then(|run| {
+            let answer = run.outside(run.send_next()?);
+            Ok((Rc::downgrade(&run), answer))
         });
         async move {
-            let Some(begun) = begun else {
-                return Err(mlua::Error::runtime("the VM has ended"));
-            };
-            // Weak: the run itself must be able to end while this waits.
-            let run = Rc::downgrade(&begun?);
-            let slot = poll_fn(move |_| match run.upgrade().and_then(|run| run.take_answer()) {
-                Some(slot) => Poll::Ready(slot),
-                None => Poll::Pending,
-            });
-            Ok(ResponseObject(slot.await))
+            let (run, answer) = begun?;
+            held(&run, answer.await)
         }
     })
     .map(Value::Function)
+}
+
+fn service(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
+    let tools = Rc::downgrade(tools);
+    lua.create_async_function(move |lua, name: LuaString| {
+        let begun = running(&tools, &lua).and_then(|run| {
+            let answer = run.send_to(&name.to_str()?)?.map(|answer| run.outside(answer));
+            Ok((Rc::downgrade(&run), answer))
+        });
+        async move {
+            let (run, answer) = begun?;
+            match answer {
+                Some(answer) => held(&run, answer.await).map(Some),
+                None => Ok(None),
+            }
+        }
+    })
+    .map(Value::Function)
+}
+
+/// The run that asks, which may wait.
+fn running(tools: &Weak<Tools>, lua: &Lua) -> mlua::Result<Rc<Run>> {
+    let tools = tools.upgrade().ok_or_else(|| mlua::Error::runtime("the VM has ended"))?;
+    tools.gate.may_wait(lua)?;
+    let run = tools.current.borrow().clone();
+    run.ok_or_else(|| mlua::Error::runtime("no request runs"))
+}
+
+/// Weak: the run itself must be able to end while a script waits.
+fn held(run: &Weak<Run>, answer: Response) -> mlua::Result<ResponseObject> {
+    let run = run.upgrade().ok_or_else(|| mlua::Error::runtime("the request has ended"))?;
+    Ok(ResponseObject(run.hold(answer)))
 }

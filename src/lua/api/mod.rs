@@ -4,6 +4,10 @@
 //! An area is a file. Must not know any middleware.
 
 mod answer;
+mod bodies;
+mod body;
+pub(super) mod chunk;
+mod content;
 pub(super) mod context;
 mod cookies;
 mod crypto;
@@ -95,6 +99,7 @@ const MODULES: &[Module] = &[
     answer::MODULE,
     log::MODULE,
     re::MODULE,
+    content::MODULE,
     predicate::MODULE,
     json::MODULE,
     encoding::BASE64,
@@ -116,6 +121,7 @@ pub fn sections() -> Vec<Section> {
     let mut sections = vec![
         request::OBJECT.section(),
         response::OBJECT.section(),
+        bodies::Bodies::<ResponseObject>::OBJECT.section(),
         headers::OBJECT.section(),
         cookies::REQUEST_COOKIES.section(),
         cookies::RESPONSE_COOKIES.section(),
@@ -140,13 +146,18 @@ impl<T> Object<T> {
     /// Puts all members into the registry of the object's type.
     fn register(&self, registry: &mut UserDataRegistry<T>, others: &Others<T>) {
         let mut members = Members::new();
-        for member in self.members {
-            (member.add)(&mut members);
-        }
+        self.collect(&mut members);
         members.install(registry, others);
     }
 
-    fn section(&'static self) -> Section {
+    /// Adds all members to those of the object's type.
+    fn collect(&self, members: &mut Members<T>) {
+        for member in self.members {
+            (member.add)(members);
+        }
+    }
+
+    fn section(&self) -> Section {
         let entries = self.members.iter().map(|member| &member.doc).collect();
         Section { name: self.name, text: self.text, entries }
     }

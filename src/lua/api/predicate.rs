@@ -56,8 +56,8 @@ pub(super) const COMPILED: Object<Compiled> = Object {
                    that do not matter are not called.",
             example: "if again:test({ Tries = tries }) then return retry() end",
         },
-        add: |registry| {
-            registry.method("test", |lua, compiled, facts: Table| {
+        add: |members| {
+            members.method("test", |lua, compiled, facts: Table| {
                 compiled.0.test(&mut |name, arguments| ask(lua, &facts, name, arguments))
             });
         },

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use http::{Method, Version};
 use mlua::{Lua, LuaString, UserData, UserDataRegistry, Value};
 
+use super::bodies::Bodies;
 use super::cookies::RequestCookies;
 use super::headers::{Headers, set_host};
-use super::members::Others;
+use super::members::{Members, Others};
 use super::url;
 use super::{Doc, Member, Object};
 use crate::lua::run::RequestSlot;
@@ -18,7 +19,8 @@ pub(in crate::lua) struct RequestObject(pub(in crate::lua) Rc<RequestSlot>);
 
 pub(super) const OBJECT: Object<RequestObject> = Object {
     name: "req",
-    text: "The request. It can be used until its hook ends or has called `ctx.next()`.",
+    text: "The request. It can be used until its hook ends or has called `ctx.next()`, unless \
+           `req:keep()` was called before.",
     members: &[
         Member {
             doc: Doc {
@@ -315,12 +317,48 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 });
             },
         },
+        Member {
+            doc: Doc {
+                name: "retry_attempts",
+                signature: "req.retry_attempts = number",
+                text: "Tells the access log how often the request was sent again.",
+                example: "req.retry_attempts = tries - 1",
+            },
+            add: |members| {
+                members.setter("retry_attempts", |_, req, count: u32| {
+                    req.0.with(|request| {
+                        request.exchange.record.borrow_mut().retry_attempts = count;
+                        Ok(())
+                    })
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "keep",
+                signature: "req:keep()",
+                text: "Lets the request stay here when `ctx.next()` or `ctx.service()` sends it, \
+                       so that it can be looked at, changed and sent again. Its body can be sent \
+                       again when `req:buffer()` has read it, or when nothing of it went out.",
+                example: "req:keep(); local res = ctx.next(); if res.error then res = ctx.next() end",
+            },
+            add: |members| {
+                members.method("keep", |_, req, ()| {
+                    req.0.with(|_| Ok(()))?;
+                    req.0.stays.set(true);
+                    Ok(())
+                });
+            },
+        },
     ],
 };
 
 impl UserData for RequestObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry, &Others::NONE);
+        let mut members = Members::new();
+        OBJECT.collect(&mut members);
+        Bodies::OBJECT.collect(&mut members);
+        members.install(registry, &Others::NONE);
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::rc::Rc;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use mlua::{LuaString, UserData, UserDataRegistry};
 
 use super::answer::status_of;
+use super::bodies::Bodies;
+use super::body::{Held, forget_length};
 use super::cookies::ResponseCookies;
 use super::headers::Headers;
-use super::members::Others;
+use super::members::{Members, Others};
 use super::{Doc, Member, Object};
 use crate::lua::run::ResponseSlot;
+use crate::message::{Failure, Response};
 
 /// `res` of one run, or a response that a script made.
 pub(in crate::lua) struct ResponseObject(pub(in crate::lua) Rc<ResponseSlot>);
@@ -80,22 +82,35 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
             doc: Doc {
                 name: "body",
                 signature: "res.body = string",
-                text: "Assigning replaces the body; its length is told anew. A response that was \
-                       compressed needs its `Content-Encoding` removed as well. Bodies cannot be \
-                       read yet.",
+                text: "Assigning replaces the body, as `res:replace` does.",
                 example: "res.body = \"gone\\n\"",
             },
             add: |members| {
                 members.setter("body", |_, res, body: LuaString| {
-                    let body = bytes::Bytes::copy_from_slice(&body.as_bytes());
                     res.0.with_mut(|response| {
-                        response.headers.remove(CONTENT_LENGTH);
-                        response.headers.remove(TRANSFER_ENCODING);
-                        let old = std::mem::replace(&mut response.body, body.into());
-                        // The body that came is what `onError: skip` puts back.
-                        res.0.replaced.borrow_mut().get_or_insert(old);
+                        forget_length(&mut response.headers);
                         Ok(())
-                    })
+                    })?;
+                    res.0.exchange(bytes::Bytes::copy_from_slice(&body.as_bytes()).into());
+                    Ok(())
+                });
+            },
+        },
+        Member {
+            doc: Doc {
+                name: "error",
+                signature: "res.error: string?",
+                text: "Why there is no answer of a server, nil when there is one. No server has \
+                       seen the request: `connect`, `connect_timeout`, `no_server`, `no_router`, \
+                       `router_disabled`. \
+                       It may have seen it: `closed`, `timeout`, `bad_answer`. Not the server's \
+                       doing: `bad_request`, `client_gone`, `body_too_large`, `script`.",
+                example: "if res.error == \"connect\" then return respond(503) end",
+            },
+            add: |members| {
+                members.getter("error", |_, res| {
+                    let word = |response: &Response| response.failure.as_ref().map(Failure::word);
+                    res.0.with(|response| Ok(word(response)))
                 });
             },
         },
@@ -104,6 +119,9 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
 
 impl UserData for ResponseObject {
     fn register(registry: &mut UserDataRegistry<Self>) {
-        OBJECT.register(registry, &Others::NONE);
+        let mut members = Members::new();
+        OBJECT.collect(&mut members);
+        Bodies::OBJECT.collect(&mut members);
+        members.install(registry, &Others::NONE);
     }
 }

@@ -30,6 +30,9 @@ pub(in crate::lua) struct Held {
     key: Arc<[u8]>,
 }
 
+/// Counts by key.
+type Shard = Mutex<HashMap<Arc<[u8]>, u64>>;
+
 impl Concurrency {
     /// Counts one more under a key, when there are fewer than `max`.
     pub(in crate::lua) fn acquire(&self, key: &[u8], max: u64) -> Option<Held> {
@@ -54,7 +57,7 @@ impl Concurrency {
 }
 
 impl Counters {
-    fn shard(&self, key: &[u8]) -> Option<&Mutex<HashMap<Arc<[u8]>, u64>>> {
+    fn shard(&self, key: &[u8]) -> Option<&Shard> {
         let hash = usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or_default();
         self.shards.get(hash % SHARDS)
     }

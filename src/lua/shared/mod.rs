@@ -49,6 +49,9 @@ pub struct Shared {
     room: Arc<Room>,
 }
 
+/// Something that is shared by its type and name.
+type Shelved = Arc<dyn Any + Send + Sync>;
+
 impl Shared {
     /// No state yet.
     #[must_use]
@@ -73,7 +76,7 @@ impl Shared {
 /// What one instance has opened.
 #[derive(Debug)]
 pub(super) struct Scope {
-    opened: Mutex<HashMap<(TypeId, Box<str>), Arc<dyn Any + Send + Sync>>>,
+    opened: Mutex<HashMap<(TypeId, Box<str>), Shelved>>,
     room: Arc<Room>,
 }
 

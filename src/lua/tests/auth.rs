@@ -1,5 +1,7 @@
 //! The scripts that let requests pass or not.
 
+use std::rc::Rc;
+
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
@@ -94,7 +96,7 @@ fn proof(challenge: &str, password: &str, uri: &str, nc: &str) -> String {
     )
 }
 
-async fn asked(instance: &Instance, uri: &str, authorization: &str) -> Flow {
+async fn asked(instance: &Rc<Instance>, uri: &str, authorization: &str) -> Flow {
     let line = format!("GET h{uri}");
     instance.request(&context(), 0, request(&line, &[("Authorization", authorization)])).await
 }

@@ -241,7 +241,10 @@ fn certificates_are_told_of() {
     let facts = "Subject%3D%22C%3DDE%2CO%3DAn+Org%2CCN%3Done%22%3BIssuer%3D%22CN%3Done%22%3B\
                  SerialNumber%3D%224711%22%3BNB%3D%221609459200%22%3BNA%3D%222461449600%22%3B\
                  SAN%3D%22cli.test%2C10.0.0.1%22";
-    let got = passed(flow(written("passTLSClientCert", &options), with_chain(&[der.clone()])));
+    let got = passed(flow(
+        written("passTLSClientCert", &options),
+        with_chain(std::slice::from_ref(&der)),
+    ));
     let (pem, info) = ("x-forwarded-tls-client-cert", "x-forwarded-tls-client-cert-info");
     check(&got.headers, &[(pem, Some(&*told)), (info, Some(facts))], "one");
     let got = passed(flow(written("passTLSClientCert", &options), with_chain(&[der.clone(), der])));

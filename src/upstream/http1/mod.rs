@@ -22,14 +22,15 @@ use super::forwarding::{Forwarding, has_no_body, is_replayable};
 use super::pool::{Origin, Pools};
 use super::stream::{Probe, Stream};
 use super::{Endpoint, STALE_RETRIES_MAX, failures, tunnel};
-use crate::message::{Body, Failure, Request, Response};
+use crate::message::{Body, Failure, Interim, Request, Response};
 
 /// An answer's head may be this long at most; Go's limit is 10 MiB, nginx's 4 to 8 KiB.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// Sends a request over an idle or a fresh connection, or over the one at hand.
 ///
-/// 1xx answers other than 101 are passed over, since the server half cannot hand them on.
+/// 1xx answers other than 100 and 101 are handed to the client's side of the exchange; a client
+/// that waits for 100 is told by us, when its body is asked for.
 pub(super) async fn send<S: Stream>(
     pools: &Rc<Pools>,
     endpoint: &Arc<Endpoint>,
@@ -81,6 +82,8 @@ impl Call<'_> {
         }
         let mut pump = (!body.is_empty()).then(|| Pump::new(body, framing));
         let streams = pump.is_some();
+        let interim = request.exchange.interim.clone();
+        let interim = interim.as_deref();
         let mut tries = 0;
         let answer = loop {
             let idle = at_hand.take().or_else(|| {
@@ -91,7 +94,7 @@ impl Call<'_> {
                 Some(idle) => idle,
                 None => (S::open(self.endpoint).await?, Origin::Fresh),
             };
-            match self.exchange(stream, origin, &scratch, &mut pump).await {
+            match self.exchange(stream, origin, &scratch, &mut pump, interim).await {
                 Ok(answer) => break answer,
                 Err(Trouble::Stale) if replayable && !streams && tries < STALE_RETRIES_MAX => {
                     tries += 1;
@@ -104,13 +107,14 @@ impl Call<'_> {
         self.respond(request, answer)
     }
 
-    /// Writes the request and reads the answer's head, passing over 1xx answers.
+    /// Writes the request and reads the answer's head, handing on 1xx answers.
     async fn exchange<S: Stream>(
         &self,
         mut stream: S,
         origin: Origin,
         head: &[u8],
         pump: &mut Option<Pump>,
+        interim: Option<&Interim>,
     ) -> Result<Answer<S>, Trouble> {
         if stream.write_all(head).await.is_err() || stream.flush().await.is_err() {
             return Err(match origin {
@@ -135,6 +139,11 @@ impl Call<'_> {
             };
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 break head;
+            }
+            if let Some(interim) = interim
+                && head.status != StatusCode::CONTINUE
+            {
+                interim.push(head.status, head.headers);
             }
         };
         Ok(Answer { head, stream, rest: buffer, pump: pump.take() })

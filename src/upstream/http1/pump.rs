@@ -12,7 +12,7 @@ use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
 use super::head::BodyFraming;
-use crate::message::{Body, BodyError, Failure};
+use crate::message::{Body, Failure};
 
 /// A body that is being sent.
 pub(super) struct Pump {
@@ -75,7 +75,7 @@ impl Pump {
                 None => self.end(None),
                 Some(Err(error)) => {
                     self.state = State::Broken;
-                    return Poll::Ready(PumpEnd::ClientFailed(failure(error)));
+                    return Poll::Ready(PumpEnd::ClientFailed(Failure::of_request_body(error)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.push(data),
@@ -141,12 +141,5 @@ impl Pump {
             self.pieces.pop_front();
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-fn failure(error: BodyError) -> Failure {
-    match error {
-        BodyError::TooLarge => Failure::BodyTooLarge,
-        _ => Failure::ClientGone,
     }
 }

@@ -24,7 +24,7 @@ use super::endpoint::Scheme;
 use super::forwarding::{has_no_body, is_replayable};
 use super::stream::Encrypted;
 use super::{Endpoint, Forwarding, Pools, failures, tls};
-use crate::message::{Body, BodyError, Failure, Request, Response};
+use crate::message::{Body, Failure, Request, Response};
 
 pub(super) use self::connection::{Connections, Lease};
 
@@ -164,10 +164,8 @@ fn setback(
         return Setback::Untouched(failures::closed(endpoint));
     }
     let error = error.into_error();
-    match upload.failure() {
-        Some(BodyError::TooLarge) => return Setback::Failed(Failure::BodyTooLarge),
-        Some(_) => return Setback::Failed(Failure::ClientGone),
-        None => {}
+    if let Some(error) = upload.failure() {
+        return Setback::Failed(Failure::of_request_body(error));
     }
     let (lost, refused) = (is_lost(&error), is_refused(&error));
     if lost || (refused && words(&error).starts_with(GOODBYE)) {

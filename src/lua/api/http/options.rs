@@ -155,7 +155,7 @@ fn tls_client(tls: &Table, transport: &mut ServersTransport) -> mlua::Result<()>
             "cert" => cert = pem(name, &value)?,
             "key" => key = pem(name, &value)?,
             "insecureSkipVerify" => {
-                transport.insecure_skip_verify = value.as_boolean() == Some(true)
+                transport.insecure_skip_verify = value.as_boolean() == Some(true);
             }
             // Deprecated, without effect, and warned of when options are decoded.
             "caOptional" => {}
