@@ -169,7 +169,7 @@ return {
     },
     preserveLocationHeader = {
       type = "boolean", default = false,
-      doc = "Whether Location of an answer stays as it is; else it is made absolute by the address.",
+      doc = "Whether Location of an answer stays as it is; else the address makes it absolute.",
     },
     preserveRequestMethod = {
       type = "boolean", default = false,

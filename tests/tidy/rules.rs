@@ -248,6 +248,7 @@ fn one_server(_: &House, source: &Source) -> Findings {
 const ALSO_OTHERS: &[(&str, &str)] = &[
     ("headers", "a field of messages in the scripting API"),
     ("errors", "a field of elements in the API's answers"),
+    ("hmac", "a function of the scripting API"),
 ];
 
 fn middlewares(house: &House, source: &Source) -> Findings {

@@ -233,7 +233,10 @@ fn forward_auth_refuses() {
     check(json!({"address": moved}), 302, Some("http://a:1/x/in"), body);
     let kept = json!({"address": moved, "preserveLocationHeader": true});
     check(kept, 302, Some("in"), body);
-    let sign_in = |status: u16| json!({"address": format!("http://a/{status}"), "authSigninURL": "https://s.test/in"});
+    let sign_in = |status: u16| {
+        let address = format!("http://a/{status}");
+        json!({"address": address, "authSigninURL": "https://s.test/in"})
+    };
     check(sign_in(401), 302, Some("https://s.test/in"), "Found");
     check(sign_in(403), 403, None, body);
     check(json!({"address": "http://down.test"}), 500, None, "");

@@ -33,7 +33,7 @@ pub(super) const MODULE: Module = Module {
                        without it), `timeout` (\"30s\"). `limits.fetches` counts requests. \
                        Addresses of the link (169.254.0.0/16, fe80::/10) and those at which \
                        clouds tell machines their secrets are refused.",
-                example: "local res, why = http.fetch(\"https://a.example/\", { timeout = \"2s\" })",
+                example: "local res, why = http.fetch(\"https://a.test/\", { timeout = \"2s\" })",
             },
             make: |lua, tools| {
                 let tools = Rc::downgrade(tools);
