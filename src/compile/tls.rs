@@ -136,7 +136,8 @@ mod tests {
 
     use super::*;
     use crate::compile::{Catalog, IsDefault, Memory, RouterRules, Scripts, compile};
-    use crate::model::{Dynamic, ElementStatus, RouterTls, merge};
+    use crate::config::Transport;
+    use crate::model::{Dynamic, ElementStatus, RouterTls, TcpServersTransport, merge};
     use crate::snapshot::Snapshot;
     use crate::value::decode;
 
@@ -144,6 +145,7 @@ mod tests {
     fn catalog() -> Catalog {
         let entrypoint = |name: &str, options: Option<&str>| EntrypointFacts {
             name: name.into(),
+            transport: Transport::Tcp,
             default: if name == "first" { IsDefault::Yes } else { IsDefault::No },
             middlewares: Vec::new(),
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
@@ -151,9 +153,11 @@ mod tests {
         };
         Catalog {
             scripts: Scripts::default(),
+            tcp_scripts: Scripts::default(),
             internals: HashMap::new(),
             entrypoints: vec![entrypoint("first", None), entrypoint("second", Some("strict"))],
             transport: Arc::default(),
+            tcp_transport: TcpServersTransport::default(),
             rules: RouterRules::default(),
             log_internals: false,
         }

@@ -31,7 +31,8 @@ fn catalog() -> Catalog {
 
 fn compile(given: &Value, memory: &mut Memory) -> Streams {
     let dynamic: Dynamic = decode(given).unwrap();
-    Streams::compile(&dynamic, &catalog(), &[], memory)
+    let (tls, _) = OptionSets::build(&dynamic.tls, &Arc::default(), None);
+    Streams::compile(&dynamic, &catalog(), &tls, &[], memory)
 }
 
 fn servers(addresses: &[&str]) -> Value {
