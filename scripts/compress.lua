@@ -50,7 +50,8 @@ end
 local function is_fit(res, state)
   local status, headers = res.status, res.headers
   if status == 204 or status == 206 or status == 304 or status < 200 then return false end
-  if headers["Content-Encoding"] or headers["Content-Range"] or res.length == 0 then return false end
+  if headers["Content-Encoding"] or headers["Content-Range"] then return false end
+  if res.length == 0 then return false end
   local kind = media_type(headers["Content-Type"])
   if kind:sub(1, 16) == "application/grpc" or state.excluded[kind] then return false end
   return not state.included or state.included[kind] == true
@@ -70,7 +71,8 @@ return {
     standalone = true,
     excludedContentTypes = {
       type = "list", of = "string", default = {},
-      doc = "Media types that are not compressed, of requests or of answers; application/grpc never is.",
+      doc = "Media types that are not compressed, of requests or of answers; "
+        .. "application/grpc never is.",
     },
     includedContentTypes = {
       type = "list", of = "string", default = {},

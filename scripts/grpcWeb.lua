@@ -116,7 +116,9 @@ return {
     local allowed = origin and (origins["*"] or origins[origin]) or false
     if req.method == "OPTIONS" then
       local asked = (headers["Access-Control-Request-Headers"] or ""):lower()
-      if origin and asked:find("x-grpc-web", 1, true) then return preflight(req, origin, allowed) end
+      if origin and asked:find("x-grpc-web", 1, true) then
+        return preflight(req, origin, allowed)
+      end
       return
     end
     local is_web, is_text, rest = parse_type(headers["Content-Type"] or "")

@@ -42,23 +42,7 @@ fn the_house_is_tidy() {
     let house = House { ranks: ranks::parse(&lib.text), files, scripts };
     println!("{}", figures::figures(&sources));
     let found: Vec<String> = sources.iter().flat_map(|source| findings(&house, source)).collect();
-    let known: Vec<&str> = KNOWN.lines().filter(|line| !line.starts_with('#')).collect();
-    let keys: Vec<String> = found.iter().filter_map(|finding| key(finding)).collect();
-    let gone: Vec<_> = known.iter().filter(|line| !keys.iter().any(|key| key == *line)).collect();
-    assert!(gone.is_empty(), "these may leave tests/tidy/known.txt: {gone:?}");
-    let is_new = |finding: &&String| !key(finding).is_some_and(|key| known.contains(&&*key));
-    let found: Vec<String> = found.iter().filter(is_new).cloned().collect();
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
-}
-
-/// Findings that stand from before; the list may only shrink.
-const KNOWN: &str = include_str!("tidy/known.txt");
-
-/// A finding without its line and words: `path [rule]`.
-fn key(finding: &str) -> Option<String> {
-    let (place, rest) = finding.split_once(": [")?;
-    let (path, rule) = (place.split(':').next()?, rest.split_once(']')?.0);
-    Some(format!("{path} [{rule}]"))
 }
 
 #[test]

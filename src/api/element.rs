@@ -141,9 +141,11 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
         return fields;
     }
     fields.insert("entryPoints".to_owned(), json!(entrypoints));
-    fields.entry("observability").or_insert_with(
-        || json!({"accessLogs": true, "metrics": true, "tracing": true, "traceVerbosity": "minimal"}),
-    );
+    let all = [("accessLogs", true), ("metrics", true), ("tracing", true)];
+    let mut observability: Map<String, Value> =
+        all.into_iter().map(|(name, on)| (name.to_owned(), on.into())).collect();
+    observability.insert("traceVerbosity".to_owned(), "minimal".into());
+    fields.entry("observability").or_insert(Value::Object(observability));
     status(&mut fields, report.status, &report.errors);
     if report.status != ElementStatus::Disabled {
         fields.insert("using".to_owned(), json!(using));

@@ -78,7 +78,8 @@ fn help() -> String {
     }
     text.push_str(
         "\nThe configuration comes from a file (--configFile, else moongate.* or traefik.* in the \
-         usual folders), else from flags,\nelse from TRAEFIK_* and MOONGATE_* variables.\n\nFlags:\n",
+         usual folders), else from flags,\nelse from TRAEFIK_* and MOONGATE_* variables.\n\n\
+         Flags:\n",
     );
     text.push_str(&usage());
     text

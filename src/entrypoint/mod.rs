@@ -1,6 +1,7 @@
 //! Entrypoints: listening sockets, workers, connections, and the HTTP server half.
 //!
-//! hyper serves HTTP/2 (`http2`), and is known to that file alone. Must not know providers or how a snapshot is made.
+//! hyper serves HTTP/2 (`http2`), and is known to that file alone. Must not know providers or how a
+//! snapshot is made.
 
 mod activity;
 mod admit;

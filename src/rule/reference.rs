@@ -41,8 +41,9 @@ const PREFACE: &str = "\
 
 A router's `rule` says which requests it takes. It is made of matchers, combined with `&&`, `||`
 and `!`; `&&` binds tighter than `||`, and parentheses change that. Matchers are named as here, all
-in lower case, all in upper case, or with an upper-case first letter alone. Arguments stand in backticks, or in double quotes with Go's
-escapes. A rule may go on in the next line after an operator, an opening parenthesis or a comma.
+in lower case, all in upper case, or with an upper-case first letter alone. Arguments stand in
+backticks, or in double quotes with Go's escapes. A rule may go on in the next line after an
+operator, an opening parenthesis or a comma.
 
 Of several routers whose rules match, the one with the greatest `priority` answers; without one, a
 rule's length in bytes is its priority. Where those are equal, the providers' order in

@@ -235,9 +235,12 @@ fn pure_core(_: &House, source: &Source) -> Findings {
 
 /// Modules that may know hyper: all others see our own messages.
 const KNOWS_HYPER: &[&str] = &["entrypoint"];
+/// Servers speak HTTP/2 as well as clients do.
+const SPEAKS_HYPER: &str = "src/upstream/http2/";
 
 fn one_server(_: &House, source: &Source) -> Findings {
-    if source.module().is_none_or(|module| KNOWS_HYPER.contains(&module)) {
+    let speaks = source.path.starts_with(SPEAKS_HYPER);
+    if speaks || source.module().is_none_or(|module| KNOWS_HYPER.contains(&module)) {
         return Findings::new();
     }
     let what = format!("only {KNOWS_HYPER:?} knows hyper: use `message`");

@@ -92,7 +92,8 @@ impl Source {
 
     /// Whether a line belongs to tests.
     pub(crate) fn is_test(&self, line: usize) -> bool {
-        !self.in_src() || self.stem() == "tests" || line >= self.tests_from
+        let whole = self.stem() == "tests" || self.path.contains("/tests/");
+        !self.in_src() || whole || line >= self.tests_from
     }
 
     /// Lines in front of the inline tests; none in files that are tests as a whole.

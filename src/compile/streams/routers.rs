@@ -202,10 +202,8 @@ fn priority(config: &TcpRouter, matcher: Option<&Matcher>, resolved: &mut Resolv
 
 /// Options that Traefik knows and that are not built yet, by name.
 fn unsupported(config: &TcpRouter, resolved: &mut Resolved) {
-    if let Some(tls) = &config.tls {
-        if !tls.cert_resolver.is_empty() {
-            let reason = "tls.certResolver: not supported yet; certificates come from files";
-            resolved.warnings.push(reason.to_owned());
-        }
+    if config.tls.as_ref().is_some_and(|tls| !tls.cert_resolver.is_empty()) {
+        let reason = "tls.certResolver: not supported yet; certificates come from files";
+        resolved.warnings.push(reason.to_owned());
     }
 }

@@ -323,7 +323,8 @@ mod tests {
 
         #[test]
         fn never_panics_on_what_is_nearly_a_head(
-            text in "(GET|POST) [/a:?*.-]{0,9} HTTP/1.[01]\r\n([HhTC][a-z-]{0,9}: ?[a-z0-9,]{0,5}\r\n){0,4}\r\n",
+            text in "(GET|POST) [/a:?*.-]{0,9} HTTP/1.[01]\r\n\
+                     ([HhTC][a-z-]{0,9}: ?[a-z0-9,]{0,5}\r\n){0,4}\r\n",
         ) {
             let _ = read(&mut BytesMut::from(text.as_bytes()));
         }

@@ -125,7 +125,7 @@ pub(in crate::lua) fn table(
     let meta = match tools.ctx.get() {
         Some(meta) => meta.clone(),
         None => {
-            let meta = common(lua, tools)?;
+            let meta = metatable(lua, tools)?;
             tools.ctx.get_or_init(|| meta).clone()
         }
     };
@@ -152,7 +152,7 @@ pub(in crate::lua) fn set_state(ctx: &Table, state: &Value) -> mlua::Result<()> 
 }
 
 /// The metatable of every `ctx`, with the function that `ctx.next` is.
-fn common(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
+fn metatable(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
     let meta = lua.create_table()?;
     meta.raw_set("__metatable", false)?;
     meta.raw_set("next", next(lua, tools)?)?;

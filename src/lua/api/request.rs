@@ -340,7 +340,8 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 text: "Lets the request stay here when `ctx.next()` or `ctx.service()` sends it, \
                        so that it can be looked at, changed and sent again. Its body can be sent \
                        again when `req:buffer()` has read it, or when nothing of it went out.",
-                example: "req:keep(); local res = ctx.next(); if res.error then res = ctx.next() end",
+                example: "req:keep(); local res = ctx.next(); \
+                          if res.error then res = ctx.next() end",
             },
             add: |members| {
                 members.method("keep", |_, req, ()| {

@@ -56,8 +56,8 @@ fn request_fields() {
 fn predicates() {
     let compile = |text: &str, facts: &str| {
         format!(
-            "(function() local p = predicate.compile('{text}', {{ Tries = {{ returns = 'number' }}, \
-             Down = {{ returns = 'boolean' }}, Twice = {{ returns = 'number', arguments = 1 }} }}) \
+            "(function() local p = predicate.compile('{text}', {{ \
+             Tries = {{ returns = 'number' }}, Down = {{ returns = 'boolean' }}, Twice = {{ returns = 'number', arguments = 1 }} }}) \
              return p:test({facts}) end)()"
         )
     };
@@ -297,7 +297,8 @@ fn waiting_in_an_own_coroutine_is_refused() {
 fn a_kept_object_does_not_show_another_request() {
     let script = "local kept return { request = function(req, ctx) \
                   if kept then return respond(200, \
-                  tostring(pcall(function() return kept.path end)) .. tostring(pcall(function() return kept.headers.a end))) end \
+                  tostring(pcall(function() return kept.path end)) .. \
+                  tostring(pcall(function() return kept.headers.a end))) end \
                   kept = req end }";
     let vm = Vm::new().unwrap();
     let instance = load(&vm, spec(script, json!({}))).unwrap();

@@ -175,7 +175,10 @@ fn wrong_limits_are_told() {
         ),
         (
             "inFlightReq",
-            json!({"amount": 1, "sourceCriterion": {"requestHost": true, "requestHeaderName": "X"}}),
+            json!({
+                "amount": 1,
+                "sourceCriterion": {"requestHost": true, "requestHeaderName": "X"},
+            }),
             "only one of",
         ),
         ("ipAllowList", json!({"ipStrategy": {"depth": 1}}), "sourceRange: is empty"),

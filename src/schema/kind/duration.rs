@@ -15,8 +15,8 @@ use crate::value::GoDuration;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "duration",
-    doc: "A duration as Go writes it (`1m30s`), or a number of seconds; never negative. Scripts get \
-          a number of seconds. `min` and `max` are its limits, written in the same way.",
+    doc: "A duration as Go writes it (`1m30s`), or a number of seconds; never negative. Scripts \
+          get a number of seconds. `min` and `max` are its limits, written in the same way.",
     example: r#"{"type": "duration", "default": "1m30s", "min": "1s"}"#,
     build,
 };

@@ -11,8 +11,8 @@ use super::{Entry, Kind, openapi, plain, shape};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "file",
-    doc: "Text that is kept in a file, whose path is written; scripts get the text, and get it anew \
-          when it changes. With `pem`, PEM text can stand in the path's place, and must in \
+    doc: "Text that is kept in a file, whose path is written; scripts get the text, and get it \
+          anew when it changes. With `pem`, PEM text can stand in the path's place, and must in \
           Kubernetes objects.",
     example: r#"{"type": "file", "pem": true}"#,
     build,

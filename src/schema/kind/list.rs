@@ -12,8 +12,8 @@ use super::{Entry, Kind, openapi, parse_element, shape};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "list",
-    doc: "Several values of the type in `of`: a list, text with commas or lines, or a map of indices \
-          as labels write it (`users[0]`). `non_empty` wants at least one.",
+    doc: "Several values of the type in `of`: a list, text with commas or lines, or a map of \
+          indices as labels write it (`users[0]`). `non_empty` wants at least one.",
     example: r#"{"type": "list", "of": "string", "non_empty": true}"#,
     build,
 };

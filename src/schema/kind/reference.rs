@@ -12,7 +12,8 @@ use super::{Entry, Kind, Object, openapi, shape};
 
 pub(super) const SERVICE: Entry = Entry {
     name: "service",
-    doc: "A service by its name; in Kubernetes objects as routes name services: `{name, port, ...}`.",
+    doc: "A service by its name; in Kubernetes objects as routes name services: \
+          `{name, port, ...}`.",
     example: r#"{"type": "service", "required": true}"#,
     build: |own| build(own, "service", ReferenceKind::Service, Some(service())),
 };
