@@ -1,5 +1,7 @@
 //! TLS options over real connections: hosts have the options of their routers, and no others.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
 mod support;
 
 use std::io::{Read, Write};

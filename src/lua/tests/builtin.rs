@@ -78,9 +78,12 @@ fn rewritten(kind: &str, options: &Value, path: &str) -> Request {
     passed(run(kind, options.clone(), request(&format!("GET h{path}"), &[])))
 }
 
+fn options(regex: &str, new: &str, permanent: bool) -> Value {
+    json!({"regex": regex, "replacement": new, "permanent": permanent})
+}
+
 #[test]
 fn redirect_regex() {
-    let options = |regex: &str, new: &str, permanent: bool| json!({ "regex": regex, "replacement": new, "permanent": permanent });
     let old = options("^http://old\\.test/(.*)", "http://new.test/${1}", false);
     let moved = options("^https?://([^/]+)/perm(.*)$", "https://$1/moved$2", true);
     let check = |line: &str, options: &Value, status: u16, location: &str| {

@@ -57,7 +57,8 @@ fn predicates() {
     let compile = |text: &str, facts: &str| {
         format!(
             "(function() local p = predicate.compile('{text}', {{ \
-             Tries = {{ returns = 'number' }}, Down = {{ returns = 'boolean' }}, Twice = {{ returns = 'number', arguments = 1 }} }}) \
+             Tries = {{ returns = 'number' }}, Down = {{ returns = 'boolean' }}, \
+             Twice = {{ returns = 'number', arguments = 1 }} }}) \
              return p:test({facts}) end)()"
         )
     };

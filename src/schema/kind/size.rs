@@ -15,7 +15,8 @@ use crate::value::parse_size;
 pub(super) const ENTRY: Entry = Entry {
     name: "size",
     doc: "A number of bytes, or text with a unit (`1MiB` is 1048576, `1MB` is 1000000). Scripts \
-          get the number of bytes. `min` and `max` are its limits; without `min` it is not negative.",
+          get the number of bytes. `min` and `max` are its limits; without `min` it is \
+          not negative.",
     example: r#"{"type": "size", "default": "1MiB", "min": -1}"#,
     build,
 };

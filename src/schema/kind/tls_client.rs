@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::SchemaError;
 use super::super::declaration::Declaration;
@@ -17,9 +17,12 @@ pub(super) const ENTRY: Entry = Entry {
     build,
 };
 
+fn secret(name: &str, keys: &[&str], doc: &str) -> Value {
+    json!({"name": name, "type": "secret", "keys": keys, "doc": doc})
+}
+
 /// Traefik's `ClientTLS`, and the Secrets that its custom resources name instead.
 fn build(own: &mut Declaration<'_>) -> Result<Arc<dyn Kind>, SchemaError> {
-    let secret = |name: &str, keys: &[&str], doc: &str| json!({"name": name, "type": "secret", "keys": keys, "doc": doc});
     let authorities = "The Secret with the authorities the server's certificate must come from.";
     let pair = "The Secret with the client's certificate and private key.";
     let declared = json!({
