@@ -13,7 +13,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
+use moongate::headers::Headers;
 use moongate::router::{Entry, Table};
 use moongate::rule::{self, Facts, Matcher, Syntax};
 
@@ -22,7 +23,7 @@ struct Ask {
     method: Method,
     host: String,
     path: String,
-    headers: HeaderMap,
+    headers: Headers,
 }
 
 /// A kind of configuration: the rules of a size, and a request that the rule at a place answers.
@@ -247,7 +248,7 @@ fn host(i: usize) -> String {
 }
 
 fn ask(i: usize, path: &str) -> Ask {
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::new();
     for (name, value) in [
         ("accept", "*/*"),
         ("accept-encoding", "gzip, br"),

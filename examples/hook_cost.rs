@@ -148,7 +148,7 @@ fn request(client: &Rc<Client>) -> Request {
         target: target.unwrap_or_else(|_| std::process::exit(1)),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"www.example.com"),
-        headers,
+        headers: headers.into(),
         body: Body::Empty,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::clone(client))),

@@ -5,6 +5,7 @@
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
 //! | 0 | [`value`] | values of configuration, and the decoder all of it goes through |
+//! | 0 | [`headers`] | the headers of a message: as read, and as a map for those who ask |
 //! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
@@ -39,6 +40,7 @@ pub mod compile;
 pub mod config;
 pub mod content;
 pub mod entrypoint;
+pub mod headers;
 pub mod lua;
 pub mod message;
 pub mod middleware;

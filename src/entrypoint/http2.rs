@@ -65,13 +65,13 @@ async fn answer(
         target,
         authority: authority.map(|name| Bytes::copy_from_slice(name.as_str().as_bytes())),
         host,
-        headers,
+        headers: headers.into(),
     };
     let (response, finish) =
         handle(connection, head, Rest { body, upgrade: None, interim: None }).await;
     let mut answer = hyper::Response::new(ToClient { body: response.body, finish });
     *answer.status_mut() = response.status;
-    *answer.headers_mut() = response.headers;
+    *answer.headers_mut() = response.headers.into();
     answer
 }
 

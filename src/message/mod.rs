@@ -7,7 +7,6 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
-pub mod fields;
 mod kept;
 pub mod proxy;
 mod rescue;
@@ -19,8 +18,10 @@ use std::io;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::headers::Headers;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use exchange::{Client, Exchange, Interim, Record, TlsFacts};
@@ -54,7 +55,7 @@ pub struct Request {
     /// Host and port as the client named them; empty when an HTTP/1.0 client named none.
     pub host: Bytes,
     /// All other headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body.
     pub body: Body,
     /// The client's side of an upgrade, when it asked for one.
@@ -97,7 +98,7 @@ pub struct Response {
     /// The status; servers may send any number from 100 to 999.
     pub status: StatusCode,
     /// The headers, without hop-by-hop ones (but `Upgrade` and `Connection` of a 101).
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body.
     pub body: Body,
     /// Set when this answer is ours because something failed on the way.
@@ -108,6 +109,6 @@ impl Response {
     /// A response with that status and an empty body.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Body::Empty, failure: None }
+        Self { status, headers: Headers::new(), body: Body::Empty, failure: None }
     }
 }

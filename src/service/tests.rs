@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderValue, Method, Version};
 use http_body::Frame;
 use parking_lot::Mutex;
 
 use super::*;
+use crate::headers::Headers;
 use crate::message::{Body, BodyError, Client, Exchange, Target as Path};
 use crate::model::Cookie;
 use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools};
@@ -43,7 +44,7 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         target: Path::parse(Bytes::from_static(target.as_bytes())).unwrap(),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"h"),
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         body: if body.is_empty() { Body::Empty } else { chunks(&[body]) },
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),

@@ -66,7 +66,7 @@ pub(super) fn request(line: &str, headers: &[(&str, &str)]) -> Request {
         target: Target::parse(Bytes::copy_from_slice(path.as_bytes())).unwrap(),
         version: Version::HTTP_11,
         host: Bytes::copy_from_slice(host.as_bytes()),
-        headers: map,
+        headers: map.into(),
         body: Body::Empty,
         upgrade: None,
         exchange: exchange(),

@@ -15,10 +15,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use http::{HeaderMap, Method};
+use http::Method;
 
 use super::key::{self, Key};
 use super::{Call, RuleError, Tree};
+use crate::headers::Headers;
 use crate::value::nearest;
 
 pub use host::hosts;
@@ -35,7 +36,7 @@ pub struct Facts<'a> {
     /// The query without its `?`.
     pub query: Option<&'a str>,
     /// The headers, without `Host`.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// The client's address.
     pub client_ip: IpAddr,
 }
@@ -230,7 +231,7 @@ mod tests {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        let mut map = HeaderMap::new();
+        let mut map = Headers::new();
         for (name, value) in headers {
             map.append(
                 http::HeaderName::from_bytes(name.as_bytes()).unwrap(),

@@ -118,7 +118,7 @@ impl Ask<'_> {
             target,
             version: Version::HTTP_11,
             host: host.unwrap_or_default(),
-            headers,
+            headers: headers.into(),
             body,
             upgrade: None,
             exchange: Rc::new(Exchange::new(Rc::clone(self.client))),

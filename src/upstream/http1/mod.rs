@@ -143,7 +143,7 @@ impl Call<'_> {
             if let Some(interim) = interim
                 && head.status != StatusCode::CONTINUE
             {
-                interim.push(head.status, head.headers);
+                interim.push(head.status, head.headers.into());
             }
         };
         Ok(Answer { head, stream, rest: buffer, pump: pump.take() })

@@ -141,7 +141,7 @@ fn respond(answer: hyper::Response<Incoming>, lease: Lease, request: &Request) -
     lease.note_served();
     let (head, incoming) = answer.into_parts();
     let mut response = Response::new(head.status);
-    response.headers = head.headers;
+    response.headers = head.headers.into();
     let bodiless = has_no_body(&request.method, response.status);
     if !bodiless && !hyper::body::Body::is_end_stream(&incoming) {
         response.body = Body::stream(FromServer::new(incoming, lease));

@@ -11,10 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, Method, Version};
+use ::http::{HeaderValue, Method, Version};
 use bytes::Bytes;
 
 use super::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, Transport, send};
+use crate::headers::Headers;
 use crate::message::{Body, Client, Exchange, Request, Response, Target};
 use crate::model::ServersTransport;
 
@@ -55,7 +56,7 @@ pub(super) fn request(method: Method, body: Body) -> Request {
         target: Target::parse(Bytes::from_static(b"/x?y=1")).unwrap(),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"client.test"),
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         body,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),

@@ -96,7 +96,7 @@ impl Call {
             target: url.target,
             version: Version::HTTP_11,
             host,
-            headers,
+            headers: headers.into(),
             body: Body::Empty,
             upgrade: None,
             // Its own notes: the access log tells of the client's request.
