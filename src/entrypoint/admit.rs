@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::forwarded::Speech;
 use super::heads::Heads;
 use crate::headers::Headers;
-use crate::message::{Body, Exchange, Failure, Interim, Request, Target, Upgrade};
+use crate::message::{Body, Exchange, Failure, Interim, Parts, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
 pub(super) struct Head {
@@ -36,7 +36,7 @@ pub(super) struct Rest {
 /// A request that can be routed, or an answer at once.
 pub(super) enum Admission {
     /// To the router.
-    Route(Box<Request>, Speech),
+    Route(Request, Speech),
     /// `OPTIONS *` asks the router itself (RFC 9110, section 9.3.7).
     Own,
 }
@@ -70,8 +70,8 @@ pub(super) fn admit(
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);
     }
-    let request = Request { method, target, version, host, headers, body, upgrade, exchange };
-    Ok(Admission::Route(Box::new(request), speech))
+    let parts = Parts { method, target, version, host, headers, body, upgrade, exchange };
+    Ok(Admission::Route(parts.into(), speech))
 }
 
 /// What a host may hold, as far as requests are refused for it.

@@ -51,7 +51,7 @@ pub(super) async fn handle(
     let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
-        Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
+        Ok(Admission::Route(request, speech)) => route(connection, request, speech).await,
     };
     if let Some(failure) = &response.failure {
         tracing::debug!(%failure, client = %connection.client.peer, "request failed");
@@ -67,11 +67,12 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
     if entrypoint.path == PathHandling::Sanitize {
         request.target.sanitize();
     }
+    let parts = &mut *request;
     forwarded::apply(
-        &mut request.headers,
+        &mut parts.headers,
         entrypoint,
         &connection.client,
-        &request.host,
+        &parts.host,
         speech,
         &worker.server_name,
     );

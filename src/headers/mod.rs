@@ -10,6 +10,7 @@ mod fields;
 use std::cell::OnceCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -25,9 +26,12 @@ pub use fields::{Field, Fields, fields, place};
 pub struct Headers {
     /// As they were read; what holds while it is there.
     read: Option<Box<Read>>,
-    /// What holds else.
-    map: HeaderMap,
+    /// What holds else; nothing is none.
+    map: Option<Box<HeaderMap>>,
 }
+
+/// What headers without a map dereference to.
+static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
 /// Headers as they were read, and what was added since.
 #[derive(Clone)]
@@ -53,13 +57,13 @@ impl Headers {
     pub fn read(bytes: Bytes, fields: Fields) -> Self {
         let (added, map) = (Added::new(), OnceCell::new());
         let read = Some(Box::new(Read { bytes, fields, added, map }));
-        Self { read, map: HeaderMap::new() }
+        Self { read, map: None }
     }
 
     /// Shows all fields; names are as they were read, in whatever case.
     pub fn each<'a>(&'a self, mut show: impl FnMut(&'a [u8], &'a [u8])) {
         let Some(read) = &self.read else {
-            for (name, value) in &self.map {
+            for (name, value) in &**self {
                 show(text(name), value.as_bytes());
             }
             return;
@@ -76,31 +80,34 @@ impl Headers {
     #[must_use]
     pub fn values(&self, name: &HeaderName) -> SmallVec<[&[u8]; 2]> {
         if self.read.is_none() {
-            return self.map.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            return self.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         }
         let mut values = SmallVec::new();
-        self.each(|found, value| {
-            if is(found, name) {
-                values.push(value);
-            }
-        });
+        if self.holds(name) {
+            self.each(|found, value| {
+                if is(found, name) {
+                    values.push(value);
+                }
+            });
+        }
         values
     }
 
     /// Whether there is a field of that name.
     #[must_use]
     pub fn holds(&self, name: &HeaderName) -> bool {
-        match self.read {
-            None => self.map.contains_key(name),
-            Some(_) => self.any(|found| is(found, name)),
-        }
+        let Some(read) = &self.read else { return self.contains_key(name) };
+        let (len, sought) = (text(name).len(), text(name));
+        let mut fields = read.fields.iter().filter(|field| field.name_len() == len);
+        fields.any(|field| read.bytes[field.name()].eq_ignore_ascii_case(sought))
+            || read.added.iter().any(|(added, _)| added == name)
     }
 
     /// Whether any name is like that; names are in whatever case.
     #[must_use]
     pub fn any(&self, mut is: impl FnMut(&[u8]) -> bool) -> bool {
         let Some(read) = &self.read else {
-            return self.map.keys().any(|name| is(text(name)));
+            return self.keys().any(|name| is(text(name)));
         };
         read.fields.iter().any(|field| is(&read.bytes[field.name()]))
             || read.added.iter().any(|(name, _)| is(text(name)))
@@ -150,7 +157,7 @@ impl Deref for Headers {
 
     fn deref(&self) -> &HeaderMap {
         match &self.read {
-            None => &self.map,
+            None => self.map.as_deref().unwrap_or_else(|| &NONE),
             Some(read) => read.map.get_or_init(|| read.map()),
         }
     }
@@ -159,15 +166,15 @@ impl Deref for Headers {
 impl DerefMut for Headers {
     fn deref_mut(&mut self) -> &mut HeaderMap {
         if let Some(mut read) = self.read.take() {
-            self.map = read.map.take().unwrap_or_else(|| read.map());
+            self.map = Some(Box::new(read.map.take().unwrap_or_else(|| read.map())));
         }
-        &mut self.map
+        self.map.get_or_insert_default()
     }
 }
 
 impl From<HeaderMap> for Headers {
     fn from(map: HeaderMap) -> Self {
-        Self { read: None, map }
+        Self { read: None, map: Some(Box::new(map)) }
     }
 }
 

@@ -274,7 +274,7 @@ impl Instance {
         {
             request.headers.remove(CONTENT_LENGTH);
             let filter = self.filter(&loaded, cx, function.clone(), "request_body");
-            request.body = filter.apply(request.body);
+            request.body = filter.apply(std::mem::take(&mut request.body));
         }
         request
     }

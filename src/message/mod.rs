@@ -15,6 +15,7 @@ mod target;
 
 use std::future::Future;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -41,11 +42,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
 /// The client's side of an upgrade: resolves once the 101 answer has been sent.
 pub type Upgrade = LocalFuture<'static, io::Result<Box<dyn Io>>>;
 
-/// One request on its way to a server.
+/// One request on its way to a server: one pointer to its parts, since it is handed through many
+/// futures.
+pub struct Request(Box<Parts>);
+
+/// What a request consists of.
 ///
 /// `headers` never holds `Host`: it is `host`, from the target's authority, `:authority` or the
 /// `Host` header, as the client wrote it (with its port).
-pub struct Request {
+pub struct Parts {
     /// The method, as sent.
     pub method: Method,
     /// Path and query, normalised as the entrypoint asks.
@@ -68,7 +73,7 @@ impl Request {
     /// The same request without its body and the client's side of an upgrade.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self {
+        Self::from(Parts {
             method: self.method.clone(),
             target: self.target.clone(),
             version: self.version,
@@ -77,11 +82,43 @@ impl Request {
             body: Body::Empty,
             upgrade: None,
             exchange: std::rc::Rc::clone(&self.exchange),
-        }
+        })
+    }
+}
+
+impl From<Request> for Parts {
+    fn from(request: Request) -> Self {
+        *request.0
+    }
+}
+
+impl From<Parts> for Request {
+    fn from(parts: Parts) -> Self {
+        Self(Box::new(parts))
+    }
+}
+
+impl Deref for Request {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 }
 
 impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method)

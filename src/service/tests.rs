@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::headers::Headers;
-use crate::message::{Body, BodyError, Client, Exchange, Target as Path};
+use crate::message::{Body, BodyError, Client, Exchange, Parts, Target as Path};
 use crate::model::Cookie;
 use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools};
 
@@ -39,7 +39,7 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         tls: None,
         guard: Rc::new(()),
     };
-    Request {
+    Request::from(Parts {
         method: if body.is_empty() { Method::GET } else { Method::POST },
         target: Path::parse(Bytes::from_static(target.as_bytes())).unwrap(),
         version: Version::HTTP_11,
@@ -48,7 +48,7 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         body: if body.is_empty() { Body::Empty } else { chunks(&[body]) },
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),
-    }
+    })
 }
 
 /// A body that comes in these frames.

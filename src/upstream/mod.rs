@@ -21,7 +21,6 @@ mod tunnel;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::net::TcpStream;
 
@@ -53,7 +52,7 @@ pub async fn send(
     forwarding: Forwarding,
     request: Request,
 ) -> Response {
-    let started = Instant::now();
+    let started = pools.now();
     let exchange = Rc::clone(&request.exchange);
     exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
     let answered = match endpoint.scheme {
@@ -65,7 +64,7 @@ pub async fn send(
     };
     let response = answered.unwrap_or_else(rescue);
     let mut record = exchange.record.borrow_mut();
-    record.origin_duration = Some(started.elapsed());
+    record.origin_duration = Some(pools.now() - started);
     record.origin_status = Some(response.status.as_u16());
     drop(record);
     response
@@ -89,7 +88,7 @@ async fn negotiated(
     loop {
         if endpoint.speaks_http1() {
             let probe = Probe::before(&request);
-            if let Some(idle) = Encrypted::shelf(pools).reuse(endpoint, probe) {
+            if let Some(idle) = Encrypted::shelf(pools).reuse(endpoint, probe, pools.lately()) {
                 let at_hand = Some((idle, Origin::Reused));
                 return encrypted(pools, endpoint, forwarding, request, at_hand).await;
             }

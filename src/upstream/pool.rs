@@ -1,6 +1,6 @@
 //! A worker's idle connections, and the buffers its exchanges read into.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,15 +16,17 @@ use super::http2::Connections;
 use super::stream::{Encrypted, Probe, Stream};
 
 /// One worker's connections to all servers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pools {
+    /// When the clock was last read, at the latest by the sweep.
+    lately: Cell<Instant>,
     pub(super) plain: Shelf<TcpStream>,
     pub(super) encrypted: Shelf<Encrypted>,
     pub(super) http2: Connections,
     /// Buffers for heads. Their frozen slices live on in headers and bodies for a short while, so
     /// the oldest is taken first: by then it can be used again without an allocation.
     buffers: RefCell<VecDeque<BytesMut>>,
-    scratch: RefCell<Vec<u8>>,
+    scratch: RefCell<Vec<Vec<u8>>>,
 }
 
 /// Idle connections of one kind, by endpoint.
@@ -75,21 +77,43 @@ pub(super) enum Origin {
 
 const HEAD_BUFFER_BYTES: usize = 8 * 1024;
 const BUFFERS_MAX: usize = 128;
-const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+/// Most heads fit, with a small body behind them.
+const SCRATCH_BYTES: usize = 2 * 1024;
+const SCRATCH_BYTES_MAX: usize = 16 * 1024;
+const SCRATCHES_MAX: usize = 128;
 
 impl Pools {
     /// Empty pools.
     #[must_use]
     pub fn new() -> Rc<Self> {
-        Rc::new(Self::default())
+        Rc::new(Self {
+            lately: Cell::new(Instant::now()),
+            plain: Shelf::default(),
+            encrypted: Shelf::default(),
+            http2: Connections::default(),
+            buffers: RefCell::default(),
+            scratch: RefCell::default(),
+        })
     }
 
     /// Closes connections that are idle for too long; called now and then by the worker.
     pub fn sweep(&self) {
-        let now = Instant::now();
+        let now = self.now();
         self.plain.sweep(now);
         self.encrypted.sweep(now);
         self.http2.sweep(now);
+    }
+
+    /// Reads the clock.
+    pub(super) fn now(&self) -> Instant {
+        let now = Instant::now();
+        self.lately.set(now);
+        now
+    }
+
+    /// When the clock was last read: near enough for the age of idle connections.
+    pub(super) fn lately(&self) -> Instant {
+        self.lately.get()
     }
 
     /// A buffer to read a head into.
@@ -112,30 +136,31 @@ impl Pools {
         }
     }
 
-    /// The worker's buffer to write heads into.
+    /// A buffer to write a head into; the one used last, which the processor has at hand.
     #[must_use]
     pub fn scratch(&self) -> Vec<u8> {
-        let mut scratch = self.scratch.take();
-        scratch.clear();
-        scratch
+        let spare = self.scratch.borrow_mut().pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(SCRATCH_BYTES))
     }
 
     /// Gives the buffer back.
-    pub fn give_back_scratch(&self, scratch: Vec<u8>) {
-        if scratch.capacity() <= SCRATCH_BYTES_MAX {
-            self.scratch.replace(scratch);
+    pub fn give_back_scratch(&self, mut scratch: Vec<u8>) {
+        let mut spare = self.scratch.borrow_mut();
+        if scratch.capacity() <= SCRATCH_BYTES_MAX && spare.len() < SCRATCHES_MAX {
+            scratch.clear();
+            spare.push(scratch);
         }
     }
 }
 
 impl<S: Stream> Shelf<S> {
     /// The last used idle connection that is still open.
-    pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe) -> Option<S> {
+    pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe, now: Instant) -> Option<S> {
         let mut idle = self.0.borrow_mut();
         let stack = idle.get_mut(&endpoint.id)?;
         while let Some(mut entry) = stack.pop() {
             let limit = endpoint.transport.idle_timeout;
-            if limit.is_some_and(|limit| entry.since.elapsed() > limit) {
+            if limit.is_some_and(|limit| now.saturating_duration_since(entry.since) > limit) {
                 stack.clear();
                 return None;
             }
@@ -147,9 +172,9 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Keeps a connection for its next use, unless there are enough.
-    pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: S) {
+    pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: S, now: Instant) {
         if let Some(counted) = Counted::new(endpoint) {
-            let entry = Idle { stream, since: Instant::now(), counted };
+            let entry = Idle { stream, since: now, counted };
             self.0.borrow_mut().entry(endpoint.id).or_default().push(entry);
         }
     }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, Transport, send};
 use crate::headers::Headers;
-use crate::message::{Body, Client, Exchange, Request, Response, Target};
+use crate::message::{Body, Client, Exchange, Parts, Request, Response, Target};
 use crate::model::ServersTransport;
 
 /// Runs a test on a worker's kind of runtime, within a limit.
@@ -51,7 +51,7 @@ pub(super) fn request(method: Method, body: Body) -> Request {
         tls: None,
         guard: Rc::new(()),
     };
-    Request {
+    Request::from(Parts {
         method,
         target: Target::parse(Bytes::from_static(b"/x?y=1")).unwrap(),
         version: Version::HTTP_11,
@@ -60,7 +60,7 @@ pub(super) fn request(method: Method, body: Body) -> Request {
         body,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),
-    }
+    })
 }
 
 pub(super) const FORWARDING: Forwarding =
