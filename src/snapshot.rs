@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::lua::{InstanceId, InstanceSpec};
+use crate::message::Timeouts;
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
@@ -92,6 +93,8 @@ pub struct Route {
     pub target: Target,
     /// Whether its requests are in the access log.
     pub access_log: bool,
+    /// Limits of waiting; below parents, what goes before theirs.
+    pub timeouts: Timeouts,
     /// The name of the TLS options that its connections must have; none for plain connections
     /// and below parents.
     pub tls: Option<Arc<str>>,

@@ -10,6 +10,7 @@ mod middlewares;
 mod routers;
 mod services;
 mod streams;
+mod timeouts;
 mod tls;
 mod transports;
 
@@ -23,6 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::tls::{CertStore, OptionSets};
 
 pub use middlewares::structure;
+pub use timeouts::timeouts;
 
 pub use catalog::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,

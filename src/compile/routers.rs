@@ -7,9 +7,11 @@ use hashbrown::{HashMap, HashSet};
 
 use super::middlewares::Middlewares;
 use super::services::Services;
+use super::timeouts::timeouts;
 use super::tls::{self, Assignment, Candidate};
 use super::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
+use crate::message::Timeouts;
 use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
 use crate::rule::Matcher;
@@ -315,6 +317,7 @@ impl Work<'_> {
                 steps: steps.into(),
                 target: target.clone(),
                 access_log: self.access_log(config, entrypoint),
+                timeouts: Self::timeouts(config, entrypoint),
             };
             routes.push((place, Arc::new(route)));
         }
@@ -326,6 +329,11 @@ impl Work<'_> {
         let own = config.observability.as_ref().and_then(|options| options.access_logs);
         let given = own.unwrap_or_else(|| entrypoint.is_none_or(|facts| facts.access_log));
         given && (self.catalog.log_internals || !config.service.ends_with("@internal"))
+    }
+
+    /// A router's limits of waiting on an entrypoint.
+    fn timeouts(config: &model::Router, entrypoint: Option<&EntrypointFacts>) -> Timeouts {
+        timeouts(config.timeouts).or(entrypoint.map(|facts| facts.timeouts).unwrap_or_default())
     }
 
     /// What stands behind a router's middlewares: its service, or its children.
@@ -446,6 +454,7 @@ fn refused(name: &Arc<str>, places: &[Place]) -> Vec<(Place, Arc<Route>)> {
         steps: Arc::default(),
         target: Target::Refused,
         access_log: true,
+        timeouts: Timeouts::default(),
         tls: None,
     });
     places.iter().map(|place| (*place, Arc::clone(&route))).collect()
@@ -457,6 +466,7 @@ fn same_routes(before: &[(Place, Arc<Route>)], now: &[(Place, Arc<Route>)]) -> b
             p == q
                 && a.steps == b.steps
                 && a.access_log == b.access_log
+                && a.timeouts == b.timeouts
                 && a.target.is(&b.target)
                 && a.name == b.name
                 && a.tls == b.tls

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
-use crate::model::{self, ForwardingTimeouts, RouterTls};
+use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
 
 /// The whole static configuration.
@@ -228,6 +228,9 @@ pub struct Http {
     pub encode_query_semicolons: bool,
     /// What is done with headers whose names hold an underscore.
     pub underscore_headers_strategy: UnderscoreHeaders,
+    /// Moongate's own: limits of waiting of routers that say nothing of it.
+    #[serde(skip_serializing_if = "Timeouts::is_empty")]
+    pub timeouts: Timeouts,
 }
 
 impl Default for Http {
@@ -241,6 +244,7 @@ impl Default for Http {
             encoded_characters: EncodedCharacters::default(),
             encode_query_semicolons: false,
             underscore_headers_strategy: UnderscoreHeaders::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }

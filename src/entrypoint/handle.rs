@@ -13,7 +13,8 @@ use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
 use crate::lua::{self, FetchError, HttpClient, InstanceId};
 use crate::message::{
-    BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
+    BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, in_force, in_time, paced,
+    rescue,
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
@@ -89,6 +90,9 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
         return rescue(failure);
     }
     let lent = Lent { worker: Rc::clone(worker), generation };
+    if route.timeouts.is_set() {
+        return lent.timed(&route, request).await;
+    }
     if route.steps.is_empty()
         && let Target::Service(service) = &route.target
     {
@@ -164,7 +168,24 @@ struct Lent {
 impl Lent {
     /// Sends a request through a route's scripts and on.
     fn enter(self, route: &Route, request: Request) -> LocalFuture<'static, Response> {
+        if route.timeouts.is_set() {
+            return self.timed(route, request);
+        }
         self.walk(&route.steps, route.target.clone(), request)
+    }
+
+    /// The same within the route's limits of waiting.
+    fn timed(self, route: &Route, mut request: Request) -> LocalFuture<'static, Response> {
+        let exchange = Rc::clone(&request.exchange);
+        exchange.timeouts.set(route.timeouts.or(exchange.timeouts.get()));
+        request.body = paced(request.body, &exchange, in_force(exchange.timeouts.get().idle));
+        let walk = self.walk(&route.steps, route.target.clone(), request);
+        let Some(limit) = in_force(route.timeouts.request) else { return walk };
+        Box::pin(async move {
+            let response = in_time(&exchange, exchange.started, limit, walk).await;
+            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            response.unwrap_or_else(|| rescue(Failure::RequestTimeout { after_ms }))
+        })
     }
 
     fn walk(

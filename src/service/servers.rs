@@ -1,6 +1,7 @@
 //! Servers: one is chosen for each request by the service's strategy.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -13,8 +14,10 @@ use super::health::{Check, Passive};
 use super::member::Held;
 use super::sticky::{self, Choice, Sticky};
 use super::{LeastTime, Means, Member, Rendezvous, Turn, Two};
-use crate::message::{Body, BodyError, Failure, Request, Response, rescue};
-use crate::upstream::{Endpoint, Forwarding, send};
+use crate::message::{
+    Body, BodyError, Failure, Request, Response, Timeouts, in_force, paced, rescue,
+};
+use crate::upstream::{Endpoint, Forwarding, send, send_within};
 
 /// Servers and how one is chosen.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Servers {
     pub passive: Option<Passive>,
     /// Asks servers whether they are well.
     pub check: Option<Arc<Check>>,
+    /// Limits of waiting, before those of routers.
+    pub timeouts: Timeouts,
 }
 
 /// One server of a load balancer.
@@ -108,8 +113,12 @@ impl Servers {
             return rescue(Failure::NoServer);
         };
         let measured = self.strategy.measures().then(|| (server.member.hold(), Instant::now()));
-        let sent = send(means.pools(), &server.endpoint, server.forwarding, request);
-        let mut response = sent.await;
+        let timeouts = self.timeouts.or(request.exchange.timeouts.get());
+        let mut response = match timeouts.is_set() {
+            false => send(means.pools(), &server.endpoint, server.forwarding, request).await,
+            // Boxed, so that a request without limits stays small.
+            true => Box::pin(timed(means, server, timeouts, request)).await,
+        };
         if let Some((held, since)) = measured {
             server.member.answered(since.elapsed());
             hold(&mut response, held);
@@ -120,6 +129,25 @@ impl Servers {
         sticky::set(&mut response.headers, choice.cookie);
         response
     }
+}
+
+/// Sends a request to a server within limits of waiting.
+async fn timed(
+    means: &dyn Means,
+    server: &Server,
+    timeouts: Timeouts,
+    mut request: Request,
+) -> Response {
+    let exchange = Rc::clone(&request.exchange);
+    exchange.timeouts.set(timeouts);
+    request.body = paced(request.body, &exchange, None);
+    let (pools, endpoint, forwarding) = (means.pools(), &server.endpoint, server.forwarding);
+    let mut response = match in_force(timeouts.backend_request) {
+        None => send(pools, endpoint, forwarding, request).await,
+        Some(limit) => send_within(pools, endpoint, forwarding, request, limit).await,
+    };
+    response.body = paced(response.body, &exchange, in_force(timeouts.idle));
+    response
 }
 
 /// Counts a request as in hand until the last byte of its answer.

@@ -186,6 +186,7 @@ fn servers(backends: &[&Backend]) -> Servers {
         sticky: None,
         passive: None,
         check: None,
+        timeouts: crate::message::Timeouts::default(),
     }
 }
 

@@ -21,7 +21,7 @@ mod tunnel;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -29,7 +29,7 @@ use self::endpoint::Scheme;
 use self::http2::{Acquired, Setback};
 use self::pool::Origin;
 use self::stream::{Encrypted, Probe, Stream};
-use crate::message::{Failure, Request, Response, rescue};
+use crate::message::{Exchange, Failure, Request, Response, in_time, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use forwarding::{Forwarding, HostHeader, PathPrefix};
@@ -56,13 +56,45 @@ pub async fn send(
     let started = Instant::now();
     let exchange = Rc::clone(&request.exchange);
     exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
-    let answered = match endpoint.scheme {
+    let answered = exchange_with(pools, endpoint, forwarding, request).await;
+    note(&exchange, started, answered)
+}
+
+/// As [`send`], where the head of the answer must come within a limit. The request's body puts it
+/// off as it flows, if its flow is noted.
+pub async fn send_within(
+    pools: &Rc<Pools>,
+    endpoint: &Arc<Endpoint>,
+    forwarding: Forwarding,
+    request: Request,
+    limit: Duration,
+) -> Response {
+    let started = Instant::now();
+    let exchange = Rc::clone(&request.exchange);
+    exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
+    let answer = exchange_with(pools, endpoint, forwarding, request);
+    let answered = in_time(&exchange, started, limit, answer).await;
+    let answered = answered.unwrap_or_else(|| Err(failures::too_late(endpoint, limit)));
+    note(&exchange, started, answered)
+}
+
+async fn exchange_with(
+    pools: &Rc<Pools>,
+    endpoint: &Arc<Endpoint>,
+    forwarding: Forwarding,
+    request: Request,
+) -> Result<Response, Failure> {
+    match endpoint.scheme {
         Scheme::Http => http1::send::<TcpStream>(pools, endpoint, forwarding, request, None).await,
         // Boxed, so that the plain exchange's future stays small.
         Scheme::Https | Scheme::H2c => {
             Box::pin(negotiated(pools, endpoint, forwarding, request)).await
         }
-    };
+    }
+}
+
+/// Notes what came of a server; a failure becomes an answer.
+fn note(exchange: &Exchange, started: Instant, answered: Result<Response, Failure>) -> Response {
     let response = answered.unwrap_or_else(rescue);
     let mut record = exchange.record.borrow_mut();
     record.origin_duration = Some(started.elapsed());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Work, new, servers_of};
+use crate::compile::timeouts::service_timeouts;
 use crate::compile::{provider_of, qualify};
 use crate::model;
 use crate::service::{
@@ -54,7 +55,9 @@ impl Work<'_> {
             None => None,
             Some(options) => Some(Arc::new(self.check(name, options, &servers)?)),
         };
-        Ok(new(name, Kind::Servers(Servers { servers, strategy, sticky, passive, check })))
+        let timeouts = service_timeouts(balancer.timeouts);
+        let servers = Servers { servers, strategy, sticky, passive, check, timeouts };
+        Ok(new(name, Kind::Servers(servers)))
     }
 
     fn transport(

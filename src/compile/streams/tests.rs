@@ -16,6 +16,7 @@ fn catalog() -> Catalog {
         middlewares: Vec::new(),
         tls: None,
         access_log: true,
+        timeouts: crate::message::Timeouts::default(),
     };
     Catalog {
         scripts: Scripts::default(),
