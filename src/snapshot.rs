@@ -17,6 +17,10 @@ use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
 use crate::tls::{Hosts, ServerOptions};
 
+pub use answers::{Answers, Content, Page};
+
+mod answers;
+
 /// One generation.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -47,6 +51,8 @@ pub struct Tables {
     pub encrypted: Arc<Table<Arc<Route>>>,
     /// TLS options by server name.
     pub tls: Arc<Hosts>,
+    /// Pages in the place of plain answers.
+    pub answers: Arc<Answers>,
 }
 
 /// The TCP routers of one entrypoint.

@@ -89,6 +89,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
         access_log: plan.options.observability.access_logs,
+        answers: plan.options.http.answers.clone(),
         timeouts: timeouts(plan.options.http.timeouts),
     }
 }

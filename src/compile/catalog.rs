@@ -72,6 +72,8 @@ pub struct EntrypointFacts {
     pub tls: Option<RouterTls>,
     /// Whether requests are in the access log where a router says nothing of it.
     pub access_log: bool,
+    /// Pages in the place of plain answers.
+    pub answers: config::Answers,
     /// Limits of waiting of its routers that say nothing of it.
     pub timeouts: Timeouts,
 }

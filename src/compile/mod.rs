@@ -3,11 +3,13 @@
 //! Pure: no socket, no task, no Lua but what a script declares, which the catalogue has read
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
+mod answers;
 mod catalog;
 mod held;
 mod limits;
 mod middlewares;
 mod routers;
+mod scripts;
 mod services;
 mod streams;
 mod timeouts;
@@ -23,7 +25,9 @@ use crate::model::{Dynamic, Outcome};
 use crate::snapshot::Snapshot;
 use crate::tls::{CertStore, OptionSets};
 
+pub use answers::check_answers;
 pub use middlewares::structure;
+pub use scripts::is_path;
 pub use timeouts::timeouts;
 
 pub use catalog::{
@@ -45,6 +49,7 @@ pub struct Memory {
     services: services::Memory,
     middlewares: middlewares::Memory,
     streams: streams::Memory,
+    answers: answers::Memory,
     certificates: Option<Arc<CertStore>>,
     options: Option<OptionSets>,
 }
@@ -60,7 +65,9 @@ impl Memory {
     /// Whether a file that a middleware's options name is no longer what it was.
     #[must_use]
     pub fn files_changed(&self) -> bool {
-        self.middlewares.files_changed() || self.streams.files_changed()
+        self.middlewares.files_changed()
+            || self.streams.files_changed()
+            || self.answers.files_changed()
     }
 
     /// Notes that what was compiled last is served.
@@ -86,8 +93,14 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let parts = Parts { catalog, services: &services, middlewares: &middlewares, tls: &options };
     let routers = Routers::compile(dynamic, &parts, &mut memory.routers);
     findings.extend(routers.remarks);
-    let streams =
-        Streams::compile(dynamic, catalog, &options, &routers.tables, &mut memory.streams);
+    let (pages, faults) = answers::compile(catalog, &mut memory.answers);
+    findings.extend(faults);
+    let mut tables = routers.tables;
+    for (tables, pages) in tables.iter_mut().zip(&pages) {
+        tables.answers = Arc::clone(&pages.answers);
+    }
+    let pages = pages.into_iter().flat_map(|pages| pages.instances);
+    let streams = Streams::compile(dynamic, catalog, &options, &tables, &mut memory.streams);
     memory.certificates = Some(certificates);
     memory.options = Some(options);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
@@ -106,12 +119,12 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     };
     Snapshot {
         number: memory.number,
-        entrypoints: routers.tables,
+        entrypoints: tables,
         streams: streams.tables,
         datagrams: streams.datagrams,
         tcp_checks: streams.checks,
         services: services.live,
-        instances: routers.instances.into_iter().chain(streams.instances).collect(),
+        instances: routers.instances.into_iter().chain(streams.instances).chain(pages).collect(),
         outcome: Arc::new(outcome),
     }
 }

@@ -132,6 +132,7 @@ impl Routers {
             plain: Arc::clone(plain),
             encrypted: Arc::clone(encrypted),
             tls: Arc::clone(hosts),
+            answers: Arc::default(),
         });
         let remarks = rule::remarks(routers, parts.catalog);
         Self { tables: tables.collect(), verdicts, instances: work.instances, remarks }

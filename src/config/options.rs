@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
@@ -184,13 +185,19 @@ impl Default for LifeCycle {
 pub struct RespondingTimeouts {
     /// For a request's head.
     pub read_timeout: GoDuration,
+    /// For a request from the end of its head to the end of its answer.
+    pub write_timeout: GoDuration,
     /// For the next request on a connection.
     pub idle_timeout: GoDuration,
 }
 
 impl Default for RespondingTimeouts {
     fn default() -> Self {
-        Self { read_timeout: GoDuration::from_secs(60), idle_timeout: GoDuration::from_secs(180) }
+        Self {
+            read_timeout: GoDuration::from_secs(60),
+            write_timeout: GoDuration::ZERO,
+            idle_timeout: GoDuration::from_secs(180),
+        }
     }
 }
 
@@ -231,6 +238,9 @@ pub struct Http {
     /// Moongate's own: limits of waiting of routers that say nothing of it.
     #[serde(skip_serializing_if = "Timeouts::is_empty")]
     pub timeouts: Timeouts,
+    /// Moongate's own: pages in the place of plain answers.
+    #[serde(skip_serializing_if = "Answers::is_empty")]
+    pub answers: Answers,
 }
 
 impl Default for Http {
@@ -245,6 +255,7 @@ impl Default for Http {
             encode_query_semicolons: false,
             underscore_headers_strategy: UnderscoreHeaders::default(),
             timeouts: Timeouts::default(),
+            answers: Answers::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::keepalive::KeepAlive;
+use super::pages;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
 use crate::lua::{self, FetchError, HttpClient, InstanceId};
@@ -49,17 +50,41 @@ pub(super) async fn handle(
     let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
     let exchange = Rc::new(exchange);
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
-    let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
+    let mut finish = Finish::new(connection, &exchange, line, in_flight);
+    let mut spare = None;
+    let response = match admit(head, rest, exchange, &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
-        Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
+        Ok(Admission::Route(request, speech)) => {
+            spare = pages::spare(connection, &request);
+            route(connection, *request, speech).await
+        }
     };
-    if let Some(failure) = &response.failure {
-        tracing::debug!(%failure, client = %connection.client.peer, "request failed");
-    }
-    let status = response.status.as_u16();
-    let worker = Rc::clone(&connection.worker);
-    (response, Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight })
+    let response = failed(connection, response, spare).await;
+    finish.status = response.status.as_u16();
+    (response, finish)
+}
+
+/// Answers what could not be read as a request; `line` is what came in the place of its first line.
+pub(super) async fn refuse(
+    connection: &Rc<Connection>,
+    failure: Failure,
+    line: &[u8],
+) -> (Response, Finish) {
+    let in_flight = connection.activity.begin();
+    let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
+    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of_refused(line)));
+    let mut finish = Finish::new(connection, &exchange, line, in_flight);
+    let response = failed(connection, rescue(failure), None).await;
+    finish.status = response.status.as_u16();
+    (response, finish)
+}
+
+/// Tells of a failure, and puts the entrypoint's page in the place of the plain answer to it.
+async fn failed(connection: &Connection, response: Response, spare: Option<Request>) -> Response {
+    let Some(failure) = &response.failure else { return response };
+    tracing::debug!(%failure, client = %connection.client.peer, "request failed");
+    Box::pin(pages::answer(connection, response, spare)).await
 }
 
 async fn route(connection: &Connection, mut request: Request, speech: Speech) -> Response {
@@ -306,6 +331,15 @@ impl Line {
         let target = String::from_utf8_lossy(&head.target).into_owned();
         Self { method: head.method.clone(), target, protocol }
     }
+
+    /// What can be told of a line that is none.
+    fn of_refused(line: &[u8]) -> Self {
+        let mut words = line.split(|&b| b == b' ');
+        let method = words.next().and_then(|word| ::http::Method::from_bytes(word).ok());
+        let target = words.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+        let protocol = if words.next() == Some(b"HTTP/1.0") { "HTTP/1.0" } else { "HTTP/1.1" };
+        Self { method: method.unwrap_or_default(), target, protocol }
+    }
 }
 
 /// The end of a request: when the last byte of its answer is handed over, or the client is gone.
@@ -318,7 +352,26 @@ pub(super) struct Finish {
     _in_flight: InFlight,
 }
 
+/// What the log says of a client that left before its answer, as Traefik's does.
+const CLIENT_GONE: u16 = 499;
+
 impl Finish {
+    fn new(
+        connection: &Connection,
+        exchange: &Rc<Exchange>,
+        line: Option<Box<Line>>,
+        in_flight: InFlight,
+    ) -> Self {
+        Self {
+            exchange: Rc::clone(exchange),
+            worker: Rc::clone(&connection.worker),
+            line,
+            status: CLIENT_GONE,
+            bytes: 0,
+            _in_flight: in_flight,
+        }
+    }
+
     /// Bytes of the body have been handed over.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;

@@ -30,6 +30,9 @@ pub enum Failure {
     /// The request's head is over a limit.
     #[error("the head of the request is over its limit")]
     HeadTooLarge,
+    /// The request line alone is over the limit of heads.
+    #[error("the request line is over the limit of the head")]
+    TargetTooLong,
     /// A version of HTTP that is not spoken here.
     #[error("a version of HTTP that is not spoken here")]
     Version,
@@ -121,6 +124,7 @@ impl Failure {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
@@ -145,6 +149,7 @@ impl Failure {
             Self::BadRequest(_)
             | Self::NotImplemented(_)
             | Self::HeadTooLarge
+            | Self::TargetTooLong
             | Self::Version
             | Self::ExpectationFailed => "bad_request",
             Self::NoRouter => "no_router",
@@ -168,6 +173,7 @@ impl Failure {
     pub fn of_request_body(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Self::BodyTooLarge,
+            BodyError::ClientFraming => Self::BadRequest("malformed body"),
             BodyError::Timeout => Self::BodyTimeout,
             BodyError::Content => Self::BadRequest("the body is broken inside"),
             BodyError::Script | BodyError::Lost => Self::Script { id: "in its body".to_owned() },
@@ -182,6 +188,7 @@ impl Failure {
             Self::BadRequest(_)
             | Self::NotImplemented(_)
             | Self::HeadTooLarge
+            | Self::TargetTooLong
             | Self::Version
             | Self::ExpectationFailed
             | Self::NoRouter
