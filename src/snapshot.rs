@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// Scripts that routes use, each once.
     pub instances: Vec<Arc<InstanceSpec>>,
+    /// Scripts of rules and services, as these name them.
+    pub scripts: HashMap<Arc<str>, InstanceId>,
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::Catalog;
 use super::held::Files;
-use super::scripts::{Usage, named, single};
+use super::scripts::{named, single};
 use crate::config::AnswerPage;
 use crate::lua::{InstanceSpec, OnError};
 use crate::model::Diagnostic;
@@ -104,7 +104,7 @@ fn page(
             return Err(format!("{}: it has neither `request` nor `response`", options.lua));
         }
         // What a broken page leaves is the plain answer.
-        let spec = Arc::new(single(option, Usage::Page, script, OnError::Skip));
+        let spec = Arc::new(single(option, script, OnError::Skip));
         return Ok((Page { status, content: Content::Script(spec.id) }, Some(spec)));
     }
     let body = files.bytes(Path::new(&options.file), PAGE_BYTES_MAX)?;

@@ -27,7 +27,7 @@ use crate::tls::{CertStore, OptionSets};
 
 pub use answers::check_answers;
 pub use middlewares::structure;
-pub use scripts::is_path;
+pub use scripts::{is_path, scripts_of_rule};
 pub use timeouts::timeouts;
 
 pub use catalog::{
@@ -50,6 +50,7 @@ pub struct Memory {
     middlewares: middlewares::Memory,
     streams: streams::Memory,
     answers: answers::Memory,
+    scripts: scripts::Named,
     certificates: Option<Arc<CertStore>>,
     options: Option<OptionSets>,
 }
@@ -59,6 +60,7 @@ impl Memory {
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
         self.streams.note_failed(&failed);
+        self.scripts.failed.clone_from(&failed);
         self.middlewares.failed = failed;
     }
 
@@ -73,6 +75,7 @@ impl Memory {
     /// Notes that what was compiled last is served.
     pub fn confirm(&mut self) {
         self.middlewares.confirm();
+        self.scripts.confirm();
         self.streams.confirm();
     }
 }
@@ -88,10 +91,12 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     findings.extend(unusable);
 
     let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
-    let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
+    memory.scripts.begin();
+    let services = services::Parts { catalog, middlewares: &middlewares };
+    let services = Services::compile(dynamic, services, &mut memory.scripts, &mut memory.services);
     middlewares.judge(&services);
     let parts = Parts { catalog, services: &services, middlewares: &middlewares, tls: &options };
-    let routers = Routers::compile(dynamic, &parts, &mut memory.routers);
+    let routers = Routers::compile(dynamic, &parts, &mut memory.scripts, &mut memory.routers);
     findings.extend(routers.remarks);
     let (pages, faults) = answers::compile(catalog, &mut memory.answers);
     findings.extend(faults);
@@ -100,6 +105,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         tables.answers = Arc::clone(&pages.answers);
     }
     let pages = pages.into_iter().flat_map(|pages| pages.instances);
+    let named = memory.scripts.all().map(|(_, spec)| Arc::clone(spec));
     let streams = Streams::compile(dynamic, catalog, &options, &tables, &mut memory.streams);
     memory.certificates = Some(certificates);
     memory.options = Some(options);
@@ -124,7 +130,14 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         datagrams: streams.datagrams,
         tcp_checks: streams.checks,
         services: services.live,
-        instances: routers.instances.into_iter().chain(streams.instances).chain(pages).collect(),
+        instances: routers
+            .instances
+            .into_iter()
+            .chain(streams.instances)
+            .chain(pages)
+            .chain(named)
+            .collect(),
+        scripts: memory.scripts.all().map(|(name, spec)| (Arc::clone(name), spec.id)).collect(),
         outcome: Arc::new(outcome),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::middlewares::Middlewares;
+use super::scripts::{Named, scripts_of_rule};
 use super::services::Services;
 use super::timeouts::timeouts;
 use super::tls::{self, Assignment, Candidate};
@@ -88,7 +89,12 @@ pub(super) struct Routers {
 }
 
 impl Routers {
-    pub(super) fn compile(dynamic: &Dynamic, parts: &Parts<'_>, memory: &mut Memory) -> Self {
+    pub(super) fn compile(
+        dynamic: &Dynamic,
+        parts: &Parts<'_>,
+        scripts: &mut Named,
+        memory: &mut Memory,
+    ) -> Self {
         let routers = &dynamic.http.routers;
         let before = std::mem::take(&mut memory.kept);
         let mut work = Work {
@@ -96,6 +102,7 @@ impl Routers {
             services: parts.services,
             middlewares: parts.middlewares,
             options: parts.tls,
+            scripts,
             routers,
             assignment: assignment(routers, parts, &before),
             family: Family::of(routers),
@@ -165,6 +172,7 @@ struct Work<'a> {
     services: &'a Services,
     middlewares: &'a Middlewares,
     options: &'a OptionSets,
+    scripts: &'a mut Named,
     routers: &'a Elements<model::Router>,
     assignment: Assignment<'a>,
     family: Family<'a>,
@@ -208,6 +216,7 @@ impl Work<'_> {
         };
         let mut resolved = Resolved::default();
         resolved.errors.extend(matcher.as_ref().err().cloned());
+        self.scripts(config, &mut resolved);
         unsupported(config, &mut resolved);
         let faults = self.family.faults(name, config, self.routers);
         resolved.errors.extend(faults.errors);
@@ -396,6 +405,16 @@ impl Work<'_> {
             });
         }
         found
+    }
+
+    /// Takes up the scripts that the router's rule names.
+    fn scripts(&mut self, config: &model::Router, resolved: &mut Resolved) {
+        for name in scripts_of_rule(&config.rule) {
+            match self.scripts.take(&name, "match", self.catalog) {
+                Ok(warning) => resolved.warnings.extend(warning),
+                Err(error) => resolved.errors.push(format!("Lua(`{name}`): {error}")),
+            }
+        }
     }
 
     /// Notes a script that is used.

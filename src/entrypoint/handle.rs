@@ -12,7 +12,7 @@ use super::keepalive::KeepAlive;
 use super::pages;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::{self, FetchError, HttpClient, InstanceId};
+use crate::lua::{self, Candidate, FetchError, HttpClient, InstanceId, Pick};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, in_force, in_time, paced,
     rescue,
@@ -20,7 +20,7 @@ use crate::message::{
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
 use crate::router::Table;
-use crate::rule::Facts;
+use crate::rule::{Facts, Judge};
 use crate::service::{Means, Service};
 use crate::snapshot::{Route, Target};
 use crate::upstream::{
@@ -142,11 +142,15 @@ fn find(connection: &Connection, generation: &Generation, request: &Request) -> 
         Some(_) => &tables.encrypted,
         None => &tables.plain,
     };
-    look_up(table, request).cloned()
+    look_up(table, generation, request).cloned()
 }
 
 /// The first of a table's routes whose rule matches the request as it is now.
-fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Arc<Route>> {
+fn look_up<'a>(
+    table: &'a Table<Arc<Route>>,
+    generation: &Generation,
+    request: &Request,
+) -> Option<&'a Arc<Route>> {
     let host = routing_host(&request.host);
     let path = request.target.routing_path();
     table.find(&Facts {
@@ -156,7 +160,22 @@ fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Ar
         query: request.target.query(),
         headers: &request.headers,
         client_ip: request.exchange.client.peer.ip(),
+        scripts: &Judges { generation, request },
     })
+}
+
+/// The scripts that rules ask about a request.
+#[derive(Debug)]
+struct Judges<'a> {
+    generation: &'a Generation,
+    request: &'a Request,
+}
+
+impl Judge for Judges<'_> {
+    fn judge(&self, script: &str) -> bool {
+        let instance = self.generation.named(script);
+        instance.is_some_and(|instance| instance.judge(self.request.copy()))
+    }
 }
 
 /// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
@@ -233,6 +252,10 @@ impl Means for Lent {
         &self.worker.pools
     }
 
+    fn balance(&self, script: &str, request: &Request, servers: &[Candidate<'_>]) -> Option<Pick> {
+        self.generation.named(script)?.balance(request.copy(), servers)
+    }
+
     fn keep(&self) -> Rc<dyn Means> {
         Rc::new(self.clone())
     }
@@ -260,7 +283,7 @@ impl Behind {
         children: &Table<Arc<Route>>,
         request: Request,
     ) -> LocalFuture<'static, Response> {
-        let Some(route) = look_up(children, &request).cloned() else {
+        let Some(route) = look_up(children, &self.lent.generation, &request).cloned() else {
             return Box::pin(ready(rescue(Failure::NoRouter)));
         };
         let mut record = request.exchange.record.borrow_mut();

@@ -41,8 +41,10 @@ pub(super) async fn answer(
             response
         }
         Content::Script(id) => match request {
-            Some(request) => run(&generation.instances, *id, request, response).await,
-            None => response,
+            Some(request) if generation.instances.contains_key(id) => {
+                run(&generation.instances, *id, request, response).await
+            }
+            _ => response,
         },
     }
 }

@@ -115,6 +115,9 @@ pub struct HashBy {
     /// A query parameter's name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub query: String,
+    /// A script with the hook `balance`, by its name or path.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lua: String,
 }
 
 /// How answers are handed on.

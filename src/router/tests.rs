@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rule::{HeadKey, Key, PathKey, Syntax, compile, parse};
+use crate::rule::{HeadKey, Key, NoScripts, PathKey, Syntax, compile, parse};
 
 /// A request of the alphabet that the rules are made of.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ impl Ask {
             query: self.query.as_deref(),
             headers: &self.headers,
             client_ip: self.client_ip,
+            scripts: &NoScripts,
         }
     }
 }
@@ -301,6 +302,7 @@ fn precedence_goes_before_names() {
             query: None,
             headers: HeaderMap::new(),
             client_ip: IpAddr::from([127, 0, 0, 1]),
+            scripts: &NoScripts,
         };
         let table = Table::build(entries);
         table.find_all(&ask.facts()).map(|entry| entry.target.clone()).collect::<Vec<_>>()

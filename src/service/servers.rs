@@ -14,6 +14,7 @@ use super::health::{Check, Passive};
 use super::member::Held;
 use super::sticky::{self, Choice, Sticky};
 use super::{LeastTime, Means, Member, Rendezvous, Turn, Two};
+use crate::lua::{Candidate, Pick};
 use crate::message::{
     Body, BodyError, Failure, Request, Response, Timeouts, in_force, paced, rescue,
 };
@@ -85,12 +86,12 @@ impl Servers {
         server.is_some_and(|s| s.weight > 0 && (!self.is_watched() || s.member.is_up()))
     }
 
-    fn choose(&self, request: &Request) -> Option<Choice> {
-        let fresh = || self.fresh(request);
+    fn choose(&self, means: &dyn Means, request: &Request) -> Option<Choice> {
+        let fresh = || self.fresh(means, request);
         sticky::choose(self.sticky.as_deref(), &request.headers, |i| self.may(i), fresh)
     }
 
-    fn fresh(&self, request: &Request) -> Option<usize> {
+    fn fresh(&self, means: &dyn Means, request: &Request) -> Option<usize> {
         let may = |i: usize| self.may(i);
         let member = |i: usize| self.servers.get(i).map(|server| &*server.member);
         let in_flight = |i: usize| member(i).map_or(usize::MAX, Member::in_flight);
@@ -98,6 +99,13 @@ impl Servers {
             Strategy::Turns(turn) if self.is_watched() => turn.next_of(may),
             Strategy::Turns(turn) => turn.next(),
             Strategy::Two(two) => two.choose(self.servers.len(), may, in_flight),
+            Strategy::Rendezvous(hrw, HashBy::Script(script)) => {
+                match self.asked(means, script, request) {
+                    Some(Pick::Place(place)) if may(place) => Some(place),
+                    Some(Pick::Key(key)) => hrw.choose(&key, may),
+                    _ => with_key(&HashBy::ClientAddress, request, |key| hrw.choose(key, may)),
+                }
+            }
             Strategy::Rendezvous(hrw, by) => with_key(by, request, |key| hrw.choose(key, may)),
             Strategy::LeastTime(least) => {
                 let mean = |i: usize| member(i).map_or(f64::MAX, Member::mean_millis);
@@ -106,9 +114,19 @@ impl Servers {
         }
     }
 
+    /// What a script says of the servers.
+    fn asked(&self, means: &dyn Means, script: &str, request: &Request) -> Option<Pick> {
+        let servers = self.servers.iter().enumerate().map(|(place, server)| Candidate {
+            url: server.endpoint.source(),
+            weight: server.weight,
+            is_up: self.may(place),
+        });
+        means.balance(script, request, &servers.collect::<Vec<_>>())
+    }
+
     /// Sends a request to one of the servers.
     pub(super) async fn serve(&self, means: &dyn Means, request: Request) -> Response {
-        let Some(choice) = self.choose(&request) else { return rescue(Failure::NoServer) };
+        let Some(choice) = self.choose(means, &request) else { return rescue(Failure::NoServer) };
         let Some(server) = self.servers.get(choice.place) else {
             return rescue(Failure::NoServer);
         };

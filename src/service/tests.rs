@@ -76,6 +76,15 @@ impl http_body::Body for Chunks {
 struct Lent(Rc<Pools>);
 
 impl Means for Lent {
+    fn balance(
+        &self,
+        _script: &str,
+        _request: &Request,
+        _servers: &[crate::lua::Candidate<'_>],
+    ) -> Option<crate::lua::Pick> {
+        None
+    }
+
     fn pools(&self) -> &Rc<Pools> {
         &self.0
     }

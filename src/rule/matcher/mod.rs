@@ -5,6 +5,7 @@ mod cookie;
 mod header;
 mod host;
 mod host_regexp;
+mod lua;
 mod method;
 mod path;
 mod pattern;
@@ -22,6 +23,7 @@ use super::{Call, RuleError, Tree};
 use crate::value::nearest;
 
 pub use host::hosts;
+pub use lua::{Judge, NoScripts, scripts};
 
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,8 @@ pub struct Facts<'a> {
     pub headers: &'a HeaderMap,
     /// The client's address.
     pub client_ip: IpAddr,
+    /// Asks scripts.
+    pub scripts: &'a dyn Judge,
 }
 
 /// An entry of the catalogue.
@@ -100,6 +104,7 @@ pub const CATALOGUE: &[Kind] = &[
     client_ip::KIND,
     cookie::EXACT,
     cookie::REGEXP,
+    lua::KIND,
 ];
 
 /// One condition on a request.
@@ -245,6 +250,7 @@ mod tests {
             query,
             headers: &map,
             client_ip: ip.parse().unwrap(),
+            scripts: &NoScripts,
         })
     }
 
