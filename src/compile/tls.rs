@@ -151,6 +151,7 @@ mod tests {
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
             access_log: true,
             timeouts: crate::message::Timeouts::default(),
+            answers: crate::config::Answers::default(),
         };
         Catalog {
             scripts: Scripts::default(),

@@ -74,8 +74,8 @@ pub struct ServersTransport {
     /// Roots to trust: paths or PEM text; none means the system's.
     #[serde(rename = "rootCAs")]
     pub root_cas: Vec<String>,
-    /// Idle connections kept to one server, over all workers.
-    pub max_idle_conns_per_host: usize,
+    /// Idle connections kept to one server, over all workers: 0 means two, less than 0 none.
+    pub max_idle_conns_per_host: i64,
     /// Limits of waiting.
     pub forwarding_timeouts: ForwardingTimeouts,
 }

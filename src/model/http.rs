@@ -167,7 +167,7 @@ pub struct ServersTransport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<super::Certificate>,
     /// Idle connections kept to one server, over all workers.
-    pub max_idle_conns_per_host: usize,
+    pub max_idle_conns_per_host: i64,
     /// Limits of waiting.
     pub forwarding_timeouts: ForwardingTimeouts,
     /// Never HTTP/2.

@@ -302,7 +302,6 @@ fn precedence_goes_before_names() {
             query: None,
             headers: HeaderMap::new(),
             client_ip: IpAddr::from([127, 0, 0, 1]),
-            scripts: &NoScripts,
         };
         let table = Table::build(entries);
         table.find_all(&ask.facts()).map(|entry| entry.target.clone()).collect::<Vec<_>>()
@@ -380,6 +379,7 @@ fn hosts_by_many_expressions_are_all_found() {
             query: None,
             headers: &headers,
             client_ip: IpAddr::from([127, 0, 0, 1]),
+            scripts: &NoScripts,
         };
         assert_eq!(table.find(&facts), Some(&wanted));
     }

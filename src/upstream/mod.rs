@@ -9,6 +9,7 @@ mod failures;
 mod forwarding;
 mod http1;
 mod http2;
+mod names;
 mod origins;
 mod pool;
 mod reach;
@@ -56,7 +57,13 @@ pub async fn send(
     let started = Instant::now();
     let exchange = Rc::clone(&request.exchange);
     exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
-    let answered = exchange_with(pools, endpoint, forwarding, request).await;
+    let answered = match endpoint.scheme {
+        Scheme::Http => http1::send::<TcpStream>(pools, endpoint, forwarding, request, None).await,
+        // Boxed, so that the plain exchange's future stays small.
+        Scheme::Https | Scheme::H2c => {
+            Box::pin(negotiated(pools, endpoint, forwarding, request)).await
+        }
+    };
     note(&exchange, started, answered)
 }
 
@@ -71,25 +78,10 @@ pub async fn send_within(
 ) -> Response {
     let started = Instant::now();
     let exchange = Rc::clone(&request.exchange);
-    exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
-    let answer = exchange_with(pools, endpoint, forwarding, request);
-    let answered = in_time(&exchange, started, limit, answer).await;
-    let answered = answered.unwrap_or_else(|| Err(failures::too_late(endpoint, limit)));
-    note(&exchange, started, answered)
-}
-
-async fn exchange_with(
-    pools: &Rc<Pools>,
-    endpoint: &Arc<Endpoint>,
-    forwarding: Forwarding,
-    request: Request,
-) -> Result<Response, Failure> {
-    match endpoint.scheme {
-        Scheme::Http => http1::send::<TcpStream>(pools, endpoint, forwarding, request, None).await,
-        // Boxed, so that the plain exchange's future stays small.
-        Scheme::Https | Scheme::H2c => {
-            Box::pin(negotiated(pools, endpoint, forwarding, request)).await
-        }
+    let sending = send(pools, endpoint, forwarding, request);
+    match in_time(&exchange, started, limit, sending).await {
+        Some(response) => response,
+        None => note(&exchange, started, Err(failures::too_late(endpoint, limit))),
     }
 }
 

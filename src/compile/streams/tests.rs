@@ -17,6 +17,7 @@ fn catalog() -> Catalog {
         tls: None,
         access_log: true,
         timeouts: crate::message::Timeouts::default(),
+        answers: crate::config::Answers::default(),
     };
     Catalog {
         scripts: Scripts::default(),
