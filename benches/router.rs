@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderName, HeaderValue, Method};
 use moongate::headers::Headers;
 use moongate::router::{Entry, Table};
-use moongate::rule::{self, Facts, Matcher, Syntax};
+use moongate::rule::{self, Facts, Matcher, NoScripts, Syntax};
 
 /// One request as the index sees it.
 struct Ask {
@@ -228,6 +228,7 @@ fn lookup(table: &Table<u32>, shape: &Shape, rules: usize) -> f64 {
                 query: None,
                 headers: &ask.headers,
                 client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                scripts: &NoScripts,
             };
             black_box(table.find(black_box(&facts)));
         }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::api::{Api, Dashboard, Noop, Ping};
-use crate::compile::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts};
+use crate::compile::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts, timeouts,
+};
 use crate::config::{EntryPointPlan, Static};
 use crate::lua::{self, ScriptSource};
 use crate::reconcile::script;
@@ -87,6 +89,8 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
         access_log: plan.options.observability.access_logs,
+        answers: plan.options.http.answers.clone(),
+        timeouts: timeouts(plan.options.http.timeouts),
     }
 }
 

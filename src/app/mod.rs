@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Catalog, Memory, compile};
+use crate::compile::{Catalog, Memory, check_answers, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
@@ -49,6 +49,9 @@ pub enum StartError {
     /// User scripts cannot be read, or the default transport is refused.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A page of an entrypoint cannot be had.
+    #[error("{0}")]
+    Answers(Diagnostic),
     /// A worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -100,7 +103,7 @@ impl App {
             .api
             .is_some()
             .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
-        let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
+        let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
         let workers = workers(&plan, &live, access_log.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
@@ -110,7 +113,11 @@ impl App {
         let mut file = file_provider(&plan, &catalog);
         first.extend(file.as_mut().map(FileProvider::load));
         let throttle = plan.root.providers.providers_throttle_duration.get();
-        let scripts = ScriptFiles::new(script_bases(&plan));
+        let mut scripts = ScriptFiles::new(script_bases(&plan));
+        scripts.load(&Dynamic::default(), &mut catalog);
+        if let Some(fault) = check_answers(&catalog).into_iter().next() {
+            return Err(StartError::Answers(fault));
+        }
         let mut reconciler =
             Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
         reconciler.begin(first).await?;
@@ -285,6 +292,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
         access_log: options.observability.access_logs,
         limits: ConnectionLimits {
             read: timeouts.read_timeout.limit(),
+            write: timeouts.write_timeout.limit(),
             idle: timeouts.idle_timeout.limit(),
             head_bytes_max: options.http.max_header_bytes,
             streams_max: options.http2.max_concurrent_streams,

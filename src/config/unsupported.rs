@@ -29,7 +29,6 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("entrypoints.*.observability.metrics", Fate::Ignored),
     ("entrypoints.*.observability.traceverbosity", Fate::Ignored),
     ("entrypoints.*.observability.tracing", Fate::Ignored),
-    ("entrypoints.*.transport.respondingtimeouts.writetimeout", Fate::Refused),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
     ("experimental", Fate::Refused),

@@ -16,6 +16,7 @@ mod http1;
 mod http2;
 mod keepalive;
 mod listen;
+mod pages;
 mod peek;
 mod streams;
 mod worker;
@@ -105,6 +106,8 @@ pub enum PathHandling {
 pub struct ConnectionLimits {
     /// From the first byte of a request to the end of its head.
     pub read: Option<Duration>,
+    /// From the end of a request's head to the end of its answer.
+    pub write: Option<Duration>,
     /// Between requests.
     pub idle: Option<Duration>,
     /// Bytes of a request's head.

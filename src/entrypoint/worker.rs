@@ -18,7 +18,7 @@ use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
 use super::drain::Drain;
-use crate::lua::{self, InstanceId, ScriptError, Vm};
+use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::{Snapshot, StreamTables};
@@ -171,9 +171,21 @@ impl Drop for Worker {
 }
 
 /// One generation as a worker serves it.
+#[derive(Debug)]
 pub(super) struct Generation {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) instances: Rc<Instances>,
+}
+
+impl Generation {
+    /// A script of rules or services, by the name they call it.
+    pub(super) fn named(&self, script: &str) -> Option<&Rc<Instance>> {
+        let found = self.snapshot.scripts.get(script).and_then(|id| self.instances.get(id));
+        if found.is_none() {
+            tracing::error!(script, "a script of a rule or a service is not loaded");
+        }
+        found
+    }
 }
 
 /// What a worker's connections share.

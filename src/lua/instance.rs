@@ -188,6 +188,16 @@ impl Instance {
         }
     }
 
+    /// What is loaded, if it is.
+    pub(super) fn loaded_now(&self) -> Option<Rc<Loaded>> {
+        self.loaded.borrow().clone()
+    }
+
+    /// The VM it is loaded in.
+    pub(super) fn lua(&self) -> &mlua::Lua {
+        &self.engine.lua
+    }
+
     /// The response with which the script ends the request, if it does. With an error comes the
     /// answer that `ctx.next()` had brought.
     async fn run_request(
@@ -227,7 +237,7 @@ impl Instance {
         self.verdict("response", &value)
     }
 
-    fn new_run(
+    pub(super) fn new_run(
         self: &Rc<Self>,
         cx: Option<&Rc<Context>>,
         loaded: &Rc<Loaded>,
@@ -366,7 +376,7 @@ impl Instance {
     }
 
     /// Looks at the memory that a run has left behind.
-    fn settle<T>(
+    pub(super) fn settle<T>(
         &self,
         loaded: &Rc<Loaded>,
         used_before: usize,

@@ -10,6 +10,7 @@ mod error;
 mod gate;
 mod host;
 mod instance;
+mod judge;
 mod load;
 mod memory;
 mod onerror;
@@ -29,6 +30,7 @@ pub use admit::Admittance;
 pub use builtin::{builtins, tcp_builtins};
 pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
+pub use judge::{Candidate, Pick};
 pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,

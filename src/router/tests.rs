@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::headers::Headers;
-use crate::rule::{HeadKey, Key, PathKey, Syntax, compile, parse};
+use crate::rule::{HeadKey, Key, NoScripts, PathKey, Syntax, compile, parse};
 
 /// A request of the alphabet that the rules are made of.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ impl Ask {
             query: self.query.as_deref(),
             headers: &self.headers,
             client_ip: self.client_ip,
+            scripts: &NoScripts,
         }
     }
 }
@@ -379,6 +380,7 @@ fn hosts_by_many_expressions_are_all_found() {
             query: None,
             headers: &headers,
             client_ip: IpAddr::from([127, 0, 0, 1]),
+            scripts: &NoScripts,
         };
         assert_eq!(table.find(&facts), Some(&wanted));
     }

@@ -77,6 +77,15 @@ impl http_body::Body for Chunks {
 struct Lent(Rc<Pools>);
 
 impl Means for Lent {
+    fn balance(
+        &self,
+        _script: &str,
+        _request: &Request,
+        _servers: &[crate::lua::Candidate<'_>],
+    ) -> Option<crate::lua::Pick> {
+        None
+    }
+
     fn pools(&self) -> &Rc<Pools> {
         &self.0
     }
@@ -187,6 +196,7 @@ fn servers(backends: &[&Backend]) -> Servers {
         sticky: None,
         passive: None,
         check: None,
+        timeouts: crate::message::Timeouts::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +13,7 @@ use hashbrown::HashMap;
 use tokio::net::TcpStream;
 
 use super::Endpoint;
+use super::endpoint::Core;
 use super::http2::Connections;
 use super::stream::{Encrypted, Probe, Stream};
 
@@ -44,17 +46,19 @@ impl<S> Default for Shelf<S> {
 struct Idle<S> {
     stream: S,
     since: Instant,
+    /// The server's address, where its name may lead elsewhere another time.
+    peer: Option<IpAddr>,
     counted: Counted,
 }
 
 /// One idle connection in its endpoint's count.
 #[derive(Debug)]
-struct Counted(Arc<Endpoint>);
+struct Counted(Arc<Core>);
 
 impl Counted {
     /// `None` when the endpoint has enough idle connections.
     fn new(endpoint: &Arc<Endpoint>) -> Option<Self> {
-        let counted = Self(Arc::clone(endpoint));
+        let counted = Self(Arc::clone(endpoint.core()));
         let before = endpoint.idle.fetch_add(1, Ordering::Relaxed);
         (before < endpoint.transport.idle_max).then_some(counted)
     }
@@ -96,7 +100,9 @@ impl Pools {
         })
     }
 
-    /// Closes connections that are idle for too long; called now and then by the worker.
+    /// Closes connections that are idle for too long, those to servers that no configuration names
+    /// any more, and those to addresses that a server's name no longer leads to; called now and
+    /// then by the worker, within its runtime.
     pub fn sweep(&self) {
         let now = self.now();
         self.plain.sweep(now);
@@ -158,13 +164,14 @@ impl<S: Stream> Shelf<S> {
     pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe, now: Instant) -> Option<S> {
         let mut idle = self.0.borrow_mut();
         let stack = idle.get_mut(&endpoint.id)?;
+        endpoint.name.refresh();
         while let Some(mut entry) = stack.pop() {
             let limit = endpoint.transport.idle_timeout;
             if limit.is_some_and(|limit| now.saturating_duration_since(entry.since) > limit) {
                 stack.clear();
                 return None;
             }
-            if entry.stream.is_open(probe) {
+            if endpoint.name.leads_to(entry.peer) && entry.stream.is_open(probe) {
                 return Some(entry.stream);
             }
         }
@@ -174,9 +181,19 @@ impl<S: Stream> Shelf<S> {
     /// Keeps a connection for its next use, unless there are enough.
     pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: S, now: Instant) {
         if let Some(counted) = Counted::new(endpoint) {
-            let entry = Idle { stream, since: now, counted };
+            let peer = if endpoint.name.may_move() { stream.peer() } else { None };
+            if !endpoint.name.leads_to(peer) {
+                return;
+            }
+            let entry = Idle { stream, since: now, peer, counted };
             self.0.borrow_mut().entry(endpoint.id).or_default().push(entry);
         }
+    }
+
+    /// How many idle connections an endpoint has here.
+    #[cfg(test)]
+    pub(super) fn idle(&self, endpoint: &Endpoint) -> usize {
+        self.0.borrow().get(&endpoint.id).map_or(0, Vec::len)
     }
 
     fn sweep(&self, now: Instant) {
@@ -184,8 +201,12 @@ impl<S: Stream> Shelf<S> {
             stack.retain_mut(|entry| {
                 let age = now.saturating_duration_since(entry.since);
                 let limit = entry.counted.0.transport.idle_timeout.unwrap_or(Duration::MAX);
-                age <= limit && entry.stream.is_open(Probe::Noticed)
+                let is_kept = age <= limit && entry.counted.0.keeps(entry.peer);
+                is_kept && entry.stream.is_open(Probe::Noticed)
             });
+            if let Some(entry) = stack.first() {
+                entry.counted.0.name.refresh();
+            }
             !stack.is_empty()
         });
     }

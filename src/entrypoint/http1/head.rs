@@ -40,7 +40,7 @@ const HEADERS_INLINE: usize = 48;
 const HEADERS_MAX: usize = 512;
 
 /// Takes a head off the front of the buffer; `None` while it is incomplete.
-pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Failure> {
+pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Refusal> {
     let mut inline = [const { MaybeUninit::uninit() }; HEADERS_INLINE];
     let parsed = match parse(buffer, &mut inline) {
         Err(httparse::Error::TooManyHeaders) => {
@@ -49,12 +49,35 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Failure> {
         }
         parsed => parsed,
     };
-    match parsed {
-        Ok(None) => Ok(None),
-        Ok(Some(parsed)) => finish(buffer, parsed).map(Some),
-        Err(httparse::Error::TooManyHeaders) => Err(Failure::HeadTooLarge),
-        Err(httparse::Error::Version) if is_http(buffer) => Err(Failure::Version),
-        Err(_) => Err(Failure::BadRequest("malformed head")),
+    let failure = match parsed {
+        Ok(None) => return Ok(None),
+        Ok(Some(parsed)) => {
+            let bytes = buffer.split_to(parsed.len).freeze();
+            let finished = finish(&bytes, parsed);
+            return finished.map(Some).map_err(|failure| Refusal::of(failure, &bytes));
+        }
+        Err(httparse::Error::TooManyHeaders) => Failure::HeadTooLarge,
+        Err(httparse::Error::Version) if is_http(buffer) => Failure::Version,
+        Err(_) => Failure::BadRequest("malformed head"),
+    };
+    Err(Refusal::of(failure, buffer))
+}
+
+/// Why bytes are no head, with their first line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    pub(super) line: Vec<u8>,
+}
+
+/// Bytes of a first line that are kept to tell of it.
+const LINE_BYTES_MAX: usize = 1024;
+
+impl Refusal {
+    pub(super) fn of(failure: Failure, bytes: &[u8]) -> Self {
+        let line = bytes.split(|&b| b == b'\r' || b == b'\n').find(|line| !line.is_empty());
+        let line = line.unwrap_or_default();
+        Self { failure, line: line.get(..LINE_BYTES_MAX).unwrap_or(line).to_vec() }
     }
 }
 
@@ -93,13 +116,12 @@ fn parse<'b>(
     }))
 }
 
-fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
-    let Parsed { len, method, target: place, version, mut fields } = parsed;
-    let bytes = buffer.split_to(len).freeze();
+fn finish(bytes: &Bytes, parsed: Parsed) -> Result<Heading, Failure> {
+    let Parsed { len: _, method, target: place, version, mut fields } = parsed;
     let mut said = Said::default();
     let mut refusal = None;
     fields.retain(|field| {
-        said.keeps(&bytes, *field).unwrap_or_else(|failure| {
+        said.keeps(bytes, *field).unwrap_or_else(|failure| {
             refusal.get_or_insert(failure);
             true
         })
@@ -114,7 +136,7 @@ fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
     };
     let (target, authority) = target(bytes.slice(place), &method)?;
     let is_11 = version == Version::HTTP_11;
-    let headers = Headers::read(bytes, fields);
+    let headers = Headers::read(bytes.clone(), fields);
     let upgrades = said.upgrade && is_11 && asks_upgrade(&headers);
     let expects = said.expect && is_11 && framing != Framing::None;
     let head = Head { method, version, target, authority, host: said.host, headers };
@@ -247,7 +269,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<Option<Heading>, Failure> {
-        read(&mut BytesMut::from(text.as_bytes()))
+        read(&mut BytesMut::from(text.as_bytes())).map_err(|refusal| refusal.failure)
     }
 
     fn target_of(text: &str) -> Option<(String, Option<String>)> {

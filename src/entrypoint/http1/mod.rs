@@ -23,11 +23,11 @@ use tokio::sync::oneshot;
 
 use self::answer::{After, Sender};
 use self::body::ClientBody;
-use self::head::{Framing, Heading};
+use self::head::{Framing, Heading, Refusal};
 use self::wire::{Shared, Unread, Wire};
 use super::admit::Rest;
-use super::handle::{Connection, Finish, handle};
-use crate::message::{Body, Failure, Interim, Io, Response, Upgrade, rescue};
+use super::handle::{Connection, Finish, handle, refuse};
+use crate::message::{Body, Failure, Interim, Io, Response, Upgrade};
 
 /// Bytes of a request's body that are read and dropped, so that the connection can be kept.
 const DRAIN_BYTES_MAX: u64 = 256 * 1024;
@@ -51,14 +51,23 @@ where
     loop {
         let heading = match next(&wire, &connection, &stop).await? {
             None => return Ok(()),
-            Some(Err(failure)) => {
+            Some(Err(Refusal { failure, line })) => {
+                let (response, finish) = refuse(&connection, failure, &line).await;
+                let is_head = line.starts_with(b"HEAD ");
                 let sender = Sender::new(&wire, &connection.worker, After::Close);
-                sender.send(rescue(failure), None).await?;
+                let sender = sender.to(::http::Version::HTTP_11, is_head);
+                sender.send(response, Some(finish)).await?;
                 return linger(&wire).await;
             }
             Some(Ok(heading)) => heading,
         };
-        match exchange(&wire, &connection, &stop, heading).await? {
+        let exchange = exchange(&wire, &connection, &stop, heading);
+        let next = match connection.entrypoint.limits.write {
+            None => exchange.await?,
+            // As in Go, who is too late gets nothing more.
+            Some(limit) => tokio::time::timeout(limit, Box::pin(exchange)).await??,
+        };
+        match next {
             Next::Request => drain(&wire).await?,
             Next::End => return linger(&wire).await,
             Next::Gone => return Ok(()),
@@ -75,7 +84,7 @@ enum Next {
     Gone,
 }
 
-type NextHead = Option<Result<Heading, Failure>>;
+type NextHead = Option<Result<Heading, Refusal>>;
 
 /// Reads the next head; `None` when the connection ends before it.
 async fn next<S>(
@@ -95,11 +104,14 @@ where
                 match head::read(&mut wire.buffer) {
                     Ok(None) => scanned = wire.buffer.len(),
                     Ok(Some(heading)) => return Ok(Some(Ok(heading))),
-                    Err(failure) => return Ok(Some(Err(failure))),
+                    Err(refusal) => return Ok(Some(Err(refusal))),
                 }
             }
             if wire.buffer.len() > head_bytes_max {
-                return Ok(Some(Err(Failure::HeadTooLarge)));
+                let has_line = wire.buffer.contains(&b'\n');
+                let failure = if has_line { Failure::HeadTooLarge } else { Failure::TargetTooLong };
+                let refusal = Refusal::of(failure, &wire.buffer);
+                return Ok(Some(Err(refusal)));
             }
         }
         let read = poll_fn(|cx| {

@@ -5,6 +5,7 @@ mod cookie;
 mod header;
 mod host;
 mod host_regexp;
+mod lua;
 mod method;
 mod path;
 mod pattern;
@@ -23,6 +24,7 @@ use crate::headers::Headers;
 use crate::value::nearest;
 
 pub use host::hosts;
+pub use lua::{Judge, NoScripts, scripts};
 
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,8 @@ pub struct Facts<'a> {
     pub headers: &'a Headers,
     /// The client's address.
     pub client_ip: IpAddr,
+    /// Asks scripts.
+    pub scripts: &'a dyn Judge,
 }
 
 /// An entry of the catalogue.
@@ -101,6 +105,7 @@ pub const CATALOGUE: &[Kind] = &[
     client_ip::KIND,
     cookie::EXACT,
     cookie::REGEXP,
+    lua::KIND,
 ];
 
 /// One condition on a request.
@@ -246,6 +251,7 @@ mod tests {
             query,
             headers: &map,
             client_ip: ip.parse().unwrap(),
+            scripts: &NoScripts,
         })
     }
 
