@@ -24,9 +24,9 @@ use crate::api::{About, Api, Ping};
 use crate::compile::{Catalog, Memory, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
-    PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
-    bind, bind_datagrams,
+    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
+    ListenError, Listener, PathHandling, Quic, QuicPlan, Semicolons, Sharing, Trust, Underscores,
+    Worker, WorkerError, WorkerSettings, alt_svc, bind, bind_datagrams, bind_quic,
 };
 use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
@@ -66,6 +66,9 @@ pub enum StartError {
     /// `ping.terminatingStatusCode` is no status.
     #[error("ping.terminatingStatusCode: {0} is no HTTP status")]
     PingStatus(u16),
+    /// HTTP/3 cannot be served.
+    #[error(transparent)]
+    Http3(#[from] Http3Error),
     /// The system gives no thread.
     #[error("the acceptor could not be started: {0}")]
     Acceptor(io::Error),
@@ -77,6 +80,7 @@ pub struct App {
     plan: Static,
     addresses: Vec<(Arc<str>, SocketAddr)>,
     acceptor: Acceptor,
+    quic: Option<Quic>,
     workers: Arc<[Worker]>,
     live: Arc<Live>,
     ping: Option<Arc<Ping>>,
@@ -91,7 +95,7 @@ impl App {
     /// # Errors
     /// When a port is in use, or a part of the static configuration cannot be had.
     pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
-        let (listeners, datagrams) = listen(&plan)?;
+        let Sockets { listeners, datagrams, quic } = listen(&plan)?;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
         let access_log = access_log(&plan)?;
@@ -101,7 +105,7 @@ impl App {
             .is_some()
             .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
         let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
-        let workers = workers(&plan, &live, access_log.as_ref())?;
+        let workers = workers(&plan, &addresses, &live, access_log.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
         let (sender, messages) = provider::channel();
@@ -125,9 +129,13 @@ impl App {
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
+        let quic = match quic.is_empty() {
+            true => None,
+            false => Some(Quic::start(quic, Arc::clone(&workers))?),
+        };
         let acceptor =
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
-        Ok(Self { plan, addresses, acceptor, workers, live, ping, access_log, stop })
+        Ok(Self { plan, addresses, acceptor, quic, workers, live, ping, access_log, stop })
     }
 
     /// Where each entrypoint listens.
@@ -163,6 +171,9 @@ impl App {
             tokio::time::sleep(accept).await;
         }
         self.acceptor.stop();
+        if let Some(quic) = &self.quic {
+            quic.stop();
+        }
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
         let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
@@ -217,17 +228,34 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     Ok(findings)
 }
 
-fn listen(plan: &Static) -> Result<(Vec<Listener>, Vec<Datagrams>), ListenError> {
-    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+/// The open sockets of all entrypoints.
+#[derive(Debug, Default)]
+struct Sockets {
+    listeners: Vec<Listener>,
+    datagrams: Vec<Datagrams>,
+    quic: Vec<QuicPlan>,
+}
+
+fn listen(plan: &Static) -> Result<Sockets, ListenError> {
+    let mut all = Sockets::default();
     for (place, plan) in plan.entrypoints.iter().enumerate() {
         let sharing = if plan.options.reuse_port { Sharing::ReusePort } else { Sharing::Exclusive };
         let (name, host, port) = (&plan.name, &plan.address.host, plan.address.port);
         match plan.address.transport {
-            Transport::Tcp => listeners.push(bind(name, place, host, port, sharing)?),
-            Transport::Udp => datagrams.push(bind_datagrams(name, place, host, port, sharing)?),
+            Transport::Udp => {
+                all.datagrams.push(bind_datagrams(name, place, host, port, sharing)?);
+            }
+            Transport::Tcp => {
+                let listener = bind(name, place, host, port, sharing)?;
+                if plan.options.http3.is_some() {
+                    let socket = bind_quic(name, &listener, sharing)?;
+                    all.quic.push(QuicPlan { socket, limits: limits(plan) });
+                }
+                all.listeners.push(listener);
+            }
         }
     }
-    Ok((listeners, datagrams))
+    Ok(all)
 }
 
 /// Where each entrypoint listens, in their order.
@@ -246,12 +274,20 @@ fn addresses(
 
 fn workers(
     plan: &Static,
+    addresses: &[(Arc<str>, SocketAddr)],
     live: &Arc<Live>,
     access_log: Option<&Arc<AccessLog>>,
 ) -> Result<Arc<[Worker]>, StartError> {
     let append = !plan.root.global.not_append_x_forwarded_for;
+    let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
+        let alt_svc = plan.options.http3.as_ref().and_then(|http3| match http3.advertised_port {
+            0 => alt_svc(address.port()),
+            port => alt_svc(port),
+        });
+        Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
+    });
     let settings = WorkerSettings {
-        entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
+        entrypoints: entrypoints.collect(),
         access_log: access_log.cloned(),
         shared: lua::Shared::new(),
         server_name: server_name(),
@@ -263,8 +299,6 @@ fn workers(
 fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
     let options = &plan.options;
     let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
-    let transport = &options.transport;
-    let timeouts = &transport.responding_timeouts;
     Entrypoint {
         name: plan.name.as_str().into(),
         trust: match options.forwarded_headers.insecure {
@@ -283,14 +317,22 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
         },
         heads: heads(&options.http),
         access_log: options.observability.access_logs,
-        limits: ConnectionLimits {
-            read: timeouts.read_timeout.limit(),
-            idle: timeouts.idle_timeout.limit(),
-            head_bytes_max: options.http.max_header_bytes,
-            streams_max: options.http2.max_concurrent_streams,
-            requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
-            age_max: transport.keep_alive_max_time.limit(),
-        },
+        alt_svc: None,
+        limits: limits(plan),
+    }
+}
+
+fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
+    let options = &plan.options;
+    let transport = &options.transport;
+    let timeouts = &transport.responding_timeouts;
+    ConnectionLimits {
+        read: timeouts.read_timeout.limit(),
+        idle: timeouts.idle_timeout.limit(),
+        head_bytes_max: options.http.max_header_bytes,
+        streams_max: options.http2.max_concurrent_streams,
+        requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
+        age_max: transport.keep_alive_max_time.limit(),
     }
 }
 

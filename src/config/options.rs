@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
-use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
+use super::streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls};
 use crate::value::{GoDuration, section};
 
@@ -127,6 +127,9 @@ pub struct EntryPoint {
     pub http: Http,
     /// HTTP/2 of this entrypoint.
     pub http2: Http2,
+    /// HTTP/3 of this entrypoint; without it there is none.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub http3: Option<Http3>,
     /// Switches of logs of routers that say nothing of it.
     pub observability: EntryPointObservability,
 }

@@ -233,7 +233,11 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Timer {
-    fn new(worker: &Rc<Shared>, activity: Arc<Activity>, limits: super::ConnectionLimits) -> Self {
+    pub(super) fn new(
+        worker: &Rc<Shared>,
+        activity: Arc<Activity>,
+        limits: super::ConnectionLimits,
+    ) -> Self {
         Self { worker: Rc::clone(worker), activity, limits }
     }
 

@@ -5,6 +5,8 @@ use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ::http::header::ALT_SVC;
+
 use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
@@ -48,13 +50,18 @@ pub(super) async fn handle(
     let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
     let exchange = Rc::new(exchange);
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
-    let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
+    let mut response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
         Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
     };
     if let Some(failure) = &response.failure {
         tracing::debug!(%failure, client = %connection.client.peer, "request failed");
+    }
+    if let Some(alt_svc) = &connection.entrypoint.alt_svc
+        && connection.client.tls.as_ref().is_some_and(|tls| tls.alpn != Some("h3"))
+    {
+        response.headers.append(ALT_SVC, alt_svc.clone());
     }
     let status = response.status.as_u16();
     let worker = Rc::clone(&connection.worker);

@@ -103,6 +103,23 @@ pub fn bind_datagrams(
     Ok(Datagrams { place, address, socket: socket.into() })
 }
 
+/// Opens the socket of HTTP/3 beside a listener of TCP, at the same address and port.
+///
+/// # Errors
+/// When the system refuses the address.
+pub fn bind_quic(
+    name: &str,
+    listener: &Listener,
+    sharing: Sharing,
+) -> Result<Datagrams, ListenError> {
+    let (place, address) = (listener.place, listener.address);
+    let socket = open(address, Type::DGRAM, sharing).map_err(|cause| {
+        let name = name.to_owned();
+        ListenError::Bind { name, address, cause }
+    })?;
+    Ok(Datagrams { place, address, socket: socket.into() })
+}
+
 /// A socket at the address of a host, and the address that it has got.
 fn opened(
     name: &str,

@@ -18,6 +18,7 @@ use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
 use super::drain::Drain;
+use super::http3::{self, Arrived};
 use crate::lua::{self, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
@@ -53,6 +54,7 @@ pub struct Worker {
 enum Command {
     Accept(std::net::TcpStream, SocketAddr, usize),
     Datagrams(std::net::UdpSocket, usize),
+    Quic(Box<Arrived>),
     Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
     Publish(oneshot::Sender<()>),
     Drain(Duration, oneshot::Sender<()>),
@@ -112,6 +114,14 @@ impl Worker {
     pub(super) fn accept(&self, stream: std::net::TcpStream, peer: SocketAddr, place: usize) {
         self.open.fetch_add(1, Ordering::AcqRel);
         if self.commands.send(Command::Accept(stream, peer, place)).is_err() {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Hands over a QUIC connection whose handshake is still to come.
+    pub(super) fn accept_quic(&self, arrived: Arrived) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        if self.commands.send(Command::Quic(Box::new(arrived))).is_err() {
             self.open.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -241,6 +251,7 @@ impl Shared {
                 None => return,
                 Some(Command::Accept(stream, peer, place)) => self.accept(stream, peer, place),
                 Some(Command::Datagrams(socket, place)) => self.listen(socket, place),
+                Some(Command::Quic(arrived)) => self.accept_quic(*arrived),
                 Some(Command::Prepare(snapshot, answer)) => {
                     let shared = Rc::clone(&self);
                     tokio::task::spawn_local(async move {
@@ -275,6 +286,13 @@ impl Shared {
             }
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
+    }
+
+    fn accept_quic(self: &Rc<Self>, arrived: Arrived) {
+        let permit = self.drain.adopt();
+        let entrypoint = self.entrypoints.get(arrived.settings.place).cloned();
+        let Some(entrypoint) = entrypoint else { return };
+        tokio::task::spawn_local(http3::serve(Rc::clone(self), arrived, entrypoint, permit));
     }
 
     fn listen(self: &Rc<Self>, socket: std::net::UdpSocket, place: usize) {
