@@ -6,6 +6,7 @@
 mod catalog;
 pub mod echo;
 mod internal;
+mod restart;
 
 use std::fs;
 use std::io;
@@ -25,9 +26,10 @@ use crate::compile::{Catalog, Memory, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
-    ListenError, Listener, PathHandling, Quic, QuicPlan, Semicolons, Sharing, Trust, Underscores,
-    Worker, WorkerError, WorkerSettings, alt_svc, bind, bind_datagrams, bind_quic,
+    ListenError, Listener, Manner, PathHandling, Place, Quic, QuicPlan, Semicolons, Sharing, Trust,
+    Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
 };
+use crate::handover::{Estate, Heir, Inherited, PredecessorError};
 use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
@@ -66,6 +68,17 @@ pub enum StartError {
     /// `ping.terminatingStatusCode` is no status.
     #[error("ping.terminatingStatusCode: {0} is no HTTP status")]
     PingStatus(u16),
+    /// The running process does not hand its sockets over.
+    #[error(transparent)]
+    Predecessor(#[from] PredecessorError),
+    /// The socket for the process to come cannot be opened.
+    #[error("restart.socket: {path}: {cause}")]
+    Restart {
+        /// Its path.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
     /// HTTP/3 cannot be served.
     #[error(transparent)]
     Http3(#[from] Http3Error),
@@ -81,6 +94,7 @@ pub struct App {
     addresses: Vec<(Arc<str>, SocketAddr)>,
     acceptor: Acceptor,
     quic: Option<Quic>,
+    heir: Option<Heir>,
     workers: Arc<[Worker]>,
     live: Arc<Live>,
     ping: Option<Arc<Ping>>,
@@ -95,7 +109,11 @@ impl App {
     /// # Errors
     /// When a port is in use, or a part of the static configuration cannot be had.
     pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
-        let Sockets { listeners, datagrams, quic } = listen(&plan)?;
+        let mut origin = restart::origin(&plan)?;
+        let sockets = listen(&plan, &mut origin.inherited)?;
+        origin.tell_of_unused(&plan);
+        let copies = restart::copies(&plan, &sockets)?;
+        let Sockets { listeners, datagrams, quic } = sockets;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
         let access_log = access_log(&plan)?;
@@ -131,11 +149,13 @@ impl App {
         }
         let quic = match quic.is_empty() {
             true => None,
-            false => Some(Quic::start(quic, Arc::clone(&workers))?),
+            false => Some(Quic::start(quic, Arc::clone(&workers), origin.quic_is_ours()?)?),
         };
         let acceptor =
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
-        Ok(Self { plan, addresses, acceptor, quic, workers, live, ping, access_log, stop })
+        let heir = restart::heir(&plan, copies)?;
+        origin.ready();
+        Ok(Self { plan, addresses, acceptor, quic, heir, workers, live, ping, access_log, stop })
     }
 
     /// Where each entrypoint listens.
@@ -157,28 +177,60 @@ impl App {
         }
     }
 
+    /// Resolves when another process has taken over the listening sockets; [`App::make_way`] is
+    /// what remains to be done.
+    pub async fn replaced(&mut self) -> Estate {
+        match &mut self.heir {
+            Some(heir) => heir.takes_over().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops: ping tells it first, new requests are accepted for `requestAcceptGraceTimeout`, open
     /// ones may take `graceTimeOut`, the greatest of all entrypoints.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        if let Some(heir) = self.heir.take() {
+            heir.renounce();
+        }
         if let Some(ping) = &self.ping {
             ping.terminate();
         }
-        let cycle = |pick: fn(&EntryPointPlan) -> Duration| {
-            self.plan.entrypoints.iter().map(pick).max().unwrap_or_default()
-        };
-        let accept = cycle(|e| e.options.transport.life_cycle.request_accept_grace_timeout.get());
+        let accept =
+            self.longest(|e| e.options.transport.life_cycle.request_accept_grace_timeout.get());
         if !accept.is_zero() {
             tokio::time::sleep(accept).await;
         }
+        self.end(Manner::Stop, None).await;
+    }
+
+    /// Stops since another process accepts connections in place of this one: open requests may
+    /// take `graceTimeOut`, and idle connections may bring one more each.
+    pub async fn make_way(self, estate: Estate) {
+        self.end(Manner::MakeWay, Some(estate)).await;
+    }
+
+    fn longest(&self, pick: fn(&EntryPointPlan) -> Duration) -> Duration {
+        self.plan.entrypoints.iter().map(pick).max().unwrap_or_default()
+    }
+
+    async fn end(self, manner: Manner, estate: Option<Estate>) {
         self.acceptor.stop();
         if let Some(quic) = &self.quic {
             quic.stop();
         }
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
-        let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
+        let grace = self.longest(|e| e.options.transport.life_cycle.grace_time_out.get());
         // All are told before the first is waited for.
-        let drains: Vec<_> = self.workers.iter().map(|worker| worker.drain(grace)).collect();
+        let drains: Vec<_> =
+            self.workers.iter().map(|worker| worker.drain(manner, grace)).collect();
+        if let Some(estate) = estate {
+            if let Some(quic) = &self.quic {
+                // What has not ended by then is not waited for any longer.
+                let _ = tokio::time::timeout(grace, quic.ended()).await;
+            }
+            estate.release_quic().await;
+        }
         for drain in drains {
             if let Err(error) = drain.await {
                 tracing::warn!(%error, "a worker ended early");
@@ -236,19 +288,18 @@ struct Sockets {
     quic: Vec<QuicPlan>,
 }
 
-fn listen(plan: &Static) -> Result<Sockets, ListenError> {
+fn listen(plan: &Static, inherited: &mut Inherited) -> Result<Sockets, ListenError> {
     let mut all = Sockets::default();
     for (place, plan) in plan.entrypoints.iter().enumerate() {
         let sharing = if plan.options.reuse_port { Sharing::ReusePort } else { Sharing::Exclusive };
-        let (name, host, port) = (&plan.name, &plan.address.host, plan.address.port);
+        let (name, host, port) = (&*plan.name, &*plan.address.host, plan.address.port);
+        let at = Place { name, place, host, port, sharing };
         match plan.address.transport {
-            Transport::Udp => {
-                all.datagrams.push(bind_datagrams(name, place, host, port, sharing)?);
-            }
+            Transport::Udp => all.datagrams.push(at.udp(inherited)?),
             Transport::Tcp => {
-                let listener = bind(name, place, host, port, sharing)?;
+                let listener = at.tcp(inherited)?;
                 if plan.options.http3.is_some() {
-                    let socket = bind_quic(name, &listener, sharing)?;
+                    let socket = at.quic(&listener, inherited)?;
                     all.quic.push(QuicPlan { socket, limits: limits(plan) });
                 }
                 all.listeners.push(listener);

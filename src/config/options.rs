@@ -38,6 +38,8 @@ pub struct Root {
     pub core: Core,
     /// Moongate's own: scripts.
     pub scripts: Scripts,
+    /// Moongate's own: how one process replaces another.
+    pub restart: Restart,
     /// Moongate's own: worker threads; 0 means one per core.
     pub workers: usize,
 }
@@ -457,6 +459,15 @@ impl Default for Core {
         let (v3, fall) = ("v3".to_owned(), "fallThrough".to_owned());
         Self { default_rule_syntax: v3, disabled_routers: fall }
     }
+}
+
+/// How one process replaces another.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restart {
+    /// A path: a process that is started while another listens there takes over that one's
+    /// listening sockets.
+    pub socket: String,
 }
 
 /// Scripts.

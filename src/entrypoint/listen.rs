@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use mio::{Interest, Token};
 use socket2::{Domain, Socket, Type};
 
 use super::Worker;
+use crate::handover::{Inherited, Kind};
 
 /// An open listening socket of an entrypoint.
 #[derive(Debug)]
@@ -68,96 +70,158 @@ pub enum Sharing {
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Opens a listening socket; `host` may be empty for all addresses.
-///
-/// # Errors
-/// When the host cannot be resolved or the system refuses the address.
-pub fn bind(
-    name: &str,
-    place: usize,
-    host: &str,
-    port: u16,
-    sharing: Sharing,
-) -> Result<Listener, ListenError> {
-    let (address, socket) = opened(name, host, port, |address| {
-        let socket = open(address, Type::STREAM, sharing)?;
-        socket.listen(BACKLOG)?;
-        Ok(socket)
-    })?;
-    Ok(Listener { place, address, socket: socket.into() })
+/// Where an entrypoint listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The entrypoint's name.
+    pub name: &'a str,
+    /// Its place in snapshots.
+    pub place: usize,
+    /// The host, empty for all addresses.
+    pub host: &'a str,
+    /// The port; 0 for any.
+    pub port: u16,
+    /// Who else may listen there.
+    pub sharing: Sharing,
 }
 
-/// Opens a socket for datagrams; `host` may be empty for all addresses.
-///
-/// # Errors
-/// When the host cannot be resolved or the system refuses the address.
-pub fn bind_datagrams(
-    name: &str,
-    place: usize,
-    host: &str,
-    port: u16,
-    sharing: Sharing,
-) -> Result<Datagrams, ListenError> {
-    let (address, socket) =
-        opened(name, host, port, |address| open(address, Type::DGRAM, sharing))?;
-    Ok(Datagrams { place, address, socket: socket.into() })
-}
-
-/// Opens the socket of HTTP/3 beside a listener of TCP, at the same address and port.
-///
-/// # Errors
-/// When the system refuses the address.
-pub fn bind_quic(
-    name: &str,
-    listener: &Listener,
-    sharing: Sharing,
-) -> Result<Datagrams, ListenError> {
-    let (place, address) = (listener.place, listener.address);
-    let socket = open(address, Type::DGRAM, sharing).map_err(|cause| {
-        let name = name.to_owned();
-        ListenError::Bind { name, address, cause }
-    })?;
-    Ok(Datagrams { place, address, socket: socket.into() })
-}
-
-/// A socket at the address of a host, and the address that it has got.
-fn opened(
-    name: &str,
-    host: &str,
-    port: u16,
-    open: impl Fn(SocketAddr) -> io::Result<Socket>,
-) -> Result<(SocketAddr, Socket), ListenError> {
-    let address = resolve(name, host, port)?;
-    let bound = open(address).or_else(|error| match address.ip() {
-        // Without IPv6 all addresses are those of IPv4.
-        IpAddr::V6(ip) if ip.is_unspecified() && host.is_empty() => {
-            open(SocketAddr::from(([0, 0, 0, 0], port))).map_err(|_| error)
+impl Place<'_> {
+    /// Opens a listening socket, or takes the one that was opened before.
+    ///
+    /// # Errors
+    /// When the host cannot be resolved or the system refuses the address.
+    pub fn tcp(&self, inherited: &mut Inherited) -> Result<Listener, ListenError> {
+        let address = self.resolve()?;
+        if let Some(socket) = inherited.tcp(self.name, |found| is_at(found, address)) {
+            let address = self.adopt(&socket, socket.local_addr(), TcpListener::set_nonblocking)?;
+            return Ok(Listener { place: self.place, address, socket });
         }
-        _ => Err(error),
-    });
-    let local = |socket: &Socket| {
-        socket
-            .local_addr()?
-            .as_socket()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
-    };
-    let bound = bound.and_then(|socket| Ok((local(&socket)?, socket)));
-    bound.map_err(|cause| ListenError::Bind { name: name.to_owned(), address, cause })
+        let (address, socket) = self.opened(address, |address| {
+            let socket = open(address, Type::STREAM, self.sharing)?;
+            socket.listen(BACKLOG)?;
+            Ok(socket)
+        })?;
+        Ok(Listener { place: self.place, address, socket: socket.into() })
+    }
+
+    /// Opens a socket for datagrams, or takes the one that was opened before.
+    ///
+    /// # Errors
+    /// When the host cannot be resolved or the system refuses the address.
+    pub fn udp(&self, inherited: &mut Inherited) -> Result<Datagrams, ListenError> {
+        let address = self.resolve()?;
+        if let Some(socket) = inherited.udp(self.name, Kind::Udp, |found| is_at(found, address)) {
+            let address = self.adopt(&socket, socket.local_addr(), UdpSocket::set_nonblocking)?;
+            return Ok(Datagrams { place: self.place, address, socket });
+        }
+        let (address, socket) =
+            self.opened(address, |address| open(address, Type::DGRAM, self.sharing))?;
+        Ok(Datagrams { place: self.place, address, socket: socket.into() })
+    }
+
+    /// Opens the socket of HTTP/3 beside a listener of TCP, at the same address and port, or takes
+    /// the one that was opened before.
+    ///
+    /// # Errors
+    /// When the system refuses the address.
+    pub fn quic(
+        &self,
+        listener: &Listener,
+        inherited: &mut Inherited,
+    ) -> Result<Datagrams, ListenError> {
+        let (place, address) = (self.place, listener.address);
+        if let Some(socket) = inherited.udp(self.name, Kind::Quic, |found| found == address) {
+            self.adopt(&socket, Ok(address), UdpSocket::set_nonblocking)?;
+            return Ok(Datagrams { place, address, socket });
+        }
+        let socket = open(address, Type::DGRAM, self.sharing);
+        let socket = socket.map_err(|cause| self.refused(address, cause))?;
+        Ok(Datagrams { place, address, socket: socket.into() })
+    }
+
+    /// The address of an inherited socket, which must not block from now on.
+    fn adopt<S>(
+        &self,
+        socket: &S,
+        address: io::Result<SocketAddr>,
+        set_nonblocking: fn(&S, bool) -> io::Result<()>,
+    ) -> Result<SocketAddr, ListenError> {
+        let unknown = SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port));
+        let address = address.map_err(|cause| self.refused(unknown, cause))?;
+        set_nonblocking(socket, true).map_err(|cause| self.refused(address, cause))?;
+        Ok(address)
+    }
+
+    fn refused(&self, address: SocketAddr, cause: io::Error) -> ListenError {
+        ListenError::Bind { name: self.name.to_owned(), address, cause }
+    }
 }
 
-fn resolve(name: &str, host: &str, port: u16) -> Result<SocketAddr, ListenError> {
-    if host.is_empty() {
-        return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+/// Whether a socket that is at `found` is where one is wanted. Without IPv6 all addresses are
+/// those of IPv4.
+fn is_at(found: SocketAddr, wanted: SocketAddr) -> bool {
+    let is_any = found.ip().is_unspecified() && wanted.ip().is_unspecified();
+    (wanted.port() == 0 || found.port() == wanted.port()) && (found.ip() == wanted.ip() || is_any)
+}
+
+impl Listener {
+    /// A copy of the socket, for the process that will take over.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn copy(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone().map(OwnedFd::from)
     }
-    let plain = host.trim_start_matches('[').trim_end_matches(']');
-    let found = (plain, port).to_socket_addrs().and_then(|mut all| {
-        all.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address"))
-    });
-    found.map_err(|cause| ListenError::Resolve {
-        name: name.to_owned(),
-        address: host.to_owned(),
-        cause,
-    })
+}
+
+impl Datagrams {
+    /// A copy of the socket, for the process that will take over.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn copy(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone().map(OwnedFd::from)
+    }
+}
+
+impl Place<'_> {
+    /// A socket at an address, and the address that it has got.
+    fn opened(
+        &self,
+        address: SocketAddr,
+        open: impl Fn(SocketAddr) -> io::Result<Socket>,
+    ) -> Result<(SocketAddr, Socket), ListenError> {
+        let bound = open(address).or_else(|error| match address.ip() {
+            // Without IPv6 all addresses are those of IPv4.
+            IpAddr::V6(ip) if ip.is_unspecified() && self.host.is_empty() => {
+                open(SocketAddr::from(([0, 0, 0, 0], self.port))).map_err(|_| error)
+            }
+            _ => Err(error),
+        });
+        let local = |socket: &Socket| {
+            socket
+                .local_addr()?
+                .as_socket()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+        };
+        let bound = bound.and_then(|socket| Ok((local(&socket)?, socket)));
+        bound.map_err(|cause| self.refused(address, cause))
+    }
+
+    fn resolve(&self) -> Result<SocketAddr, ListenError> {
+        if self.host.is_empty() {
+            return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)));
+        }
+        let plain = self.host.trim_start_matches('[').trim_end_matches(']');
+        let found = (plain, self.port).to_socket_addrs().and_then(|mut all| {
+            all.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address"))
+        });
+        found.map_err(|cause| ListenError::Resolve {
+            name: self.name.to_owned(),
+            address: self.host.to_owned(),
+            cause,
+        })
+    }
 }
 
 fn open(address: SocketAddr, kind: Type, sharing: Sharing) -> io::Result<Socket> {

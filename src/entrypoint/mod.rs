@@ -22,11 +22,10 @@ mod peek;
 mod streams;
 mod worker;
 
+pub use drain::Manner;
 pub use heads::{Heads, Semicolons, Underscores};
 pub use http3::{Http3Error, Quic, QuicPlan};
-pub use listen::{
-    Acceptor, Datagrams, ListenError, Listener, Sharing, bind, bind_datagrams, bind_quic,
-};
+pub use listen::{Acceptor, Datagrams, ListenError, Listener, Place, Sharing};
 pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::Entrypoint;
 use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
-use super::drain::Drain;
+use super::drain::{Drain, Manner};
 use super::http3::{self, Arrived};
 use crate::lua::{self, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
@@ -57,7 +57,7 @@ enum Command {
     Quic(Box<Arrived>),
     Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
     Publish(oneshot::Sender<()>),
-    Drain(Duration, oneshot::Sender<()>),
+    Drain(Manner, Duration, oneshot::Sender<()>),
 }
 
 /// What all workers are started with.
@@ -159,9 +159,13 @@ impl Worker {
     ///
     /// # Errors
     /// When the worker has ended already.
-    pub fn drain(&self, limit: Duration) -> impl Future<Output = Result<(), WorkerError>> + use<> {
+    pub fn drain(
+        &self,
+        manner: Manner,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        let told = self.send(Command::Drain(limit, answer));
+        let told = self.send(Command::Drain(manner, limit, answer));
         async move {
             told?;
             answered.await.map_err(|_| WorkerError::Gone)
@@ -266,8 +270,8 @@ impl Shared {
                     }
                     let _ = answer.send(());
                 }
-                Some(Command::Drain(limit, answer)) => {
-                    self.drain.begin();
+                Some(Command::Drain(manner, limit, answer)) => {
+                    self.drain.begin(manner);
                     let _ = tokio::time::timeout(limit, self.drain.emptied()).await;
                     let _ = answer.send(());
                     return;

@@ -49,6 +49,7 @@ pub struct QuicPlan {
 #[derive(Debug)]
 pub struct Quic {
     stop: watch::Sender<bool>,
+    ended: watch::Receiver<bool>,
 }
 
 /// A connection that has just come, for the worker that serves it.
@@ -107,11 +108,15 @@ pub(super) fn alt_svc(port: u16) -> Option<HeaderValue> {
 }
 
 impl Quic {
-    /// Starts to take connections.
+    /// Starts to take connections, once `before` has returned on the thread of the endpoints.
     ///
     /// # Errors
     /// When the system refuses what is needed.
-    pub fn start(plans: Vec<QuicPlan>, workers: Arc<[Worker]>) -> Result<Self, Http3Error> {
+    pub fn start(
+        plans: Vec<QuicPlan>,
+        workers: Arc<[Worker]>,
+        before: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, Http3Error> {
         let tls = QuicTls::new()?;
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -130,21 +135,33 @@ impl Quic {
             endpoints.push((endpoint, Arc::new(Settings { place, tls, server, port })));
         }
         drop(entered);
+        let (end, ended) = watch::channel(false);
         std::thread::Builder::new().name("quic".to_owned()).spawn(move || {
-            let tasks = tokio::task::LocalSet::new();
+            // No datagram is read before the runtime runs.
+            before();
+            let all = tokio::task::LocalSet::new();
             for (endpoint, settings) in endpoints {
                 let (workers, stopped) = (Arc::clone(&workers), stopped.clone());
-                tasks.spawn_local(accept_all(endpoint, settings, workers, stopped));
+                all.spawn_local(accept_all(endpoint, settings, workers, stopped));
             }
-            tasks.block_on(&runtime, std::future::pending::<()>());
+            runtime.block_on(all);
+            // With it go the sockets.
+            drop(runtime);
+            let _ = end.send(true);
         })?;
-        Ok(Self { stop })
+        Ok(Self { stop, ended })
     }
 
     /// Takes no more connections; those that are open go on.
     pub fn stop(&self) {
         // The thread may have ended.
         let _ = self.stop.send(true);
+    }
+
+    /// Resolves when no connection is left and the sockets are closed.
+    pub async fn ended(&self) {
+        // An error means that the thread has ended.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 }
 
