@@ -49,8 +49,6 @@ const FIRST_READ_BYTES: usize = 4096;
 /// Serves a connection until it ends.
 pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
     let Accepted { stream, peer, entrypoint, place, permit } = accepted;
-    // Answers are written in one piece and must not wait for more.
-    let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let limit = entrypoint.limits.read;
     let arrival = Arrival::new(stream, peer, local);
@@ -122,7 +120,7 @@ async fn arrive(
 ) -> Option<Arrival> {
     // Boxed, so that connections without any of it stay small.
     if let Some(senders) = &entrypoint.senders {
-        arrival = Box::pin(arrival.proxy_header(senders)).await?;
+        arrival = Box::pin(arrival.proxy_header(senders, entrypoint.limits.read)).await?;
     }
     match worker.streams(place) {
         None => Some(arrival),

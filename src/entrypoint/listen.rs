@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Interest, Token};
-use socket2::{Domain, Socket, Type};
+use rustix::process::{Resource, Rlimit};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use super::Worker;
 use crate::handover::{Inherited, Kind};
@@ -93,11 +94,13 @@ impl Place<'_> {
     pub fn tcp(&self, inherited: &mut Inherited) -> Result<Listener, ListenError> {
         let address = self.resolve()?;
         if let Some(socket) = inherited.tcp(self.name, |found| is_at(found, address)) {
+            tune(&SockRef::from(&socket)).map_err(|cause| self.refused(address, cause))?;
             let address = self.adopt(&socket, socket.local_addr(), TcpListener::set_nonblocking)?;
             return Ok(Listener { place: self.place, address, socket });
         }
         let (address, socket) = self.opened(address, |address| {
             let socket = open(address, Type::STREAM, self.sharing)?;
+            tune(&SockRef::from(&socket))?;
             socket.listen(BACKLOG)?;
             Ok(socket)
         })?;
@@ -155,6 +158,19 @@ impl Place<'_> {
     fn refused(&self, address: SocketAddr, cause: io::Error) -> ListenError {
         ListenError::Bind { name: self.name.to_owned(), address, cause }
     }
+}
+
+/// Silence after which the system asks a client for a sign of life, and from then on; as in Go.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Signs of life that may be missed.
+const PROBES: u32 = 9;
+
+/// What accepted sockets have from their listener: clients that are gone are noticed, and answers,
+/// which are written in one piece, do not wait for more.
+fn tune(socket: &SockRef<'_>) -> io::Result<()> {
+    let keep_alive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE);
+    socket.set_tcp_keepalive(&keep_alive.with_retries(PROBES))?;
+    socket.set_tcp_nodelay(true)
 }
 
 /// Whether a socket that is at `found` is where one is wanted. Without IPv6 all addresses are
@@ -260,6 +276,7 @@ impl Acceptor {
     /// # Errors
     /// When the system gives no thread or no event queue.
     pub fn start(listeners: Vec<Listener>, workers: Arc<[Worker]>) -> io::Result<Self> {
+        let clients_max = clients_max();
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), STOP)?;
         let mut sockets = Vec::with_capacity(listeners.len());
@@ -272,7 +289,7 @@ impl Acceptor {
         let stopped = Arc::clone(&stop);
         std::thread::Builder::new()
             .name("acceptor".to_owned())
-            .spawn(move || accept_all(poll, &sockets, &workers, &stopped))?;
+            .spawn(move || accept_all(poll, &sockets, &workers, &stopped, clients_max))?;
         Ok(Self { stop, waker })
     }
 
@@ -282,6 +299,24 @@ impl Acceptor {
         // The thread may have ended already.
         let _ = self.waker.wake();
     }
+}
+
+/// Descriptors that are kept for what is no connection: files, sockets of listeners, queues.
+const OWN_DESCRIPTORS: usize = 64;
+/// The share of the others that clients may have; the rest is for servers, without which clients
+/// that are served already would be harmed by those that still come.
+const CLIENTS_SHARE: (usize, usize) = (3, 4);
+
+/// How many clients may be connected at once, which the process's limit of descriptors says; as
+/// much of it as the system allows is asked for.
+fn clients_max() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let _ = rustix::process::setrlimit(Resource::Nofile, raised);
+    let limit = rustix::process::getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let (part, whole) = CLIENTS_SHARE;
+    (limit.saturating_sub(OWN_DESCRIPTORS) / whole).saturating_mul(part).max(1)
 }
 
 /// How long the acceptor waits when the system has no descriptors left.
@@ -294,6 +329,7 @@ fn accept_all(
     sockets: &[(usize, mio::net::TcpListener)],
     workers: &[Worker],
     stopped: &AtomicBool,
+    clients_max: usize,
 ) {
     let mut events = mio::Events::with_capacity(EVENTS_MAX);
     while !stopped.load(Ordering::Acquire) {
@@ -305,15 +341,30 @@ fn accept_all(
         }
         for event in &events {
             if let Some((place, socket)) = sockets.get(event.token().0) {
-                accept(*place, socket, workers, stopped);
+                accept(*place, socket, workers, stopped, clients_max);
             }
         }
     }
 }
 
 /// Takes all connections that wait: readiness is told once only.
-fn accept(place: usize, socket: &mio::net::TcpListener, workers: &[Worker], stopped: &AtomicBool) {
+fn accept(
+    place: usize,
+    socket: &mio::net::TcpListener,
+    workers: &[Worker],
+    stopped: &AtomicBool,
+    clients_max: usize,
+) {
+    let mut is_told = false;
     while !stopped.load(Ordering::Acquire) {
+        if workers.iter().map(Worker::load).sum::<usize>() >= clients_max {
+            if !is_told {
+                tracing::error!(clients_max, "too many connections: new ones wait");
+                is_told = true;
+            }
+            std::thread::sleep(PAUSE);
+            continue;
+        }
         match socket.accept() {
             Ok((stream, peer)) => hand_over(workers, stream.into(), peer, place),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
