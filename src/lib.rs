@@ -15,6 +15,7 @@
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
 //! | 2 | [`observe`] | the leveled log, the access log |
+//! | 3 | [`handover`] | listening sockets from the process before, or from systemd |
 //! | 3 | [`tls`] | certificates, chosen by server name |
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
 //! | 3 | [`provider`] | sources of dynamic configuration |
@@ -40,6 +41,7 @@ pub mod compile;
 pub mod config;
 pub mod content;
 pub mod entrypoint;
+pub mod handover;
 pub mod headers;
 pub mod lua;
 pub mod message;

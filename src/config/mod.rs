@@ -22,5 +22,5 @@ pub use options::{
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
-pub use streams::{ProxyProtocol, TcpServersTransport, Udp};
+pub use streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
-use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
+use super::streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
 
@@ -39,6 +39,8 @@ pub struct Root {
     pub core: Core,
     /// Moongate's own: scripts.
     pub scripts: Scripts,
+    /// Moongate's own: how one process replaces another.
+    pub restart: Restart,
     /// Moongate's own: worker threads; 0 means one per core.
     pub workers: usize,
 }
@@ -128,6 +130,9 @@ pub struct EntryPoint {
     pub http: Http,
     /// HTTP/2 of this entrypoint.
     pub http2: Http2,
+    /// HTTP/3 of this entrypoint; without it there is none.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub http3: Option<Http3>,
     /// Switches of logs of routers that say nothing of it.
     pub observability: EntryPointObservability,
 }
@@ -469,6 +474,15 @@ impl Default for Core {
         let (v3, fall) = ("v3".to_owned(), "fallThrough".to_owned());
         Self { default_rule_syntax: v3, disabled_routers: fall }
     }
+}
+
+/// How one process replaces another.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restart {
+    /// A path: a process that is started while another listens there takes over that one's
+    /// listening sockets.
+    pub socket: String,
 }
 
 /// Scripts.

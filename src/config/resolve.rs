@@ -113,6 +113,12 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     if address.transport == Transport::Udp && options.udp.timeout.limit().is_none() {
         return Err(invalid(option("udp.timeout"), "it must be above zero"));
     }
+    if address.transport == Transport::Udp && options.http3.is_some() {
+        return Err(invalid(
+            option("http3"),
+            "it needs an address of TCP; it opens that of UDP itself",
+        ));
+    }
     let trusted =
         networks(&option("forwardedHeaders.trustedIPs"), &options.forwarded_headers.trusted_ips)?;
     let senders = options.proxy_protocol.iter().flat_map(|proxy| &proxy.trusted_ips);

@@ -67,7 +67,7 @@ pub(super) fn admit(
     expect_header(&headers)?;
     let Rest { body, upgrade, .. } = rest;
     let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };
-    if version == Version::HTTP_2 {
+    if matches!(version, Version::HTTP_2 | Version::HTTP_3) {
         join_cookies(&mut headers);
     }
     let parts = Parts { method, target, version, host, headers, body, upgrade, exchange };
@@ -112,7 +112,7 @@ fn speech(headers: &Headers) -> Speech {
     }
 }
 
-/// HTTP/2 may split `Cookie`; HTTP/1 servers want it whole (RFC 9113, section 8.2.3).
+/// HTTP/2 and HTTP/3 may split `Cookie`; HTTP/1 servers want it whole (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut Headers) {
     let mut all = headers.get_all(header::COOKIE).iter();
     if all.next().is_none() || all.next().is_none() {

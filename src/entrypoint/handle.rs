@@ -5,6 +5,8 @@ use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ::http::header::ALT_SVC;
+
 use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
@@ -60,7 +62,12 @@ pub(super) async fn handle(
             route(connection, request, speech).await
         }
     };
-    let response = failed(connection, response, spare).await;
+    let mut response = failed(connection, response, spare).await;
+    if let Some(alt_svc) = &connection.entrypoint.alt_svc
+        && connection.client.tls.as_ref().is_some_and(|tls| tls.alpn != Some("h3"))
+    {
+        response.headers.append(ALT_SVC, alt_svc.clone());
+    }
     finish.status = response.status.as_u16();
     (response, finish)
 }

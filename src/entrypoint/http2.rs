@@ -21,6 +21,7 @@ use super::activity::Watched;
 use super::admit::{Head, Rest};
 use super::connection::Timer;
 use super::handle::{Connection, Finish, handle};
+use super::owed::Owed;
 use crate::message::{Body, BodyError};
 
 /// Serves a connection whose preface is still to be read.
@@ -49,8 +50,12 @@ async fn answer(
     request: hyper::Request<Incoming>,
 ) -> io::Result<hyper::Response<ToClient>> {
     let (parts, incoming) = request.into_parts();
-    let body =
-        if incoming.is_end_stream() { Body::Empty } else { Body::stream(FromClient(incoming)) };
+    let limit = connection.entrypoint.limits.read;
+    let body = if incoming.is_end_stream() {
+        Body::Empty
+    } else {
+        Body::stream(Owed::new(FromClient(incoming), limit))
+    };
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let target = match target {
         "" => Bytes::from_static(b"/"),

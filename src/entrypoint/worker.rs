@@ -17,7 +17,8 @@ use super::Entrypoint;
 use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
-use super::drain::Drain;
+use super::drain::{Drain, Manner};
+use super::http3::{self, Arrived};
 use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
@@ -53,9 +54,10 @@ pub struct Worker {
 enum Command {
     Accept(std::net::TcpStream, SocketAddr, usize),
     Datagrams(std::net::UdpSocket, usize),
+    Quic(Box<Arrived>),
     Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
     Publish(oneshot::Sender<()>),
-    Drain(Duration, oneshot::Sender<()>),
+    Drain(Manner, Duration, oneshot::Sender<()>),
 }
 
 /// What all workers are started with.
@@ -116,6 +118,14 @@ impl Worker {
         }
     }
 
+    /// Hands over a QUIC connection whose handshake is still to come.
+    pub(super) fn accept_quic(&self, arrived: Arrived) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        if self.commands.send(Command::Quic(Box::new(arrived))).is_err() {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
     /// Serves the UDP entrypoint at a listener's place.
     ///
     /// # Errors
@@ -149,9 +159,13 @@ impl Worker {
     ///
     /// # Errors
     /// When the worker has ended already.
-    pub fn drain(&self, limit: Duration) -> impl Future<Output = Result<(), WorkerError>> + use<> {
+    pub fn drain(
+        &self,
+        manner: Manner,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        let told = self.send(Command::Drain(limit, answer));
+        let told = self.send(Command::Drain(manner, limit, answer));
         async move {
             told?;
             answered.await.map_err(|_| WorkerError::Gone)
@@ -253,6 +267,7 @@ impl Shared {
                 None => return,
                 Some(Command::Accept(stream, peer, place)) => self.accept(stream, peer, place),
                 Some(Command::Datagrams(socket, place)) => self.listen(socket, place),
+                Some(Command::Quic(arrived)) => self.accept_quic(*arrived),
                 Some(Command::Prepare(snapshot, answer)) => {
                     let shared = Rc::clone(&self);
                     tokio::task::spawn_local(async move {
@@ -267,8 +282,8 @@ impl Shared {
                     }
                     let _ = answer.send(());
                 }
-                Some(Command::Drain(limit, answer)) => {
-                    self.drain.begin();
+                Some(Command::Drain(manner, limit, answer)) => {
+                    self.drain.begin(manner);
                     let _ = tokio::time::timeout(limit, self.drain.emptied()).await;
                     let _ = answer.send(());
                     return;
@@ -287,6 +302,13 @@ impl Shared {
             }
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
+    }
+
+    fn accept_quic(self: &Rc<Self>, arrived: Arrived) {
+        let permit = self.drain.adopt();
+        let entrypoint = self.entrypoints.get(arrived.settings.place).cloned();
+        let Some(entrypoint) = entrypoint else { return };
+        tokio::task::spawn_local(http3::serve(Rc::clone(self), arrived, entrypoint, permit));
     }
 
     fn listen(self: &Rc<Self>, socket: std::net::UdpSocket, place: usize) {

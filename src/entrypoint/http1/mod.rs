@@ -34,6 +34,17 @@ const DRAIN_BYTES_MAX: u64 = 256 * 1024;
 /// How long a client may take to read the last answer before the connection is reset.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Whether a connection is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It may bring any number of requests.
+    Never,
+    /// After the next answer, whenever that is.
+    AfterNext,
+    /// After what it is doing, at once when it is idle.
+    Now,
+}
+
 /// Serves a connection until either side ends it; `stop` asks to end it after the next answer.
 ///
 /// # Errors
@@ -42,7 +53,7 @@ pub(super) async fn serve<S>(
     stream: S,
     ahead: BytesMut,
     connection: Rc<Connection>,
-    stop: Rc<Cell<bool>>,
+    stop: Rc<Cell<Stop>>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -90,7 +101,7 @@ type NextHead = Option<Result<Heading, Refusal>>;
 async fn next<S>(
     wire: &Shared<S>,
     connection: &Connection,
-    stop: &Cell<bool>,
+    stop: &Cell<Stop>,
 ) -> io::Result<NextHead>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -116,7 +127,7 @@ where
         }
         let read = poll_fn(|cx| {
             let mut wire = wire.borrow_mut();
-            if stop.get() && wire.buffer.is_empty() {
+            if stop.get() == Stop::Now && wire.buffer.is_empty() {
                 return Poll::Ready(Ok(0));
             }
             wire.poll_fill(cx)
@@ -132,7 +143,7 @@ where
 async fn exchange<S>(
     wire: &Shared<S>,
     connection: &Rc<Connection>,
-    stop: &Cell<bool>,
+    stop: &Cell<Stop>,
     heading: Heading,
 ) -> io::Result<Next>
 where
@@ -158,7 +169,7 @@ where
         return Ok(Next::Gone);
     };
     let after = match keeps {
-        true if !stop.get()
+        true if stop.get() == Stop::Never
             && !connection.keepalive.is_spent()
             && wire.borrow().can_drain(DRAIN_BYTES_MAX) =>
         {
