@@ -9,9 +9,10 @@ use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::keepalive::KeepAlive;
+use super::outbound;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::{self, FetchError, HttpClient, InstanceId};
+use crate::lua::{self, Connected, Destination, FetchError, HttpClient, InstanceId};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
 };
@@ -264,6 +265,10 @@ impl End for Behind {
         })?;
         let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
         Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        outbound::connect(to)
     }
 }
 

@@ -16,6 +16,7 @@ mod http1;
 mod http2;
 mod keepalive;
 mod listen;
+mod outbound;
 mod peek;
 mod streams;
 mod worker;

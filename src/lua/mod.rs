@@ -10,10 +10,12 @@ mod error;
 mod gate;
 mod host;
 mod instance;
+mod jose;
 mod load;
 mod memory;
 mod onerror;
 mod password;
+mod redis;
 mod run;
 mod sandbox;
 mod script;
@@ -27,7 +29,7 @@ mod tests;
 
 pub use admit::Admittance;
 pub use builtin::{builtins, tcp_builtins};
-pub use host::{FetchError, Host, HttpClient, Reach};
+pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use load::inspect;
 pub use script::{
