@@ -11,10 +11,13 @@ use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::keepalive::KeepAlive;
+use super::outbound;
 use super::pages;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::{self, Candidate, FetchError, HttpClient, InstanceId, Pick};
+use crate::lua::{
+    self, Candidate, Connected, Destination, FetchError, HttpClient, InstanceId, Pick,
+};
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, in_force, in_time, paced,
     rescue,
@@ -345,6 +348,10 @@ impl End for Behind {
         })?;
         let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
         Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        outbound::connect(to)
     }
 }
 

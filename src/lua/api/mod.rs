@@ -17,6 +17,7 @@ mod headers;
 mod http;
 mod ip;
 pub(super) mod json;
+mod jwt;
 mod limit;
 mod log;
 mod members;
@@ -24,6 +25,7 @@ mod os;
 mod password;
 mod predicate;
 mod re;
+mod redis;
 mod reference;
 mod request;
 mod resolve;
@@ -31,6 +33,7 @@ mod response;
 mod stats;
 mod store;
 mod time;
+mod turns;
 mod url;
 mod x509;
 
@@ -108,11 +111,13 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    jwt::MODULE,
     ip::MODULE,
     store::MODULE,
     limit::MODULE,
     stats::MODULE,
     http::MODULE,
+    redis::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -137,11 +142,12 @@ pub fn sections() -> Vec<Section> {
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
-    sections.push(crypto::KEY.section());
+    sections.extend([crypto::KEY.section(), jwt::KEYS.section()]);
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.extend([turns::TURNS.section(), turns::TURN.section()]);
     sections.push(stats::WINDOW.section());
-    sections.push(http::CLIENT.section());
+    sections.extend([http::CLIENT.section(), redis::CLIENT.section()]);
     sections
 }
 

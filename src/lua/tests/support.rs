@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::server;
 use crate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId, InstanceSpec, Limits,
-    OnError, ScriptError, ScriptSource, Vm,
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
+    InstanceSpec, Limits, OnError, ScriptError, ScriptSource, Vm,
 };
-use crate::message::{Body, Client, Exchange, LocalFuture, Parts, Request, Response, Target};
+use crate::message::{Body, Client, Exchange, Io, LocalFuture, Parts, Request, Response, Target};
 
 /// Runs a test on a worker's kind of runtime; its clock stands still unless something waits.
 pub(super) fn block_on<T>(test: impl Future<Output = T>) -> T {
@@ -105,6 +105,15 @@ impl Host for Echo {
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         server::answer(client, origin, request)
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        let address = to.address.clone();
+        Box::pin(async move {
+            let stream = tokio::net::TcpStream::connect(address).await;
+            let failed = |error: std::io::Error| FetchError::Connect { reason: error.to_string() };
+            Ok(Box::new(stream.map_err(failed)?) as Box<dyn Io>)
+        })
     }
 }
 
