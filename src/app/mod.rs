@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Catalog, Memory, compile};
+use crate::compile::{Kinds, Memory, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
@@ -107,10 +107,10 @@ impl App {
         let (sender, messages) = provider::channel();
         let mut first = vec![internal(&plan)?];
         first.extend(extra.map(Message::Update));
-        let mut file = file_provider(&plan, &catalog);
+        let scripts = script_files(&plan)?;
+        let mut file = file_provider(&plan, scripts.kinds());
         first.extend(file.as_mut().map(FileProvider::load));
         let throttle = plan.root.providers.providers_throttle_duration.get();
-        let scripts = ScriptFiles::new(script_bases(&plan));
         let mut reconciler =
             Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
         reconciler.begin(first).await?;
@@ -195,7 +195,8 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let internals = Internals { api, ping: ping(plan)? };
     let mut catalog = catalog::catalog(plan, internals)?;
     let mut messages = vec![internal(plan)?];
-    messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
+    let mut scripts = script_files(plan)?;
+    messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
     let mut findings = Vec::new();
     let mut parts = Vec::new();
     for message in messages {
@@ -208,7 +209,7 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
         }
     }
     let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
-    ScriptFiles::new(script_bases(plan)).load(&dynamic, &mut catalog);
+    scripts.load(&dynamic, &mut catalog);
     let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
     findings.extend(snapshot.outcome.diagnostics());
     for part in &parts {
@@ -354,11 +355,15 @@ fn internal(plan: &Static) -> Result<Message, InternalError> {
     Ok(Message::Update(Update { diagnostics, ..Update::new("internal", dynamic) }))
 }
 
-fn file_provider(plan: &Static, catalog: &Catalog) -> Option<FileProvider> {
+fn file_provider(plan: &Static, kinds: Arc<Kinds>) -> Option<FileProvider> {
     let options = plan.file.as_ref()?;
-    let (http, tcp) = (Arc::new(catalog.scripts.clone()), catalog.tcp_scripts.clone());
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &http, &tcp);
+    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &kinds.known());
     Some(FileProvider::new(options, Arc::new(check)))
+}
+
+/// The scripts there are, and those that configuration will name.
+fn script_files(plan: &Static) -> Result<ScriptFiles, CatalogError> {
+    Ok(ScriptFiles::new(catalog::folders(plan)?, script_bases(plan)))
 }
 
 /// Relative paths of scripts begin beside the file that names them, else in the folder of user

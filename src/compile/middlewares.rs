@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::held::{self, Files};
 use super::services::Services;
-use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
+use super::{Catalog, Known, Script, Scripts, limits, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{self, Diagnostic, Dynamic, Elements, Verdict};
 use crate::schema::{Problem, ProblemKind, ReferenceKind, Source};
@@ -280,9 +280,9 @@ fn compile(
 /// values of a wrong type. As Traefik does, such a piece rejects the file it stands in, while a
 /// value that is wrong in itself disables its middleware alone.
 #[must_use]
-pub fn structure(dynamic: &Dynamic, http: &Scripts, tcp: &Scripts) -> Vec<Diagnostic> {
-    let mut findings = structure_of("http", &dynamic.http.middlewares, http);
-    findings.extend(structure_of("tcp", &dynamic.tcp.middlewares, tcp));
+pub fn structure(dynamic: &Dynamic, known: &Known) -> Vec<Diagnostic> {
+    let mut findings = structure_of("http", &dynamic.http.middlewares, &known.http);
+    findings.extend(structure_of("tcp", &dynamic.tcp.middlewares, &known.tcp));
     findings
 }
 

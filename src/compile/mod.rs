@@ -25,7 +25,8 @@ use crate::tls::{CertStore, OptionSets};
 pub use middlewares::structure;
 
 pub use catalog::{
-    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, Kinds, Known, RouterRules, Script,
+    Scripts,
 };
 pub use held::Stamp;
 
