@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod healthcheck;
 mod serve;
+mod test;
 mod version;
 
 use std::env;
@@ -37,6 +38,11 @@ const COMMANDS: &[Command] = &[
         name: "check",
         doc: "Checks the whole configuration; --json prints the findings as JSON.",
         run: check::run,
+    },
+    Command {
+        name: "test",
+        doc: "Runs the tests of scripts, *_test.lua, below the paths it is given.",
+        run: test::run,
     },
     Command {
         name: "healthcheck",

@@ -5,7 +5,6 @@
 
 mod catalog;
 mod held;
-mod limits;
 mod middlewares;
 mod routers;
 mod services;

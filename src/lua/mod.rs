@@ -10,6 +10,7 @@ mod error;
 mod gate;
 mod host;
 mod instance;
+mod limits;
 mod load;
 mod memory;
 mod onerror;
@@ -19,6 +20,7 @@ mod sandbox;
 mod script;
 mod shared;
 mod stream;
+pub mod testing;
 mod tools;
 mod vm;
 
@@ -29,6 +31,7 @@ pub use admit::Admittance;
 pub use builtin::{builtins, tcp_builtins};
 pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
+pub use limits::{limits, on_error};
 pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
