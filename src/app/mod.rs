@@ -28,7 +28,7 @@ use crate::entrypoint::{
     PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
     bind, bind_datagrams,
 };
-use crate::lua;
+use crate::lua::{self, ScriptInfo, ScriptSource};
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
@@ -212,10 +212,32 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     scripts.load(&dynamic, &mut catalog);
     let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
     findings.extend(snapshot.outcome.diagnostics());
+    for script in scripts.user_scripts() {
+        findings.extend(script_findings(&script.source, &script.info));
+    }
     for part in &parts {
         part.locate(&mut findings);
     }
     Ok(findings)
+}
+
+/// What is wrong with one script, whoever uses it.
+#[must_use]
+pub fn check_script(source: &ScriptSource) -> Vec<Diagnostic> {
+    let info = lua::inspect(source).map(Arc::new).map_err(|error| error.to_string());
+    script_findings(source, &info)
+}
+
+fn script_findings(
+    source: &ScriptSource,
+    info: &Result<Arc<ScriptInfo>, String>,
+) -> Vec<Diagnostic> {
+    let name = source.name.to_string();
+    let unknown = lua::lint(source).into_iter().map(|unknown| {
+        Diagnostic::warning(name.clone(), format!("line {}: {}", unknown.line, unknown.reason))
+    });
+    let broken = info.as_ref().err().map(|error| Diagnostic::error(name.clone(), error));
+    broken.into_iter().chain(unknown).collect()
 }
 
 fn listen(plan: &Static) -> Result<(Vec<Listener>, Vec<Datagrams>), ListenError> {

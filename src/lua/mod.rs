@@ -11,6 +11,7 @@ mod gate;
 mod host;
 mod instance;
 mod limits;
+mod lint;
 mod load;
 mod memory;
 mod onerror;
@@ -32,6 +33,7 @@ pub use builtin::{builtins, tcp_builtins};
 pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use limits::{limits, on_error};
+pub use lint::{Unknown, lint};
 pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,

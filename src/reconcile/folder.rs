@@ -93,6 +93,11 @@ impl ScriptFolder {
         scripts
     }
 
+    /// The folder's own scripts.
+    pub fn user_scripts(&self) -> impl Iterator<Item = &Script> {
+        self.files.values().map(|file| &file.script)
+    }
+
     /// Reads what is new among the files that were found.
     fn take(&mut self, found: Vec<(PathBuf, Stamp)>) {
         let mut before = std::mem::take(&mut self.files);

@@ -59,6 +59,12 @@ impl ScriptFiles {
         Arc::clone(&self.kinds)
     }
 
+    /// All scripts that are the user's own.
+    pub fn user_scripts(&self) -> impl Iterator<Item = &Script> {
+        let folders = self.folders.http.user_scripts().chain(self.folders.tcp.user_scripts());
+        folders.chain(self.files.values().map(|file| &file.script)).chain(self.inline.values())
+    }
+
     /// Whether a file in use is no longer what it was, or a folder's scripts are not.
     #[must_use]
     pub fn changed(&mut self) -> bool {

@@ -31,6 +31,7 @@ mod response;
 mod stats;
 mod store;
 mod time;
+mod types;
 mod url;
 mod x509;
 
@@ -45,6 +46,7 @@ pub(super) use conn::{ConnObject, ConnSlot};
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
+pub use types::{luals_types, luau_types};
 
 /// What users read about one function or field.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +70,17 @@ pub struct Section {
     pub text: &'static str,
     /// What is in it.
     pub entries: Vec<&'static Doc>,
+    /// Where scripts find it.
+    pub form: Form,
+}
+
+/// Where scripts find a part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A module, or the global functions.
+    Module,
+    /// An object that functions and hooks hand out.
+    Object,
 }
 
 /// A function of a module.
@@ -134,6 +147,7 @@ pub fn sections() -> Vec<Section> {
         name: module.name,
         text: module.text,
         entries: module.functions.iter().map(|function| &function.doc).collect(),
+        form: Form::Module,
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
@@ -162,7 +176,7 @@ impl<T> Object<T> {
 
     fn section(&self) -> Section {
         let entries = self.members.iter().map(|member| &member.doc).collect();
-        Section { name: self.name, text: self.text, entries }
+        Section { name: self.name, text: self.text, entries, form: Form::Object }
     }
 }
 
