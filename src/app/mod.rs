@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Catalog, Memory, check_answers, compile};
+use crate::compile::{Kinds, Memory, check_answers, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
@@ -30,7 +30,7 @@ use crate::entrypoint::{
     Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
 };
 use crate::handover::{Estate, Heir, Inherited, PredecessorError};
-use crate::lua;
+use crate::lua::{self, ScriptInfo, ScriptSource};
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
@@ -132,10 +132,10 @@ impl App {
         let (sender, messages) = provider::channel();
         let mut first = vec![internal(&plan)?];
         first.extend(extra.map(Message::Update));
-        let mut file = file_provider(&plan, &catalog);
+        let mut scripts = script_files(&plan)?;
+        let mut file = file_provider(&plan, scripts.kinds());
         first.extend(file.as_mut().map(FileProvider::load));
         let throttle = plan.root.providers.providers_throttle_duration.get();
-        let mut scripts = ScriptFiles::new(script_bases(&plan));
         scripts.load(&Dynamic::default(), &mut catalog);
         if let Some(fault) = check_answers(&catalog).into_iter().next() {
             return Err(StartError::Answers(fault));
@@ -265,7 +265,8 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let internals = Internals { api, ping: ping(plan)? };
     let mut catalog = catalog::catalog(plan, internals)?;
     let mut messages = vec![internal(plan)?];
-    messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
+    let mut scripts = script_files(plan)?;
+    messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
     let mut findings = Vec::new();
     let mut parts = Vec::new();
     for message in messages {
@@ -278,13 +279,35 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
         }
     }
     let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
-    ScriptFiles::new(script_bases(plan)).load(&dynamic, &mut catalog);
+    scripts.load(&dynamic, &mut catalog);
     let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
     findings.extend(snapshot.outcome.diagnostics());
+    for script in scripts.user_scripts() {
+        findings.extend(script_findings(&script.source, &script.info));
+    }
     for part in &parts {
         part.locate(&mut findings);
     }
     Ok(findings)
+}
+
+/// What is wrong with one script, whoever uses it.
+#[must_use]
+pub fn check_script(source: &ScriptSource) -> Vec<Diagnostic> {
+    let info = lua::inspect(source).map(Arc::new).map_err(|error| error.to_string());
+    script_findings(source, &info)
+}
+
+fn script_findings(
+    source: &ScriptSource,
+    info: &Result<Arc<ScriptInfo>, String>,
+) -> Vec<Diagnostic> {
+    let name = source.name.to_string();
+    let unknown = lua::lint(source).into_iter().map(|unknown| {
+        Diagnostic::warning(name.clone(), format!("line {}: {}", unknown.line, unknown.reason))
+    });
+    let broken = info.as_ref().err().map(|error| Diagnostic::error(name.clone(), error));
+    broken.into_iter().chain(unknown).collect()
 }
 
 /// The open sockets of all entrypoints.
@@ -455,11 +478,15 @@ fn internal(plan: &Static) -> Result<Message, InternalError> {
     Ok(Message::Update(Update { diagnostics, ..Update::new("internal", dynamic) }))
 }
 
-fn file_provider(plan: &Static, catalog: &Catalog) -> Option<FileProvider> {
+fn file_provider(plan: &Static, kinds: Arc<Kinds>) -> Option<FileProvider> {
     let options = plan.file.as_ref()?;
-    let (http, tcp) = (Arc::new(catalog.scripts.clone()), catalog.tcp_scripts.clone());
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &http, &tcp);
+    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &kinds.known());
     Some(FileProvider::new(options, Arc::new(check)))
+}
+
+/// The scripts there are, and those that configuration will name.
+fn script_files(plan: &Static) -> Result<ScriptFiles, CatalogError> {
+    Ok(ScriptFiles::new(catalog::folders(plan)?, script_bases(plan)))
 }
 
 /// Relative paths of scripts begin beside the file that names them, else in the folder of user

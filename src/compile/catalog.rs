@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
 use crate::config;
@@ -138,5 +139,37 @@ impl Scripts {
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&Script> {
         self.files.get(Path::new(path))
+    }
+}
+
+/// The kinds of middlewares there are now, for providers, which check what they read against them.
+#[derive(Debug, Default)]
+pub struct Kinds(ArcSwap<Known>);
+
+/// Kinds of both protocols.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Of HTTP routers.
+    pub http: Scripts,
+    /// Of TCP routers.
+    pub tcp: Scripts,
+}
+
+impl Kinds {
+    /// These, for now.
+    #[must_use]
+    pub fn new(http: Scripts, tcp: Scripts) -> Self {
+        Self(ArcSwap::from_pointee(Known { http, tcp }))
+    }
+
+    /// Those there are now.
+    #[must_use]
+    pub fn known(&self) -> Arc<Known> {
+        self.0.load_full()
+    }
+
+    /// From now on these.
+    pub fn replace(&self, http: Scripts, tcp: Scripts) {
+        self.0.store(Arc::new(Known { http, tcp }));
     }
 }

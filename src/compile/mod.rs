@@ -6,7 +6,6 @@
 mod answers;
 mod catalog;
 mod held;
-mod limits;
 mod middlewares;
 mod routers;
 mod scripts;
@@ -31,7 +30,8 @@ pub use scripts::{is_path, scripts_of_rule};
 pub use timeouts::timeouts;
 
 pub use catalog::{
-    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Script, Scripts,
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, Kinds, Known, RouterRules, Script,
+    Scripts,
 };
 pub use held::Stamp;
 

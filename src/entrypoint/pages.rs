@@ -10,7 +10,7 @@ use ::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::Bytes;
 
 use super::handle::Connection;
-use crate::lua::{FetchError, HttpClient, InstanceId};
+use crate::lua::{Connected, Destination, FetchError, HttpClient, InstanceId};
 use crate::message::{Body, Failure, LocalFuture, Request, Response, rescue};
 use crate::middleware::{self, End, Instances};
 use crate::snapshot::{Answers, Content};
@@ -113,5 +113,10 @@ impl End for Plain {
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         let reason = "a page's script cannot send requests".to_owned();
         Err(FetchError::Client { reason })
+    }
+
+    fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = "a page's script cannot open connections".to_owned();
+        Box::pin(std::future::ready(Err(FetchError::Client { reason })))
     }
 }

@@ -37,6 +37,12 @@ pub enum WorkerError {
     /// It has ended.
     #[error("a worker has ended")]
     Gone,
+    /// It did not load what a snapshot needs in time.
+    #[error("a worker took longer than {} s to load scripts", limit.as_secs())]
+    Late {
+        /// How long it had.
+        limit: Duration,
+    },
 }
 
 /// What a worker says of a snapshot it has prepared: the instances that failed.
@@ -134,14 +140,21 @@ impl Worker {
         self.send(Command::Datagrams(listener.socket, listener.place))
     }
 
-    /// Loads what a snapshot needs beside what is served.
+    /// Loads what a snapshot needs beside what is served; the worker begins at once, the future
+    /// waits for it.
     ///
     /// # Errors
     /// When the worker has ended.
-    pub async fn prepare(&self, snapshot: Arc<Snapshot>) -> Result<Prepared, WorkerError> {
+    pub fn prepare(
+        &self,
+        snapshot: Arc<Snapshot>,
+    ) -> impl Future<Output = Result<Prepared, WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Prepare(snapshot, answer))?;
-        answered.await.map_err(|_| WorkerError::Gone)
+        let told = self.send(Command::Prepare(snapshot, answer));
+        async move {
+            told?;
+            answered.await.map_err(|_| WorkerError::Gone)
+        }
     }
 
     /// Serves the prepared snapshot from now on.
@@ -322,25 +335,41 @@ impl Shared {
         }
     }
 
-    /// Builds the next generation; instances that both generations use are the same.
-    async fn prepare(&self, snapshot: Arc<Snapshot>) -> Prepared {
+    /// Builds the next generation; instances that both generations use are the same. Requests are
+    /// served between two scripts, and those that wait in `setup` wait at the same time.
+    async fn prepare(self: Rc<Self>, snapshot: Arc<Snapshot>) -> Prepared {
         let current = self.generation();
         let mut instances = Instances::default();
         let mut failed = Vec::new();
+        let mut loading = tokio::task::JoinSet::new();
         for spec in &snapshot.instances {
             if let Some(kept) = current.instances.get(&spec.id) {
                 instances.insert(spec.id, Rc::clone(kept));
                 continue;
             }
-            match self.vm.instance(spec).await {
-                Ok(instance) => {
-                    instances.insert(spec.id, instance);
+            let (worker, spec) = (Rc::clone(&self), Arc::clone(spec));
+            loading.spawn_local(async move { (spec.id, worker.vm.instance(&spec).await) });
+            tokio::task::yield_now().await;
+        }
+        while let Some(loaded) = loading.join_next().await {
+            match loaded {
+                Ok((id, Ok(instance))) => {
+                    instances.insert(id, instance);
                 }
-                Err(error) => failed.push((spec.id, error)),
+                Ok((id, Err(error))) => failed.push((id, error)),
+                Err(error) => tracing::error!(%error, "a script could not be loaded"),
             }
         }
         let next = Generation { snapshot, instances: Rc::new(instances) };
-        self.prepared.replace(Some(Rc::new(next)));
+        // One that was given up, since a worker took too long, may be ready after its successor.
+        let is_newest = self
+            .prepared
+            .borrow()
+            .as_ref()
+            .is_none_or(|p| p.snapshot.number < next.snapshot.number);
+        if is_newest {
+            self.prepared.replace(Some(Rc::new(next)));
+        }
         failed
     }
 }

@@ -167,7 +167,9 @@ impl Instance {
             let arguments = (&loaded.options, &loaded.ctx);
             let call = self.call(&run, setup, arguments);
             let state = tokio::time::timeout(SETUP_LIMIT, call).await;
-            let state = state.map_err(|_| self.limit("setup", SETUP_LIMIT))??;
+            let state = state.unwrap_or_else(|_| Err(self.limit("setup", SETUP_LIMIT)));
+            let state = state
+                .map_err(|error| ScriptError::Hook { hook: "setup", error: Box::new(error) })?;
             let (script, limits) = (&self.spec.source.name, &self.spec.limits);
             context::set_state(&loaded.ctx, &state)
                 .map_err(|error| blame(script, limits, &error))?;

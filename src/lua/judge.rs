@@ -12,7 +12,7 @@ use super::load::Loaded;
 use super::memory::Growth;
 use super::onerror::Rescue;
 use super::run::{RequestSlot, Run};
-use super::{Context, FetchError, Host, HttpClient, Instance, ScriptError};
+use super::{Connected, Context, Destination, FetchError, Host, HttpClient, Instance, ScriptError};
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
 
 /// What a script says of a server.
@@ -173,5 +173,10 @@ impl Host for Nobody {
         _request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         Err(FetchError::Client { reason: "this hook cannot send requests".to_owned() })
+    }
+
+    fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = "this hook cannot open connections".to_owned();
+        Box::pin(std::future::ready(Err(FetchError::Client { reason })))
     }
 }

@@ -148,6 +148,9 @@ fn evaluate(
         .set_environment(environment)
         .into_function()
         .map_err(vm)?;
+    if let Some(probe) = tools.probe.get() {
+        probe.loaded(&source.name, &chunk);
+    }
     Growth::allow(lua, limits.memory_bytes).map_err(vm)?;
     let value: Value = tools.gate.run(limits.cpu, Some(category), || chunk.call(())).map_err(vm)?;
     // Loads run on the main coroutine, whose own objects belong to no script.

@@ -68,6 +68,9 @@ impl<'a> Rescue<'a> {
         error: &ScriptError,
     ) -> Self {
         let id = tools.failure_id();
+        if let Some(probe) = tools.probe.get() {
+            probe.failed(error.to_string());
+        }
         let router: Option<Arc<str>> = cx.exchange.record.borrow().router.clone();
         let router = router.as_deref().unwrap_or_default();
         let (script, middleware) = (&*spec.source.name, &*spec.name);
