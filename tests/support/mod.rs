@@ -6,6 +6,7 @@
 
 mod backend;
 mod client;
+mod cluster;
 pub(crate) mod poll;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use backend::{Answer, Backend, Seen};
 pub(crate) use client::{Client, Reply};
+pub(crate) use cluster::{Cluster, Request};
 
 /// How long anything may take that should happen soon.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
