@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Catalog, Memory, compile};
+use crate::compile::{Catalog, Memory, Scripts, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
@@ -32,7 +32,7 @@ use crate::entrypoint::{
 use crate::lua;
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
-use crate::provider::{self, FileProvider, Message, Update};
+use crate::provider::{self, FileProvider, Kubernetes, Message, Schemas, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 
@@ -111,6 +111,7 @@ impl App {
         first.extend(extra.map(Message::Update));
         let mut file = file_provider(&plan, &catalog);
         first.extend(file.as_mut().map(FileProvider::load));
+        kubernetes(&plan, &catalog).start(&sender, &stopped);
         let throttle = plan.root.providers.providers_throttle_duration.get();
         let scripts = ScriptFiles::new(script_bases(&plan));
         let mut reconciler =
@@ -344,7 +345,7 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     }
     About {
         entrypoints,
-        providers: plan.file.iter().map(|_| "File").collect(),
+        providers: providers(plan),
         access_log: plan.access_log.is_some(),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
@@ -361,6 +362,30 @@ fn file_provider(plan: &Static, catalog: &Catalog) -> Option<FileProvider> {
     let (http, tcp) = (Arc::new(catalog.scripts.clone()), catalog.tcp_scripts.clone());
     let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &http, &tcp);
     Some(FileProvider::new(options, Arc::new(check)))
+}
+
+/// The providers that are on, as the API names them.
+fn providers(plan: &Static) -> Vec<&'static str> {
+    let providers = &plan.root.providers;
+    let file = plan.file.as_ref().map(|_| "File");
+    let crd = providers.kubernetes_crd.as_ref().map(|_| "KubernetesCRD");
+    let ingress = providers.kubernetes_ingress.as_ref().map(|_| "KubernetesIngress");
+    crd.into_iter().chain(file).chain(ingress).collect()
+}
+
+fn kubernetes(plan: &Static, catalog: &Catalog) -> Kubernetes {
+    let kinds = |scripts: &Scripts| {
+        let kinds = scripts.kinds.iter();
+        let read = kinds.filter_map(|(kind, script)| Some((kind, script.info.as_ref().ok()?)));
+        read.map(|(kind, info)| (kind.clone(), Arc::clone(&info.schema))).collect()
+    };
+    let schemas = Schemas::new(kinds(&catalog.scripts), kinds(&catalog.tcp_scripts));
+    Kubernetes {
+        crd: plan.root.providers.kubernetes_crd.clone(),
+        ingress: plan.root.providers.kubernetes_ingress.clone(),
+        old_syntax: plan.root.core.default_rule_syntax.is_empty(),
+        schemas: Arc::new(schemas),
+    }
 }
 
 /// Relative paths of scripts begin beside the file that names them, else in the folder of user

@@ -5,6 +5,7 @@
 
 mod address;
 mod heads;
+mod kubernetes;
 mod options;
 mod resolve;
 mod sources;
@@ -14,6 +15,7 @@ mod usage;
 
 pub use address::{Address, AddressError, Transport};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
+pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
     AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
     Scripts,
