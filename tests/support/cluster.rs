@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -108,6 +109,21 @@ impl Cluster {
     /// Deletes the objects of manifests.
     pub(crate) fn delete(&self, manifests: &str) -> String {
         self.kubectl(&["delete", "--wait=false", "-f", "-"], manifests)
+    }
+
+    /// Gives a Service of `default` its endpoints, as a cluster does for pods at these addresses.
+    pub(crate) fn endpoints(&self, service: &str, port: &str, pods: &[SocketAddr]) {
+        let slices = pods.iter().enumerate().map(|(i, pod)| {
+            format!(
+                "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: \
+                 {service}-{i}\n  labels: {{kubernetes.io/service-name: {service}}}\naddressType: \
+                 IPv4\nports: [{{name: '{port}', port: {}}}]\nendpoints:\n- addresses: [{}]\n  \
+                 conditions: {{ready: true}}\n---\n",
+                pod.port(),
+                pod.ip(),
+            )
+        });
+        self.apply(&slices.collect::<String>());
     }
 
     /// Why the API or kubectl refuses manifests.
