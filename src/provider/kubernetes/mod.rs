@@ -16,6 +16,7 @@ mod objects;
 mod output;
 mod port;
 mod schemas;
+mod scheme;
 mod secrets;
 mod serve;
 mod store;
@@ -154,15 +155,30 @@ fn custom(options: KubernetesCrd, old_syntax: bool, schemas: Arc<Schemas>) -> Pr
 
 /// The provider of Ingress objects.
 fn plain(options: KubernetesIngress) -> Provider {
+    let rules = Rules {
+        provider: ingress::NAME,
+        cross_namespace: true,
+        external_names: options.allow_external_name_services,
+        empty_services: options.allow_empty_services,
+        native_lb: options.native_lb_by_default,
+        nodes: !options.disable_cluster_scope_resources,
+        cross_provider: options.cross_provider_namespaces,
+    };
+    let (class, strict_prefixes) = (options.ingress_class, options.strict_prefix_matching);
+    let settings = ingress::Settings { class, strict_prefixes };
     let labels = options.label_selector;
     let classes = !options.disable_ingress_class_lookup;
     Provider {
-        name: "kubernetes",
+        name: ingress::NAME,
         throttle: options.throttle_duration.get(),
         follow: Box::new(move |cluster| {
             let labels = Some(labels.as_str()).filter(|labels| !labels.is_empty());
             cluster.follow_ingresses(labels, classes);
         }),
-        build: Box::new(move |_| output::Output::default()),
+        build: Box::new(move |stores| {
+            let view = view::View::of(stores, rules.clone());
+            let (ingresses, classes) = (stores.ingresses.all(), stores.classes.all());
+            ingress::build(&ingresses, &classes, &view, &settings)
+        }),
     }
 }

@@ -7,6 +7,7 @@ use super::super::error::ObjectError;
 use super::super::names::{Id, element, normalize};
 use super::super::objects::ServiceKind;
 use super::super::output::Origin;
+use super::super::scheme::scheme;
 use super::Work;
 use super::model::ServiceRef;
 use crate::model::{LoadBalancer, Server, Service, Weighted, WeightedChild};
@@ -164,19 +165,5 @@ fn strategy(name: &str) -> Result<String, ObjectError> {
         "" | "RoundRobin" => Ok("wrr".to_owned()),
         "wrr" | "p2c" | "hrw" | "leasttime" => Ok(name.to_owned()),
         other => Err(ObjectError::Strategy(other.to_owned())),
-    }
-}
-
-/// The scheme of a server: the one given, else what the port tells.
-pub(in crate::provider::kubernetes) fn scheme<'a>(
-    given: &'a str,
-    port_name: &str,
-    port: u16,
-) -> Result<&'a str, ObjectError> {
-    match given {
-        "http" | "https" | "h2c" => Ok(given),
-        "" if port == 443 || port_name.starts_with("https") => Ok("https"),
-        "" => Ok("http"),
-        other => Err(ObjectError::Scheme(other.to_owned())),
     }
 }
