@@ -11,6 +11,7 @@ mod endpoints;
 mod error;
 mod ingress;
 mod kinds;
+mod manifests;
 mod names;
 mod objects;
 mod output;
@@ -36,6 +37,7 @@ use serve::Provider;
 use view::Rules;
 
 pub use error::ConnectError;
+pub use manifests::{Manifest, Written};
 pub use schemas::{Kinds, Schemas};
 
 /// The providers of one process that follow a cluster.
