@@ -16,7 +16,7 @@ use crate::model::{Diagnostic, Dynamic};
 
 pub use channel::{Receiver, Sender, channel};
 pub use file::{Check, FileError, FileProvider};
-pub use kubernetes::{ConnectError, Kinds, Kubernetes, Schemas};
+pub use kubernetes::{ConnectError, Findings, Kinds, Kubernetes, Schemas};
 
 /// What a provider says.
 #[derive(Debug, Clone)]
