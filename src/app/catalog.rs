@@ -91,7 +91,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
 }
 
 /// Built-in scripts, and those of the user's folder, which replace built-ins of the same name.
-fn scripts(
+pub(super) fn scripts(
     builtins: impl Iterator<Item = ScriptSource>,
     directory: &Path,
 ) -> Result<Scripts, CatalogError> {
@@ -108,7 +108,7 @@ fn scripts(
 }
 
 /// Where a user's scripts of TCP routers are, if there are any.
-fn tcp_folder(directory: &str) -> PathBuf {
+pub(super) fn tcp_folder(directory: &str) -> PathBuf {
     let folder = Path::new(directory).join("tcp");
     if !directory.is_empty() && folder.is_dir() { folder } else { PathBuf::new() }
 }

@@ -4,6 +4,7 @@
 //! first configuration is served before the first connection is accepted.
 
 mod catalog;
+mod definitions;
 pub mod echo;
 mod internal;
 
@@ -36,6 +37,7 @@ use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 
 pub use catalog::CatalogError;
+pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 
 use catalog::Internals;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
 
 mod check;
+mod crds;
 mod demo;
 mod healthcheck;
 mod serve;
@@ -37,6 +38,11 @@ const COMMANDS: &[Command] = &[
         name: "check",
         doc: "Checks the whole configuration; --json prints the findings as JSON.",
         run: check::run,
+    },
+    Command {
+        name: "crds",
+        doc: "Prints the Kubernetes definitions of the custom resources, of a GROUP or of all.",
+        run: crds::run,
     },
     Command {
         name: "healthcheck",

@@ -4,6 +4,7 @@
 //! wins. It cannot see what is served.
 
 mod channel;
+pub mod definitions;
 mod file;
 mod kubernetes;
 mod share;

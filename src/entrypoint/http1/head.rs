@@ -54,6 +54,9 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Failure> {
         Ok(None) => Ok(None),
         Ok(Some(parsed)) => finish(buffer, parsed).map(Some),
         Err(httparse::Error::TooManyHeaders) => Err(Failure::HeadTooLarge),
+        // Who speaks another protocol is left waiting, as Traefik does: nothing is judged before
+        // the first line is there, within the limits of a head.
+        Err(_) if !buffer.contains(&b'\n') => Ok(None),
         Err(httparse::Error::Version) if is_http(buffer) => Err(Failure::Version),
         Err(_) => Err(Failure::BadRequest("malformed head")),
     }
