@@ -111,11 +111,12 @@ impl App {
         first.extend(extra.map(Message::Update));
         let mut file = file_provider(&plan, &catalog);
         first.extend(file.as_mut().map(FileProvider::load));
-        kubernetes(&plan, &catalog).start(&sender, &stopped);
+        let kubernetes = kubernetes(&plan, &catalog);
         let throttle = plan.root.providers.providers_throttle_duration.get();
         let scripts = ScriptFiles::new(script_bases(&plan));
         let mut reconciler =
             Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
+        kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
             Handle::current().spawn(file.run(sender.clone(), stopped.clone()));

@@ -23,7 +23,12 @@ impl Kind {
     }
 
     const fn custom(kind: &'static str, plural: &'static str) -> Self {
-        Self { group: "traefik.io", version: "v1alpha1", kind, plural }
+        Self { group: GROUP, version: "v1alpha1", kind, plural }
+    }
+
+    /// Whether it is Traefik's.
+    pub(super) fn is_custom(&self) -> bool {
+        self.group == GROUP
     }
 
     /// As the client names it; of custom resources that of one of their groups.
@@ -45,6 +50,8 @@ impl Kind {
     }
 }
 
+/// The group of custom resources.
+const GROUP: &str = "traefik.io";
 /// The group of custom resources up to Traefik 2.
 pub(super) const OLD_GROUP: &str = "traefik.containo.us";
 
@@ -69,3 +76,18 @@ pub(super) const TLS_STORE: Kind = Kind::custom("TLSStore", "tlsstores");
 pub(super) const SERVERS_TRANSPORT: Kind = Kind::custom("ServersTransport", "serverstransports");
 pub(super) const SERVERS_TRANSPORT_TCP: Kind =
     Kind::custom("ServersTransportTCP", "serverstransporttcps");
+
+/// The kinds whose objects findings may be about.
+pub(super) const WITH_FINDINGS: &[Kind] = &[
+    INGRESS,
+    INGRESS_ROUTE,
+    INGRESS_ROUTE_TCP,
+    INGRESS_ROUTE_UDP,
+    MIDDLEWARE,
+    MIDDLEWARE_TCP,
+    TRAEFIK_SERVICE,
+    TLS_OPTION,
+    TLS_STORE,
+    SERVERS_TRANSPORT,
+    SERVERS_TRANSPORT_TCP,
+];

@@ -9,8 +9,10 @@ mod cluster;
 mod crd;
 mod endpoints;
 mod error;
+mod events;
 mod ingress;
 mod kinds;
+mod lease;
 mod manifests;
 mod names;
 mod objects;
@@ -20,6 +22,7 @@ mod schemas;
 mod scheme;
 mod secrets;
 mod serve;
+mod status;
 mod store;
 mod view;
 mod watch;
@@ -30,13 +33,17 @@ use std::time::Duration;
 use tokio::sync::watch as signal;
 
 use super::Sender;
-use crate::config::{KubernetesCrd, KubernetesIngress};
+use crate::config::{IngressEndpoint, KubernetesCrd, KubernetesIngress};
 use client::Connection;
 use cluster::Cluster;
+use events::Events;
+use lease::Candidate;
 use serve::Provider;
+use status::Statuses;
 use view::Rules;
 
 pub use error::ConnectError;
+pub use events::Findings;
 pub use manifests::{Manifest, Written};
 pub use schemas::{Kinds, Schemas};
 
@@ -55,7 +62,10 @@ pub struct Kubernetes {
 
 impl Kubernetes {
     /// Follows the cluster until told to stop. Returns at once; must be called within a runtime.
-    pub fn start(self, sender: &Sender, stop: &signal::Receiver<bool>) {
+    ///
+    /// What is found of the configuration is told to the objects it is about.
+    pub fn start(self, sender: &Sender, findings: &Findings, stop: &signal::Receiver<bool>) {
+        let endpoint = self.ingress.as_ref().map(|options| options.ingress_endpoint.clone());
         let crd = self.crd.as_ref().map(crd_connection);
         let ingress = self.ingress.as_ref().map(ingress_connection);
         let schemas = &self.schemas;
@@ -70,15 +80,27 @@ impl Kubernetes {
             }
         }
         for (connection, providers) in all {
-            tokio::spawn(follow(connection, providers, sender.clone(), stop.clone()));
+            let writing = Writing {
+                findings: findings.clone(),
+                endpoint: endpoint.clone().filter(|_| providers.iter().any(Provider::is_ingress)),
+            };
+            tokio::spawn(follow(connection, providers, writing, sender.clone(), stop.clone()));
         }
     }
+}
+
+/// What is written into a cluster.
+struct Writing {
+    findings: Findings,
+    /// Into the status of Ingress objects.
+    endpoint: Option<IngressEndpoint>,
 }
 
 /// Connects, and serves all providers of a connection from what is known of one cluster.
 async fn follow(
     connection: Connection,
     providers: Vec<Provider>,
+    writing: Writing,
     sender: Sender,
     stop: signal::Receiver<bool>,
 ) {
@@ -100,10 +122,33 @@ async fn follow(
     let cluster = Arc::new(Cluster::new(client, connection, stop.clone()));
     let subscribed: Vec<_> = providers.iter().map(|_| cluster.changes.subscribe()).collect();
     cluster.follow_backends();
+    write(&cluster, &providers, writing, &stop);
     for (provider, notify) in providers.into_iter().zip(subscribed) {
         provider.follow(&cluster);
         tokio::spawn(provider.run(Arc::clone(&cluster), notify, sender.clone(), stop.clone()));
     }
+}
+
+/// Starts what writes into the cluster.
+fn write(
+    cluster: &Arc<Cluster>,
+    providers: &[Provider],
+    writing: Writing,
+    stop: &signal::Receiver<bool>,
+) {
+    let candidate = Candidate::new(&cluster.client, lease::identity());
+    let is_leader = candidate.is_leader();
+    tokio::spawn(candidate.run(stop.clone()));
+    let settings = providers.iter().find_map(|provider| provider.ingress.clone());
+    if let (Some(settings), Some(endpoint)) = (settings, writing.endpoint)
+        && Statuses::are_wanted(&endpoint)
+    {
+        let (cluster, changed) = (Arc::clone(cluster), cluster.changes.subscribe());
+        let statuses = Statuses { cluster, settings, endpoint, is_leader: is_leader.clone() };
+        tokio::spawn(statuses.run(changed, stop.clone()));
+    }
+    let (client, findings) = (cluster.client.clone(), writing.findings);
+    tokio::spawn(Events { client, findings, is_leader }.run(stop.clone()));
 }
 
 /// How often a connection is tried that the surroundings do not allow.
@@ -145,6 +190,7 @@ fn custom(options: KubernetesCrd, old_syntax: bool, schemas: Arc<Schemas>) -> Pr
     Provider {
         name: crd::NAME,
         throttle: options.throttle_duration.get(),
+        ingress: None,
         follow: Box::new(move |cluster| {
             cluster.follow_custom(Some(labels.as_str()).filter(|labels| !labels.is_empty()));
         }),
@@ -173,6 +219,7 @@ fn plain(options: KubernetesIngress) -> Provider {
     Provider {
         name: ingress::NAME,
         throttle: options.throttle_duration.get(),
+        ingress: Some(settings.clone()),
         follow: Box::new(move |cluster| {
             let labels = Some(labels.as_str()).filter(|labels| !labels.is_empty());
             cluster.follow_ingresses(labels, classes);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::cluster::{Cluster, Stores};
+use super::ingress;
 use super::output::Output;
 use crate::model::{Diagnostic, Dynamic};
 use crate::provider::share::share;
@@ -18,6 +19,8 @@ pub(super) struct Provider {
     pub(super) name: &'static str,
     /// The least time between two looks at what has changed.
     pub(super) throttle: Duration,
+    /// Which Ingress objects are its, for the provider of these.
+    pub(super) ingress: Option<ingress::Settings>,
     /// Follows the kinds that it alone needs.
     pub(super) follow: Box<dyn Fn(&Cluster) + Send + Sync>,
     /// Makes a configuration of what is known.
@@ -43,6 +46,11 @@ impl Provider {
     /// Follows the kinds that it alone needs.
     pub(super) fn follow(&self, cluster: &Cluster) {
         (self.follow)(cluster);
+    }
+
+    /// Whether it is the provider of Ingress objects.
+    pub(super) fn is_ingress(&self) -> bool {
+        self.ingress.is_some()
     }
 
     /// Says that the cluster cannot be followed now. What it said last stays in force.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -18,7 +19,7 @@ use super::model::{self, ObjectRef, ServiceRef};
 use super::service::Named;
 use crate::model::Middleware;
 use crate::schema::{Held, Problem, ReferenceKind, Schema, Source};
-use crate::value::{decode, decode_at};
+use crate::value::{GoDuration, decode, decode_at};
 
 type Objects = BTreeMap<Id, Arc<model::Middleware>>;
 
@@ -201,6 +202,10 @@ impl Work<'_> {
         held: Held,
         value: &mut Value,
     ) -> Result<(), ObjectError> {
+        if held == Held::Duration {
+            *value = written(value);
+            return Ok(());
+        }
         let Value::Object(fields) = &*value else { return Ok(()) };
         let text = match held {
             Held::Secret => {
@@ -218,7 +223,7 @@ impl Work<'_> {
                 let to: ServiceRef = decode(value)?;
                 self.service_of(origin, &to)?
             }
-            Held::Reference(ReferenceKind::ServersTransport) => return Ok(()),
+            Held::Reference(ReferenceKind::ServersTransport) | Held::Duration => return Ok(()),
         };
         *value = Value::String(text);
         Ok(())
@@ -236,6 +241,13 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// A duration as Traefik shows it.
+fn written(seconds: &Value) -> Value {
+    let duration = seconds.as_f64().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let duration = duration.and_then(|d| GoDuration::parse(&format!("{}ns", d.as_nanos())).ok());
+    duration.map_or_else(|| seconds.clone(), |duration| duration.to_string().into())
 }
 
 fn place(path: &str, option: &str) -> String {

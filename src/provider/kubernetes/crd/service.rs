@@ -33,6 +33,7 @@ impl Work<'_> {
         name: &str,
         services: &[ServiceRef],
     ) -> Result<String, ObjectError> {
+        let origin = Origin { kind: "IngressRoute", id };
         let service = match services {
             [] => return Ok(String::new()),
             [only] => match self.named(id, only)? {
@@ -40,41 +41,45 @@ impl Work<'_> {
                 Named::Made { service, .. } => *service,
             },
             several => {
-                let services = self.children(id, several)?;
+                let services = self.children(origin, several)?;
                 let weighted = Weighted { services, ..Weighted::default() };
                 Service { weighted: Some(weighted), ..Service::default() }
             }
         };
-        self.put(name, service, Origin { kind: "IngressRoute", id });
+        self.put(name, service, origin);
         Ok(name.to_owned())
     }
 
     /// Services that share requests by weight.
     pub(super) fn children(
         &mut self,
-        id: &Id,
+        origin: Origin<'_>,
         services: &[ServiceRef],
     ) -> Result<Vec<WeightedChild>, ObjectError> {
-        let named = services.iter().map(|service| Ok((service, self.named(id, service)?)));
+        let named = services.iter().map(|s| Ok((s, self.named(origin.id, s)?)));
         let named: Vec<_> = named.collect::<Result<_, ObjectError>>()?;
         let child = |(service, named): (&ServiceRef, Named)| WeightedChild {
-            name: self.settle(id, named),
+            name: self.settle(origin, named),
             weight: Some(service.weight.unwrap_or(1)),
         };
         Ok(named.into_iter().map(child).collect())
     }
 
     /// The name of the one service a reference means, which is made if need be.
-    pub(super) fn child(&mut self, id: &Id, service: &ServiceRef) -> Result<String, ObjectError> {
-        let named = self.named(id, service)?;
-        Ok(self.settle(id, named))
+    pub(super) fn child(
+        &mut self,
+        origin: Origin<'_>,
+        service: &ServiceRef,
+    ) -> Result<String, ObjectError> {
+        let named = self.named(origin.id, service)?;
+        Ok(self.settle(origin, named))
     }
 
-    fn settle(&mut self, id: &Id, named: Named) -> String {
+    fn settle(&mut self, origin: Origin<'_>, named: Named) -> String {
         match named {
             Named::There(name) => name,
             Named::Made { name, service } => {
-                self.put(&name, *service, Origin { kind: "Service of", id });
+                self.put(&name, *service, origin);
                 name
             }
         }

@@ -21,7 +21,7 @@ impl Work<'_> {
                     continue;
                 }
             };
-            match self.traefik_service(id, spec) {
+            match self.traefik_service(origin, spec) {
                 Ok(service) => self.put(&element(&id.namespace, &id.name), service, origin),
                 Err((path, error)) => self.output.error(origin, path, &error),
             }
@@ -30,7 +30,7 @@ impl Work<'_> {
 
     fn traefik_service(
         &mut self,
-        id: &Id,
+        origin: Origin<'_>,
         spec: &model::TraefikServiceSpec,
     ) -> Result<Service, (&'static str, ObjectError)> {
         let mut service = Service::default();
@@ -39,22 +39,22 @@ impl Work<'_> {
         match (weighted, mirroring, highest_random_weight, failover) {
             (Some(spec), None, None, None) => {
                 let services =
-                    self.children(id, &spec.services).map_err(|e| ("spec.weighted", e))?;
+                    self.children(origin, &spec.services).map_err(|e| ("spec.weighted", e))?;
                 let sticky = spec.sticky.clone();
                 service.weighted = Some(Weighted { services, sticky, health_check: None });
             }
             (None, Some(spec), None, None) => {
-                let mirroring = self.mirroring(id, spec).map_err(|e| ("spec.mirroring", e))?;
+                let mirroring = self.mirroring(origin, spec).map_err(|e| ("spec.mirroring", e))?;
                 service.mirroring = Some(mirroring);
             }
             (None, None, Some(spec), None) => {
-                let services = self.children(id, &spec.services);
+                let services = self.children(origin, &spec.services);
                 let services = services.map_err(|e| ("spec.highestRandomWeight", e))?;
                 service.highest_random_weight =
                     Some(HighestRandomWeight { services, health_check: None });
             }
             (None, None, None, Some(spec)) => {
-                let failover = self.failover(id, spec).map_err(|e| ("spec.failover", e))?;
+                let failover = self.failover(origin, spec).map_err(|e| ("spec.failover", e))?;
                 service.failover = Some(failover);
             }
             _ => return Err(("spec", ObjectError::OneOf(KINDS))),
@@ -62,14 +62,18 @@ impl Work<'_> {
         Ok(service)
     }
 
-    fn mirroring(&mut self, id: &Id, spec: &model::Mirroring) -> Result<Mirroring, ObjectError> {
+    fn mirroring(
+        &mut self,
+        origin: Origin<'_>,
+        spec: &model::Mirroring,
+    ) -> Result<Mirroring, ObjectError> {
         let mirrors = spec.own.mirrors.iter();
         let mirrors = mirrors
-            .map(|mirror| Ok(Mirror { name: self.child(id, mirror)?, percent: mirror.percent }))
+            .map(|mirror| Ok(Mirror { name: self.child(origin, mirror)?, percent: mirror.percent }))
             .collect::<Result<Vec<_>, ObjectError>>()?;
         let all = Mirroring::default();
         Ok(Mirroring {
-            service: self.child(id, &spec.main)?,
+            service: self.child(origin, &spec.main)?,
             mirror_body: spec.own.mirror_body.unwrap_or(all.mirror_body),
             max_body_size: spec.own.max_body_size.unwrap_or(all.max_body_size),
             mirrors,
@@ -77,10 +81,14 @@ impl Work<'_> {
         })
     }
 
-    fn failover(&mut self, id: &Id, spec: &model::Failover) -> Result<Failover, ObjectError> {
+    fn failover(
+        &mut self,
+        origin: Origin<'_>,
+        spec: &model::Failover,
+    ) -> Result<Failover, ObjectError> {
         Ok(Failover {
-            service: self.child(id, &spec.service)?,
-            fallback: self.child(id, &spec.fallback)?,
+            service: self.child(origin, &spec.service)?,
+            fallback: self.child(origin, &spec.fallback)?,
             health_check: None,
             errors: spec.errors.clone(),
         })
