@@ -10,8 +10,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use moongate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, InstanceId, InstanceSpec, Limits, OnError,
-    ScriptSource, Vm, builtins,
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, InstanceId, InstanceSpec,
+    Limits, OnError, ScriptSource, Vm, builtins,
 };
 use moongate::message::{Body, Client, Exchange, LocalFuture, Parts, Request, Response, Target};
 use serde_json::{Value, json};
@@ -108,6 +108,11 @@ impl Host for Nowhere {
         _: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         Ok(Box::pin(async { Response::new(StatusCode::OK) }))
+    }
+
+    fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = "nowhere".to_owned();
+        Box::pin(ready(Err(FetchError::Client { reason })))
     }
 }
 

@@ -91,8 +91,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub(super) fn folders(plan: &Static) -> Result<Folders, FolderError> {
-    let directory = plan.root.scripts.directory.as_str();
+pub(super) fn folders(directory: &str) -> Result<Folders, FolderError> {
     let http = ScriptFolder::builtins(lua::builtins());
     let tcp = ScriptFolder::builtins(lua::tcp_builtins());
     if directory.is_empty() {

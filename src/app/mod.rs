@@ -4,8 +4,10 @@
 //! first configuration is served before the first connection is accepted.
 
 mod catalog;
+mod definitions;
 pub mod echo;
 mod internal;
+mod providers;
 mod restart;
 
 use std::fs;
@@ -22,7 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Kinds, Memory, check_answers, compile};
+use crate::compile::{Memory, check_answers, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
@@ -38,9 +40,11 @@ use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 
 pub use catalog::CatalogError;
+pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 
 use catalog::Internals;
+use providers::{file_provider, kubernetes, providers};
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +139,7 @@ impl App {
         let mut scripts = script_files(&plan)?;
         let mut file = file_provider(&plan, scripts.kinds());
         first.extend(file.as_mut().map(FileProvider::load));
+        let kubernetes = kubernetes(&plan, &scripts.kinds());
         let throttle = plan.root.providers.providers_throttle_duration.get();
         scripts.load(&Dynamic::default(), &mut catalog);
         if let Some(fault) = check_answers(&catalog).into_iter().next() {
@@ -142,6 +147,7 @@ impl App {
         }
         let mut reconciler =
             Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
+        kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
             Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
@@ -466,7 +472,7 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     }
     About {
         entrypoints,
-        providers: plan.file.iter().map(|_| "File").collect(),
+        providers: providers(plan),
         access_log: plan.access_log.is_some(),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
@@ -478,15 +484,9 @@ fn internal(plan: &Static) -> Result<Message, InternalError> {
     Ok(Message::Update(Update { diagnostics, ..Update::new("internal", dynamic) }))
 }
 
-fn file_provider(plan: &Static, kinds: Arc<Kinds>) -> Option<FileProvider> {
-    let options = plan.file.as_ref()?;
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &kinds.known());
-    Some(FileProvider::new(options, Arc::new(check)))
-}
-
 /// The scripts there are, and those that configuration will name.
 fn script_files(plan: &Static) -> Result<ScriptFiles, CatalogError> {
-    Ok(ScriptFiles::new(catalog::folders(plan)?, script_bases(plan)))
+    Ok(ScriptFiles::new(catalog::folders(&plan.root.scripts.directory)?, script_bases(plan)))
 }
 
 /// Relative paths of scripts begin beside the file that names them, else in the folder of user

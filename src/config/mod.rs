@@ -6,6 +6,7 @@
 mod address;
 mod answers;
 mod heads;
+mod kubernetes;
 mod options;
 mod resolve;
 mod sources;
@@ -16,6 +17,7 @@ mod usage;
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
+pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
     AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
     Scripts,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
+use super::kubernetes::{KubernetesCrd, KubernetesIngress};
 use super::streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
@@ -324,6 +325,12 @@ pub struct Providers {
     /// Files.
     #[serde(deserialize_with = "section")]
     pub file: Option<FileProvider>,
+    /// Traefik's custom resources in a Kubernetes cluster.
+    #[serde(rename = "kubernetesCRD", deserialize_with = "section")]
+    pub kubernetes_crd: Option<KubernetesCrd>,
+    /// Ingress objects in a Kubernetes cluster.
+    #[serde(deserialize_with = "section")]
+    pub kubernetes_ingress: Option<KubernetesIngress>,
 }
 
 impl Default for Providers {
@@ -332,6 +339,8 @@ impl Default for Providers {
             providers_throttle_duration: GoDuration::from_secs(2),
             precedence: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
             file: None,
+            kubernetes_crd: None,
+            kubernetes_ingress: None,
         }
     }
 }
@@ -462,7 +471,8 @@ impl Default for AccessLog {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Core {
-    /// `v3` or `v2`.
+    /// `v3` or `v2`; empty means `v3`, and leaves objects of the old group of custom resources to
+    /// what their rules tell.
     pub default_rule_syntax: String,
     /// Moongate's own: what becomes of the requests of a disabled router whose rule can be read:
     /// `fallThrough` to the next router as in Traefik, or `reject` with 503.
@@ -471,8 +481,7 @@ pub struct Core {
 
 impl Default for Core {
     fn default() -> Self {
-        let (v3, fall) = ("v3".to_owned(), "fallThrough".to_owned());
-        Self { default_rule_syntax: v3, disabled_routers: fall }
+        Self { default_rule_syntax: String::new(), disabled_routers: "fallThrough".to_owned() }
     }
 }
 

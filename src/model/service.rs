@@ -141,6 +141,10 @@ pub struct Server {
     /// Whether the URL's path goes in front of the request's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preserve_path: bool,
+    /// Whether it ends, and gets the requests of clients that a cookie keeps there alone. Only
+    /// providers that see servers end say so; it cannot be configured.
+    #[serde(skip_deserializing, skip_serializing_if = "std::ops::Not::not")]
+    pub fenced: bool,
 }
 
 /// Sticky sessions.

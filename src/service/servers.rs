@@ -46,6 +46,8 @@ pub struct Server {
     pub forwarding: Forwarding,
     /// Its share; 0 means that it is never chosen.
     pub weight: u32,
+    /// Whether it keeps the clients it has all the same.
+    pub fenced: bool,
     /// What is known of it.
     pub member: Arc<Member>,
 }
@@ -86,9 +88,15 @@ impl Servers {
         server.is_some_and(|s| s.weight > 0 && (!self.is_watched() || s.member.is_up()))
     }
 
+    fn may_keep(&self, place: usize) -> bool {
+        let server = self.servers.get(place);
+        self.may(place)
+            || server.is_some_and(|s| s.fenced && (!self.is_watched() || s.member.is_up()))
+    }
+
     fn choose(&self, means: &dyn Means, request: &Request) -> Option<Choice> {
         let fresh = || self.fresh(means, request);
-        sticky::choose(self.sticky.as_deref(), &request.headers, |i| self.may(i), fresh)
+        sticky::choose(self.sticky.as_deref(), &request.headers, |i| self.may_keep(i), fresh)
     }
 
     fn fresh(&self, means: &dyn Means, request: &Request) -> Option<usize> {

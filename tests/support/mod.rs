@@ -6,7 +6,9 @@
 
 mod backend;
 mod client;
+mod cluster;
 pub(crate) mod poll;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use backend::{Answer, Backend, Seen};
 pub(crate) use client::{Client, Reply};
+pub(crate) use cluster::{Cluster, Request};
+pub(crate) use process::Process;
 
 /// How long anything may take that should happen soon.
 pub(crate) const SOON: Duration = Duration::from_secs(10);

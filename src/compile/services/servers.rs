@@ -46,7 +46,8 @@ impl Work<'_> {
             Some(before) => before.strategy.clone(),
             None => strategy(balancer, &servers)?,
         };
-        let named = || servers.iter().map(|s| (s.endpoint.source(), s.weight)).collect::<Vec<_>>();
+        let share = |s: &Server| if s.fenced { 1 } else { s.weight };
+        let named = || servers.iter().map(|s| (s.endpoint.source(), share(s))).collect::<Vec<_>>();
         let sticky = match before {
             Some(before) => before.sticky.clone(),
             None => self.sticky(name, balancer.sticky.as_ref(), &named())?,
@@ -108,7 +109,9 @@ impl Work<'_> {
         let host = if balancer.pass_host_header { HostHeader::Client } else { HostHeader::Server };
         let path = if server.preserve_path { PathPrefix::Preserved } else { PathPrefix::Ignored };
         let forwarding = Forwarding { host, path };
-        Ok(Server { endpoint, forwarding, weight: server.weight.unwrap_or(1), member })
+        let fenced = server.fenced;
+        let weight = if fenced { 0 } else { server.weight.unwrap_or(1) };
+        Ok(Server { endpoint, forwarding, weight, fenced, member })
     }
 
     /// The endpoint of a URL, with its pools if it was there before.

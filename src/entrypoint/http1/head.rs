@@ -57,6 +57,9 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Refusal> {
             return finished.map(Some).map_err(|failure| Refusal::of(failure, &bytes));
         }
         Err(httparse::Error::TooManyHeaders) => Failure::HeadTooLarge,
+        // Who speaks another protocol is left waiting, as Traefik does: nothing is judged before
+        // the first line is there, within the limits of a head.
+        Err(_) if !buffer.contains(&b'\n') => return Ok(None),
         Err(httparse::Error::Version) if is_http(buffer) => Failure::Version,
         Err(_) => Failure::BadRequest("malformed head"),
     };
