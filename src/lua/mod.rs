@@ -5,15 +5,19 @@
 
 mod admit;
 pub mod api;
+mod atoms;
 mod builtin;
+mod call;
 mod error;
 mod gate;
+mod handle;
 mod host;
 mod instance;
 mod load;
 mod memory;
 mod onerror;
 mod password;
+mod raw;
 mod run;
 mod sandbox;
 mod script;
@@ -21,6 +25,8 @@ mod shared;
 mod stream;
 mod tools;
 mod vm;
+mod waiting;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -189,6 +189,10 @@ pub(super) fn install(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<()> {
             globals.raw_set(module.name, table)?;
         }
     }
+    request::install(lua)?;
+    response::install(lua)?;
+    headers::install(lua)?;
+    cookies::install(lua)?;
     let walk = lua.load(PAIRS).set_name("=pairs").into_function()?;
     globals.raw_set("pairs", walk.call::<Value>(())?)
 }
