@@ -13,7 +13,7 @@ use moongate::lua::{
     Context, FetchError, Flow, Host, HttpClient, InstanceId, InstanceSpec, Limits, OnError,
     ScriptSource, Vm, builtins,
 };
-use moongate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target};
+use moongate::message::{Body, Client, Exchange, LocalFuture, Parts, Request, Response, Target};
 use serde_json::{Value, json};
 
 const ROUNDS: u32 = 1_000;
@@ -143,14 +143,14 @@ fn request(client: &Rc<Client>) -> Request {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let target = Target::parse(Bytes::from_static(b"/shop/items/42?lang=en"));
-    Request {
+    Request::from(Parts {
         method: Method::GET,
         target: target.unwrap_or_else(|_| std::process::exit(1)),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"www.example.com"),
-        headers,
+        headers: headers.into(),
         body: Body::Empty,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::clone(client))),
-    }
+    })
 }

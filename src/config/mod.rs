@@ -4,6 +4,7 @@
 //! Traefik does. Knows no runtime.
 
 mod address;
+mod answers;
 mod heads;
 mod options;
 mod resolve;
@@ -13,6 +14,7 @@ mod unsupported;
 mod usage;
 
 pub use address::{Address, AddressError, Transport};
+pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use options::{
     AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
@@ -20,5 +22,5 @@ pub use options::{
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
-pub use streams::{ProxyProtocol, TcpServersTransport, Udp};
+pub use streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

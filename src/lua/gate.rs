@@ -78,6 +78,8 @@ struct Armed {
     left: Duration,
     gap_max: Duration,
     slice_end: Option<Instant>,
+    /// Whether it gives way to others after a slice.
+    is_sliced: bool,
     /// The coroutine of the hook itself.
     root: *const c_void,
     waiting: Waiting,
@@ -92,6 +94,8 @@ pub(super) struct Gate {
     seen: Cell<u32>,
     interrupts: Cell<u32>,
     armed: RefCell<Option<Armed>>,
+    /// Whether hooks run in one piece: a clock that stands still has nobody to let go ahead.
+    unsliced: Cell<bool>,
 }
 
 impl Allowance {
@@ -103,7 +107,8 @@ impl Allowance {
 impl Gate {
     pub(super) fn new(watch: Arc<Watch>) -> Self {
         let (seen, interrupts) = (Cell::default(), Cell::default());
-        Self { watch, seen, interrupts, armed: RefCell::default() }
+        let (armed, unsliced) = (RefCell::default(), Cell::default());
+        Self { watch, seen, interrupts, armed, unsliced }
     }
 
     /// Whether there is nothing to do at an interrupt, which the VM makes at every call and every
@@ -126,6 +131,11 @@ impl Gate {
         // A script that catches the error must find it again at its very next step.
         self.interrupts.set(if turn == Turn::GoOn { 0 } else { INTERRUPTS_MAX });
         turn
+    }
+
+    /// From now on hooks run in one piece.
+    pub(super) fn run_whole(&self) {
+        self.unsliced.set(true);
     }
 
     /// Refuses to wait where Luau cannot suspend the hook.
@@ -192,6 +202,7 @@ impl Gate {
             left: allowance.left,
             gap_max: allowance.gap_max,
             slice_end: began.map(|began| began + SLICE),
+            is_sliced: !self.unsliced.get(),
             root,
             waiting,
             tripped: None,
@@ -233,7 +244,7 @@ impl Armed {
             return if self.yielded { Turn::Yield } else { Turn::Stop };
         }
         let slice_end = *self.slice_end.get_or_insert(now + SLICE);
-        if now >= slice_end && is_root && !self.yielded {
+        if self.is_sliced && now >= slice_end && is_root && !self.yielded {
             self.yielded = true;
             return Turn::Yield;
         }

@@ -17,6 +17,7 @@ mod headers;
 mod http;
 mod ip;
 pub(super) mod json;
+mod jwt;
 mod limit;
 mod log;
 mod members;
@@ -24,6 +25,7 @@ mod os;
 mod password;
 mod predicate;
 mod re;
+mod redis;
 mod reference;
 mod request;
 mod resolve;
@@ -31,6 +33,8 @@ mod response;
 mod stats;
 mod store;
 mod time;
+mod turns;
+mod types;
 mod url;
 mod x509;
 
@@ -38,6 +42,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, Table, UserDataRegistry, Value};
 
+use super::raw;
 use super::tools::Tools;
 use members::{Members, Others};
 
@@ -45,6 +50,7 @@ pub(super) use conn::{ConnObject, ConnSlot};
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
+pub use types::{luals_types, luau_types};
 
 /// What users read about one function or field.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +74,17 @@ pub struct Section {
     pub text: &'static str,
     /// What is in it.
     pub entries: Vec<&'static Doc>,
+    /// Where scripts find it.
+    pub form: Form,
+}
+
+/// Where scripts find a part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A module, or the global functions.
+    Module,
+    /// An object that functions and hooks hand out.
+    Object,
 }
 
 /// A function of a module.
@@ -108,11 +125,13 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    jwt::MODULE,
     ip::MODULE,
     store::MODULE,
     limit::MODULE,
     stats::MODULE,
     http::MODULE,
+    redis::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -134,14 +153,16 @@ pub fn sections() -> Vec<Section> {
         name: module.name,
         text: module.text,
         entries: module.functions.iter().map(|function| &function.doc).collect(),
+        form: Form::Module,
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
-    sections.push(crypto::KEY.section());
+    sections.extend([crypto::KEY.section(), jwt::KEYS.section()]);
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.extend([turns::TURNS.section(), turns::TURN.section()]);
     sections.push(stats::WINDOW.section());
-    sections.push(http::CLIENT.section());
+    sections.extend([http::CLIENT.section(), redis::CLIENT.section()]);
     sections
 }
 
@@ -162,7 +183,7 @@ impl<T> Object<T> {
 
     fn section(&self) -> Section {
         let entries = self.members.iter().map(|member| &member.doc).collect();
-        Section { name: self.name, text: self.text, entries }
+        Section { name: self.name, text: self.text, entries, form: Form::Object }
     }
 }
 
@@ -193,15 +214,5 @@ pub(super) fn install(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<()> {
     response::install(lua)?;
     headers::install(lua)?;
     cookies::install(lua)?;
-    let walk = lua.load(PAIRS).set_name("=pairs").into_function()?;
-    globals.raw_set("pairs", walk.call::<Value>(())?)
+    globals.raw_set("pairs", raw::pairs(lua)?)
 }
-
-/// Luau's `pairs` takes tables only; headers and cookies can be walked as well.
-const PAIRS: &str = r"
-local pairs, type = pairs, type
-return function(t)
-  if type(t) == 'userdata' then return t:pairs() end
-  return pairs(t)
-end
-";

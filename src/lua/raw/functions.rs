@@ -81,3 +81,46 @@ unsafe fn called(l: *mut ffi::lua_State, state: &State) -> mlua::Result<Step> {
     }
     Ok(step)
 }
+
+/// `pairs` of scripts: Luau's own takes tables only, but headers and cookies can be walked as well.
+///
+/// # Errors
+/// When there is no memory for it.
+pub(in crate::lua) fn pairs(lua: &Lua) -> mlua::Result<Function> {
+    let globals = lua.globals();
+    let own = (globals.raw_get::<Function>("next")?, globals.raw_get::<Function>("pairs")?);
+    // SAFETY: the closure owns nothing, and the function finds both where it looks.
+    unsafe {
+        lua.exec_raw::<Function>(own, |l| {
+            ffi::lua_pushcclosurek(l, walk, c"pairs".as_ptr(), 2, None);
+        })
+    }
+}
+
+/// Begins a walk.
+unsafe extern "C-unwind" fn walk(l: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the VM calls it with the two functions that `pairs` has given it; nothing is owned.
+    unsafe {
+        match ffi::lua_type(l, 1) {
+            ffi::LUA_TTABLE => {
+                ffi::lua_pushvalue(l, ffi::lua_upvalueindex(1));
+                ffi::lua_pushvalue(l, 1);
+                ffi::lua_pushnil(l);
+                3
+            }
+            ffi::LUA_TLIGHTUSERDATA | ffi::LUA_TUSERDATA => {
+                ffi::lua_getfield(l, 1, c"pairs".as_ptr());
+                ffi::lua_pushvalue(l, 1);
+                ffi::lua_call(l, 1, 1);
+                1
+            }
+            _ => {
+                let arguments = ffi::lua_gettop(l);
+                ffi::lua_pushvalue(l, ffi::lua_upvalueindex(2));
+                ffi::lua_insert(l, 1);
+                ffi::lua_call(l, arguments, ffi::LUA_MULTRET);
+                ffi::lua_gettop(l)
+            }
+        }
+    }
+}
