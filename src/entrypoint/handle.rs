@@ -134,7 +134,10 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
     {
         return service.serve(&lent, request).await;
     }
-    lent.enter(&route, request).await
+    // Not boxed: most routes with scripts have no more around them than this.
+    let instances = Rc::clone(&lent.generation.instances);
+    let end = Behind { lent, target: route.target.clone() };
+    middleware::run(instances, Arc::clone(&route.steps), end, request).await
 }
 
 /// Whether the handshake was not under the TLS options of the router, since the client named
@@ -256,9 +259,9 @@ impl Lent {
         let instances = Rc::clone(&self.generation.instances);
         let end = Behind { lent: self, target };
         if steps.is_empty() {
-            return end.serve(request);
+            return Box::pin(async move { end.serve(request).await });
         }
-        Box::pin(middleware::run(instances, Arc::clone(steps), Rc::new(end), request))
+        Box::pin(middleware::run(instances, Arc::clone(steps), end, request))
     }
 }
 
@@ -310,14 +313,11 @@ impl Behind {
 }
 
 impl End for Behind {
-    fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
+    async fn serve(&self, request: Request) -> Response {
         match &self.target {
-            Target::Service(service) => {
-                let (service, lent) = (Arc::clone(service), self.lent.clone());
-                Box::pin(async move { service.serve(&lent, request).await })
-            }
-            Target::Children(children) => self.descend(children, request),
-            Target::Refused => Box::pin(ready(rescue(Failure::RouterDisabled))),
+            Target::Service(service) => service.serve(&self.lent, request).await,
+            Target::Children(children) => self.descend(children, request).await,
+            Target::Refused => rescue(Failure::RouterDisabled),
         }
     }
 

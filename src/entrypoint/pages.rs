@@ -83,7 +83,7 @@ async fn run(
 ) -> Response {
     let failure = response.failure.clone();
     let steps = Arc::from([id]);
-    let end = Rc::new(Plain(Cell::new(Some(response))));
+    let end = Plain(Cell::new(Some(response)));
     let mut answer = middleware::run(Rc::clone(instances), steps, end, request).await;
     answer.failure = answer.failure.or(failure);
     if let Body::Full(body) = &answer.body {
@@ -96,9 +96,8 @@ async fn run(
 struct Plain(Cell<Option<Response>>);
 
 impl End for Plain {
-    fn serve(&self, _request: Request) -> LocalFuture<'static, Response> {
-        let answer = self.0.take().unwrap_or_else(|| rescue(Failure::ClientGone));
-        Box::pin(std::future::ready(answer))
+    async fn serve(&self, _request: Request) -> Response {
+        self.0.take().unwrap_or_else(|| rescue(Failure::ClientGone))
     }
 
     fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {

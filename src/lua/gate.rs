@@ -1,20 +1,17 @@
-//! The limit on computing: what the VM's interrupt compares the clock with, and the future that
-//! arms it while a hook is polled.
+//! The limit on computing: what the VM's interrupt asks, and what a hook has left.
 //!
 //! Must not know what a hook is for.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use std::future::Future;
-use std::pin::Pin;
 use std::ptr;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mlua::{Lua, VmState};
+use mlua::Lua;
 
-use super::memory::Category;
+use super::raw;
+use super::watch::Watch;
 
 /// A hook that computes longer lets the worker do other things in between.
 const SLICE: Duration = Duration::from_millis(1);
@@ -22,6 +19,9 @@ const SLICE: Duration = Duration::from_millis(1);
 /// A pause between two looks at the clock counts as a quarter of the limit at most: Luau looks
 /// often, so a longer one is not the script's, but the system's, which gave the core to others.
 const GAP_PART: u32 = 4;
+
+/// Interrupts after which the clock is looked at although the watch has not moved.
+const INTERRUPTS_MAX: u32 = 256;
 
 /// Raised in a script that has computed for too long.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -39,37 +39,98 @@ enum Waiting {
     Refused,
 }
 
+/// What the VM is to do at an interrupt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    GoOn,
+    /// Suspend the hook.
+    Yield,
+    /// Raise an error.
+    Stop,
+}
+
+/// The computing time that a hook may still use.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    left: Duration,
+    gap_max: Duration,
+    /// The first step of most hooks is over before the watch moves; only later ones are measured
+    /// from their beginning.
+    is_measured: bool,
+}
+
+/// How a step of a hook has ended, as far as its computing time goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Used {
+    /// Within its limit.
+    Within,
+    /// It was suspended so that others get their turn.
+    Slice,
+    /// It has passed its limit, also when it caught the error and went on.
+    Spent(CpuSpent),
+}
+
 /// What runs now, and until when.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Armed {
     /// The last look at the clock.
-    seen: Instant,
+    seen: Option<Instant>,
     left: Duration,
     gap_max: Duration,
     slice_end: Option<Instant>,
-    /// The coroutine of the hook itself; null before its first step.
+    /// Whether it gives way to others after a slice.
+    is_sliced: bool,
+    /// The coroutine of the hook itself.
     root: *const c_void,
-    category: Option<Rc<Category>>,
     waiting: Waiting,
     tripped: Option<CpuSpent>,
     yielded: bool,
 }
 
 /// The limit of one VM; nothing is armed while no script runs.
-#[derive(Default)]
 pub(super) struct Gate {
+    watch: Arc<Watch>,
+    /// The watch at the last look.
+    seen: Cell<u32>,
+    interrupts: Cell<u32>,
     armed: RefCell<Option<Armed>>,
     /// Whether hooks run in one piece: a clock that stands still has nobody to let go ahead.
     unsliced: Cell<bool>,
 }
 
+impl Allowance {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { left: limit, gap_max: limit / GAP_PART, is_measured: false }
+    }
+}
+
 impl Gate {
-    /// What the VM calls at every call and every turn of a loop.
-    pub(super) fn interrupt(&self, lua: &Lua) -> mlua::Result<VmState> {
-        match &mut *self.armed.borrow_mut() {
-            Some(armed) => armed.check(lua),
-            None => Ok(VmState::Continue),
-        }
+    pub(super) fn new(watch: Arc<Watch>) -> Self {
+        let (seen, interrupts) = (Cell::default(), Cell::default());
+        let (armed, unsliced) = (RefCell::default(), Cell::default());
+        Self { watch, seen, interrupts, armed, unsliced }
+    }
+
+    /// Whether there is nothing to do at an interrupt, which the VM makes at every call and every
+    /// turn of a loop.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        let interrupts = self.interrupts.get() + 1;
+        self.interrupts.set(interrupts);
+        interrupts < INTERRUPTS_MAX && self.watch.now() == self.seen.get()
+    }
+
+    /// Looks at the clock. `line` is where the coroutine at `thread` is.
+    pub(super) fn look(&self, thread: *const c_void, line: impl FnOnce() -> Option<usize>) -> Turn {
+        self.watch.begin();
+        self.seen.set(self.watch.now());
+        let turn = match &mut *self.armed.borrow_mut() {
+            Some(armed) => armed.check(thread, line),
+            None => Turn::GoOn,
+        };
+        // A script that catches the error must find it again at its very next step.
+        self.interrupts.set(if turn == Turn::GoOn { 0 } else { INTERRUPTS_MAX });
+        turn
     }
 
     /// From now on hooks run in one piece.
@@ -80,44 +141,85 @@ impl Gate {
     /// Refuses to wait where Luau cannot suspend the hook.
     ///
     /// # Errors
-    /// In top-level code, and inside coroutines that the script made itself.
+    /// In top-level code, inside coroutines that the script made itself, and in functions that
+    /// Luau's own functions call.
     pub(super) fn may_wait(&self, lua: &Lua) -> mlua::Result<()> {
-        match &*self.armed.borrow() {
+        let refused = match &*self.armed.borrow() {
             Some(armed) if armed.waiting == Waiting::Refused => {
-                Err(mlua::Error::runtime("nothing can be waited for while a script is loaded"))
+                "nothing can be waited for while a script is loaded"
             }
             Some(armed) if armed.root != lua.state().cast::<c_void>() => {
-                Err(mlua::Error::runtime("a script cannot wait inside a coroutine of its own"))
+                "a script cannot wait inside a coroutine of its own"
             }
-            _ => Ok(()),
-        }
+            Some(_) if !raw::is_yieldable(lua) => {
+                "a script cannot wait inside a function that table.sort, string.gsub or a \
+                 metatable calls"
+            }
+            _ => return Ok(()),
+        };
+        Err(mlua::Error::runtime(refused))
     }
 
     /// Runs something that cannot wait within a limit.
     pub(super) fn run<T>(
         &self,
         limit: Duration,
-        category: Option<&Rc<Category>>,
         body: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
+        let mut allowance = Allowance::new(limit);
+        allowance.is_measured = true;
+        let (result, used) = self.armed(&mut allowance, ptr::null(), Waiting::Refused, body);
+        match used {
+            Used::Spent(spent) => Err(mlua::Error::external(spent)),
+            Used::Within | Used::Slice => result,
+        }
+    }
+
+    /// Runs a step of a hook, whose coroutine is at `root`, within what it has left.
+    pub(super) fn step<T>(
+        &self,
+        allowance: &mut Allowance,
+        root: *const c_void,
+        body: impl FnOnce() -> T,
+    ) -> (T, Used) {
+        self.armed(allowance, root, Waiting::Allowed, body)
+    }
+
+    fn armed<T>(
+        &self,
+        allowance: &mut Allowance,
+        root: *const c_void,
+        waiting: Waiting,
+        body: impl FnOnce() -> T,
+    ) -> (T, Used) {
+        self.watch.begin();
+        self.seen.set(self.watch.now());
+        self.interrupts.set(0);
+        let began = allowance.is_measured.then(Instant::now);
+        allowance.is_measured = true;
         let armed = Armed {
-            seen: Instant::now(),
-            left: limit,
-            gap_max: limit / GAP_PART,
-            slice_end: None,
-            root: ptr::null(),
-            category: category.cloned(),
-            waiting: Waiting::Refused,
+            seen: began,
+            left: allowance.left,
+            gap_max: allowance.gap_max,
+            slice_end: began.map(|began| began + SLICE),
+            is_sliced: !self.unsliced.get(),
+            root,
+            waiting,
             tripped: None,
             yielded: false,
         };
         let outer = self.armed.replace(Some(armed));
         let result = body();
         let inner = self.armed.replace(outer);
-        match inner {
-            Some(Armed { tripped: Some(spent), .. }) => Err(mlua::Error::external(spent)),
-            _ => result,
+        let Some(mut inner) = inner else { return (result, Used::Within) };
+        if let Some(spent) = inner.tripped {
+            return (result, Used::Spent(spent));
         }
+        if inner.seen.is_some() {
+            inner.look();
+            allowance.left = inner.left;
+        }
+        (result, if inner.yielded { Used::Slice } else { Used::Within })
     }
 }
 
@@ -125,110 +227,27 @@ impl Armed {
     /// Counts the time since the last look.
     fn look(&mut self) -> Instant {
         let now = Instant::now();
-        let gap = now.saturating_duration_since(self.seen).min(self.gap_max);
+        let gap = now.saturating_duration_since(self.seen.unwrap_or(now)).min(self.gap_max);
         self.left = self.left.saturating_sub(gap);
-        self.seen = now;
+        self.seen = Some(now);
         now
     }
 
-    fn check(&mut self, lua: &Lua) -> mlua::Result<VmState> {
-        if self.root.is_null() {
-            self.root = lua.state().cast();
-            if let Some(category) = &self.category {
-                category.apply(lua)?;
-            }
-        }
+    fn check(&mut self, thread: *const c_void, line: impl FnOnce() -> Option<usize>) -> Turn {
         let now = self.look();
+        let is_root = self.root == thread;
         if self.left.is_zero() {
-            let spent = *self.tripped.get_or_insert_with(|| {
-                #[allow(
-                    clippy::redundant_closure_for_method_calls,
-                    reason = "the method is not general over the lifetime"
-                )]
-                let line = lua.inspect_stack(0, |frame| frame.current_line()).flatten();
-                CpuSpent { line }
-            });
+            self.tripped.get_or_insert_with(|| CpuSpent { line: line() });
             // Suspended and never resumed, a script has no say. Where Luau cannot suspend it the
             // next look comes while it still runs, and raises an error.
-            self.yielded = self.root == lua.state().cast() && !self.yielded;
-            if self.yielded {
-                return Ok(VmState::Yield);
-            }
-            return Err(mlua::Error::external(spent));
+            self.yielded = is_root && !self.yielded;
+            return if self.yielded { Turn::Yield } else { Turn::Stop };
         }
-        if self.slice_end.is_some_and(|end| now >= end) && self.root == lua.state().cast() {
-            self.slice_end = None;
+        let slice_end = *self.slice_end.get_or_insert(now + SLICE);
+        if self.is_sliced && now >= slice_end && is_root && !self.yielded {
             self.yielded = true;
-            return Ok(VmState::Yield);
+            return Turn::Yield;
         }
-        Ok(VmState::Continue)
-    }
-}
-
-/// A call of a hook whose computing time is limited; time between polls is free.
-pub(super) struct Metered<F> {
-    gate: Rc<Gate>,
-    call: F,
-    left: Duration,
-    gap_max: Duration,
-    root: *const c_void,
-    category: Option<Rc<Category>>,
-    pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
-}
-
-impl<F> Metered<F> {
-    /// Limits a call.
-    pub(super) fn new(
-        gate: Rc<Gate>,
-        limit: Duration,
-        category: Option<Rc<Category>>,
-        call: F,
-    ) -> Self {
-        let gap_max = limit / GAP_PART;
-        Self { gate, call, left: limit, gap_max, root: ptr::null(), category, pause: None }
-    }
-}
-
-impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
-    type Output = mlua::Result<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Some(pause) = &mut this.pause {
-            ready!(pause.as_mut().poll(cx));
-            this.pause = None;
-        }
-        let started = Instant::now();
-        let armed = Armed {
-            seen: started,
-            left: this.left,
-            gap_max: this.gap_max,
-            slice_end: (!this.gate.unsliced.get()).then(|| started + SLICE),
-            root: this.root,
-            category: this.category.clone(),
-            waiting: Waiting::Allowed,
-            tripped: None,
-            yielded: false,
-        };
-        let outer = this.gate.armed.replace(Some(armed));
-        let polled = Pin::new(&mut this.call).poll(cx);
-        let inner = this.gate.armed.replace(outer);
-        if let Some(mut inner) = inner {
-            this.root = inner.root;
-            // Also when the script caught the error and went on.
-            if let Some(spent) = inner.tripped {
-                return Poll::Ready(Err(mlua::Error::external(spent)));
-            }
-            if polled.is_pending() {
-                inner.look();
-                this.left = inner.left;
-                if inner.yielded {
-                    // The runtime looks at its sockets before this comes round again. The call
-                    // has woken the task already, so the pause is polled from its next turn on.
-                    this.pause = Some(Box::pin(tokio::task::yield_now()));
-                }
-            }
-        }
-        polled
+        Turn::GoOn
     }
 }

@@ -1,11 +1,9 @@
 //! An instance of a script on one worker, and the run of its hooks.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{self, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +11,10 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use mlua::{FromLuaMulti, IntoLua, IntoLuaMulti, Value};
 
-use super::api::{RequestObject, ResponseObject, chunk, context};
+use super::api::{RequestObject, chunk, context};
+use super::call::{Call, Step};
 use super::error::blame;
-use super::gate::Metered;
+use super::handle::{Handle, Kind};
 use super::load::Loaded;
 use super::memory::Growth;
 use super::onerror::{Kept, Rescue};
@@ -233,7 +232,9 @@ impl Instance {
         let loaded = self.loaded().await?;
         let Some(hook) = &loaded.response else { return Ok(None) };
         let run = self.new_run(Some(cx), &loaded, None);
-        let arguments = (ResponseObject(Rc::clone(slot)), &loaded.ctx);
+        let place = slot.open(&run);
+        let place = place.map_err(|e| blame(&self.spec.source.name, &self.spec.limits, &e))?;
+        let arguments = (place.handle(Kind::Response).value(), &loaded.ctx);
         let _ended = Ended(&run);
         let value = self.call(&run, hook, arguments).await?;
         self.verdict("response", &value)
@@ -253,6 +254,10 @@ impl Instance {
             position,
             request: RefCell::default(),
             job: RefCell::default(),
+            came: RefCell::default(),
+            number: self.engine.tools.run_number(),
+            responses: Cell::default(),
+            response: Cell::default(),
             answer: RefCell::default(),
             instance: Rc::clone(self),
             tools: Rc::clone(&self.engine.tools),
@@ -362,18 +367,22 @@ impl Instance {
         let (lua, limits, loaded) = (&self.engine.lua, &self.spec.limits, &run.loaded);
         let blame = |error: mlua::Error| blame(&self.spec.source.name, limits, &error);
         let used = Growth::allow(lua, limits.memory_bytes).map_err(blame)?;
-        let call = hook.call_async::<T>(arguments);
-        let gate = Rc::clone(&self.engine.tools.gate);
-        let metered = Metered::new(gate, limits.cpu, Some(Rc::clone(&loaded.category)), call);
-        let mut driven = Driven { run, metered };
-        let driven = poll_fn(|cx| driven.poll(cx));
-        let result = match limits.wait {
-            None => driven.await,
-            Some(wait) => match tokio::time::timeout(wait, driven).await {
-                Ok(result) => result,
-                Err(_) => return Err(self.limit("a hook", wait)),
-            },
+        let mut call = Call::begin(lua, run, hook, arguments).map_err(blame)?;
+        let ended = match call.step(lua, run) {
+            Step::Ended(returned) => Ok(returned),
+            Step::Failed(error) => Err(error),
+            Step::Waits => {
+                let driven = poll_fn(|cx| call.poll(lua, run, cx));
+                match limits.wait {
+                    None => driven.await,
+                    Some(wait) => match tokio::time::timeout(wait, driven).await {
+                        Ok(result) => result,
+                        Err(_) => return Err(self.limit("a hook", wait)),
+                    },
+                }
+            }
         };
+        let result = ended.and_then(|returned| call.end(lua, run, returned));
         self.settle(loaded, used, result.map_err(blame))
     }
 
@@ -403,16 +412,17 @@ impl Instance {
             script: self.spec.source.name.to_string(),
             reason: format!("{hook} {reason}"),
         };
-        match value {
-            Value::Nil => Ok(None),
-            Value::UserData(object) => match object.borrow::<ResponseObject>() {
-                Ok(response) => match response.0.take() {
+        match (value, Handle::of(value)) {
+            (Value::Nil, _) => Ok(None),
+            (_, Some(handle)) if handle.kind() == Kind::Response => {
+                let response = self.engine.tools.responses.get(handle);
+                match response.and_then(|slot| slot.take()) {
                     Some(response) => Ok(Some(response)),
                     None => Err(wrong("returned a response that was returned before".to_owned())),
-                },
-                Err(_) => Err(wrong("must return nil or a response, not req or ctx".to_owned())),
-            },
-            other => {
+                }
+            }
+            (_, Some(_)) => Err(wrong("must return nil or a response, not req".to_owned())),
+            (other, None) => {
                 let got = other.type_name();
                 Err(wrong(format!("must return nil or a response such as respond(200), got {got}")))
             }
@@ -432,33 +442,6 @@ impl Instance {
 fn nothing_left(spec: &InstanceSpec) -> ScriptError {
     let reason = "the hook left no request and returned no response".to_owned();
     ScriptError::Shape { script: spec.source.name.to_string(), reason }
-}
-
-/// A call of a hook beside what it waits for outside of Lua, such as what follows in the chain.
-struct Driven<'a, F> {
-    run: &'a Rc<Run>,
-    metered: Metered<F>,
-}
-
-impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Driven<'_, F> {
-    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<mlua::Result<T>> {
-        loop {
-            let job = self.run.job.take();
-            if let Some(mut job) = job
-                && job.as_mut().poll(cx).is_pending()
-            {
-                self.run.job.replace(Some(job));
-                return Poll::Pending;
-            }
-            let tools = &self.run.tools;
-            let outer = tools.current.replace(Some(Rc::clone(self.run)));
-            let polled = Pin::new(&mut self.metered).poll(cx);
-            tools.current.replace(outer);
-            if polled.is_ready() || self.run.job.borrow().is_none() {
-                return polled;
-            }
-        }
-    }
 }
 
 /// Ends the objects of a run, also when its future is dropped in the middle.

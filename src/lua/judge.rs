@@ -103,7 +103,7 @@ impl Instance {
         let slot = RequestSlot::new(request, Rc::clone(self.tools()));
         run.request.replace(Some(Rc::clone(&slot)));
         let outcome = self.call_at_once(&run, function, |lua| {
-            let object = lua.create_userdata(RequestObject(Rc::clone(&slot)))?;
+            let object = RequestObject(Rc::clone(&slot));
             let mut arguments = (object, &loaded.ctx).into_lua_multi(lua)?;
             more(lua, &mut arguments)?;
             Ok(arguments)
@@ -128,10 +128,9 @@ impl Instance {
         let tools = self.tools();
         let arguments = arguments(lua).map_err(blame)?;
         let outer = tools.current.replace(Some(Rc::clone(run)));
-        let category = Rc::clone(&run.loaded.category);
-        let result = tools.gate.run(limits.cpu, Some(&category), || hook.call::<T>(arguments));
+        let called = || tools.gate.run(limits.cpu, || hook.call::<T>(arguments));
+        let result = run.loaded.category.within(lua, called).and_then(|value| value);
         tools.current.replace(outer);
-        lua.set_memory_category("main").map_err(blame)?;
         self.settle(&run.loaded, used, result.map_err(blame))
     }
 

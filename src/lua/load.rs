@@ -46,10 +46,10 @@ pub(super) fn load(
     spec: &InstanceSpec,
 ) -> Result<Loaded, ScriptError> {
     let (source, limits) = (&*spec.source, &spec.limits);
-    let category = categories.take();
+    let vm = |error: mlua::Error| blame(&source.name, limits, &error);
+    let category = categories.take(lua).map_err(vm)?;
     let scope = tools.scope_of(spec.id);
     let table = tools.within(&scope, || evaluate(lua, tools, source, limits, &category))?;
-    let vm = |error: mlua::Error| blame(&source.name, limits, &error);
     let function = |name: &str| hook(source, &table, name);
     let options = json::to_lua(lua, &spec.options).map_err(vm)?;
     freeze(&options);
@@ -81,7 +81,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
     let tools = Tools::new(Mode::Inert, Shared::new());
     let scope = tools.scope_of(InstanceId(0));
     let lua = sandbox::vm(&tools).map_err(vm)?;
-    let category = Rc::<Categories>::default().take();
+    let category = Rc::<Categories>::default().take(&lua).map_err(vm)?;
     let table = tools.within(&scope, || evaluate(&lua, &tools, source, &limits, &category))?;
     let declared: Value = table.raw_get("schema").map_err(vm)?;
     let schema = match &declared {
@@ -152,9 +152,9 @@ fn evaluate(
         probe.loaded(&source.name, &chunk);
     }
     Growth::allow(lua, limits.memory_bytes).map_err(vm)?;
-    let value: Value = tools.gate.run(limits.cpu, Some(category), || chunk.call(())).map_err(vm)?;
     // Loads run on the main coroutine, whose own objects belong to no script.
-    lua.set_memory_category("main").map_err(vm)?;
+    let run = || tools.gate.run(limits.cpu, || chunk.call(()));
+    let value: Value = category.within(lua, run).and_then(|value| value).map_err(vm)?;
     let Value::Table(table) = value else {
         return Err(wrong(source, "the script", "a table that it returns", &value));
     };

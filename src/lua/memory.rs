@@ -20,6 +20,9 @@ const GROWTH_BYTES_MIN: usize = 1 << 20;
 /// Luau counts at most this many categories; more scripts than that share the last one.
 const CATEGORIES_MAX: usize = 240;
 
+/// The category of what belongs to no script; the VM's first.
+const OWN: &str = "main";
+
 /// The categories of a VM that are in use.
 #[derive(Debug, Default)]
 pub(super) struct Categories {
@@ -37,23 +40,40 @@ pub(super) struct Category {
 
 impl Categories {
     /// The lowest free category.
-    pub(super) fn take(self: &Rc<Self>) -> Rc<Category> {
-        let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            let next = self.next.get();
-            self.next.set((next + 1).min(CATEGORIES_MAX));
-            next
-        });
-        Rc::new(Category { number, name: format!("s{number}"), owner: Rc::clone(self) })
+    ///
+    /// # Errors
+    /// When the VM has no more categories, which [`CATEGORIES_MAX`] prevents.
+    pub(super) fn take(self: &Rc<Self>, lua: &Lua) -> mlua::Result<Rc<Category>> {
+        let number = match self.free.borrow_mut().pop() {
+            Some(number) => number,
+            None => {
+                let next = self.next.get();
+                // The VM numbers them in the order in which it hears of them, after its own.
+                lua.set_memory_category(&name(next))?;
+                lua.set_memory_category(OWN)?;
+                self.next.set((next + 1).min(CATEGORIES_MAX));
+                next
+            }
+        };
+        Ok(Rc::new(Category { number, name: name(number), owner: Rc::clone(self) }))
     }
 }
 
 impl Category {
-    /// Gives what the running coroutine allocates from now on to this category.
+    /// Gives what a call allocates that runs on the coroutine of its caller to this category.
     ///
     /// # Errors
-    /// When the VM has no more categories, which [`CATEGORIES_MAX`] prevents.
-    pub(super) fn apply(&self, lua: &Lua) -> mlua::Result<()> {
-        lua.set_memory_category(&self.name)
+    /// Never, since the VM knows the category.
+    pub(super) fn within<T>(&self, lua: &Lua, body: impl FnOnce() -> T) -> mlua::Result<T> {
+        lua.set_memory_category(&self.name)?;
+        let result = body();
+        lua.set_memory_category(OWN)?;
+        Ok(result)
+    }
+
+    /// Its number in the VM.
+    pub(super) fn in_vm(&self) -> i32 {
+        i32::try_from(self.number + 1).unwrap_or_default()
     }
 
     /// The bytes that live objects of this category hold.
@@ -66,6 +86,10 @@ impl Category {
     fn is_shared(&self) -> bool {
         self.number >= CATEGORIES_MAX
     }
+}
+
+fn name(number: usize) -> String {
+    format!("s{number}")
 }
 
 impl Drop for Category {

@@ -5,9 +5,12 @@
 
 mod admit;
 pub mod api;
+mod atoms;
 mod builtin;
+mod call;
 mod error;
 mod gate;
+mod handle;
 mod host;
 mod instance;
 mod jose;
@@ -18,6 +21,7 @@ mod load;
 mod memory;
 mod onerror;
 mod password;
+mod raw;
 mod redis;
 mod run;
 mod sandbox;
@@ -27,6 +31,8 @@ mod stream;
 pub mod testing;
 mod tools;
 mod vm;
+mod waiting;
+mod watch;
 
 #[cfg(test)]
 mod tests;

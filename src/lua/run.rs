@@ -4,14 +4,14 @@
 //! Must not know what scripts do with the objects.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
-use mlua::{AnyUserData, Value};
+use mlua::Value;
 
+use super::handle::{Handle, Kind, Place};
 use super::load::Loaded;
 use super::tools::Tools;
+use super::waiting::{Came, Job};
 use super::{Context, Host, Instance, Limits};
 use crate::message::{Body, Kept, LocalFuture, Request, Response, Upgrade};
 
@@ -21,9 +21,8 @@ pub(super) type Change = Box<dyn FnOnce(Body) -> Body>;
 /// A request while a script holds it.
 pub(super) struct RequestSlot {
     pub(super) request: RefCell<Option<Request>>,
-    /// `req.headers` and `req.cookies`, once they have been asked for.
-    pub(super) headers: RefCell<Option<AnyUserData>>,
-    pub(super) cookies: RefCell<Option<AnyUserData>>,
+    /// Where handles of it point to, once a script has been given one.
+    place: Cell<Option<Place>>,
     /// Changes of the body that wait for the end of the hook.
     pub(super) changes: RefCell<Vec<Change>>,
     /// The body, when it is handed out from here.
@@ -36,9 +35,8 @@ pub(super) struct RequestSlot {
 /// A response while a script holds it.
 pub(super) struct ResponseSlot {
     pub(super) response: RefCell<Option<Response>>,
-    /// `res.headers` and `res.cookies`, once they have been asked for.
-    pub(super) headers: RefCell<Option<AnyUserData>>,
-    pub(super) cookies: RefCell<Option<AnyUserData>>,
+    /// Where handles of it point to, once a script has been given one.
+    place: Cell<Option<Place>>,
     /// The body that came, once the script has replaced it.
     pub(super) replaced: RefCell<Option<Body>>,
     /// Changes of the body that wait for the end of the hook.
@@ -59,12 +57,22 @@ pub(super) struct Run {
     pub(super) position: Option<usize>,
     pub(super) request: RefCell<Option<Rc<RequestSlot>>>,
     /// What the hook waits for outside of Lua; the driver of the hook polls it.
-    pub(super) job: RefCell<Option<LocalFuture<'static, ()>>>,
+    pub(super) job: RefCell<Option<Job>>,
+    /// What that has come to, until the hook takes it.
+    pub(super) came: RefCell<Option<Came>>,
+    /// Its number among all runs.
+    pub(super) number: u64,
+    /// How many responses it has handed to the script, and the last of them.
+    pub(super) responses: Cell<u32>,
+    pub(super) response: Cell<Option<Place>>,
     /// The answer that the script holds.
     pub(super) answer: RefCell<Option<Rc<ResponseSlot>>>,
     pub(super) instance: Rc<Instance>,
     pub(super) tools: Rc<Tools>,
 }
+
+/// Responses that one run may hand to its script.
+const RESPONSES_MAX: u32 = 4096;
 
 /// Why an object can no longer be used.
 pub(super) const REQUEST_OVER: &str =
@@ -80,8 +88,7 @@ impl RequestSlot {
     pub(super) fn new(request: Request, tools: Rc<Tools>) -> Rc<Self> {
         Rc::new(Self {
             request: RefCell::new(Some(request)),
-            headers: RefCell::default(),
-            cookies: RefCell::default(),
+            place: Cell::default(),
             changes: RefCell::default(),
             kept: RefCell::default(),
             stays: Cell::default(),
@@ -159,11 +166,29 @@ impl RequestSlot {
         body.map(|body| changes.into_iter().fold(body, |body, change| change(body)))
     }
 
-    /// Lets go of the objects that point back here.
-    fn forget_objects(&self) {
-        self.headers.take();
-        self.cookies.take();
+    /// What a script holds of it.
+    ///
+    /// # Errors
+    /// When there are too many requests under way.
+    pub(super) fn handle(self: &Rc<Self>, kind: Kind) -> mlua::Result<Handle> {
+        let place = match self.place.get() {
+            Some(place) => place,
+            None => self.tools.requests.open(Rc::clone(self), 0).ok_or_else(too_many)?,
+        };
+        self.place.set(Some(place));
+        Ok(place.handle(kind))
     }
+
+    /// Ends what scripts hold of it.
+    fn forget_objects(&self) {
+        if let Some(place) = self.place.take() {
+            self.tools.requests.close(place);
+        }
+    }
+}
+
+fn too_many() -> mlua::Error {
+    mlua::Error::runtime("scripts hold too many requests and responses")
 }
 
 /// Lets the client's side of an upgrade go with whichever copy of the request needs it first.
@@ -183,9 +208,36 @@ fn share(upgrade: &mut Option<Upgrade>) -> Option<Upgrade> {
 
 impl ResponseSlot {
     pub(super) fn new(response: Response, tools: Rc<Tools>) -> Rc<Self> {
-        let (headers, cookies) = (RefCell::default(), RefCell::default());
+        let (place, changes) = (Cell::default(), RefCell::default());
         let (response, replaced) = (RefCell::new(Some(response)), RefCell::default());
-        Rc::new(Self { response, headers, cookies, replaced, changes: RefCell::default(), tools })
+        Rc::new(Self { response, place, replaced, changes, tools })
+    }
+
+    /// What a script holds of it until the run that is under way has ended.
+    ///
+    /// # Errors
+    /// When no hook runs, or when one makes too many responses.
+    pub(super) fn handle(self: &Rc<Self>, kind: Kind) -> mlua::Result<Handle> {
+        if let Some(place) = self.place.get() {
+            return Ok(place.handle(kind));
+        }
+        match &*self.tools.current.borrow() {
+            Some(run) => Ok(self.open(run)?.handle(kind)),
+            None => Err(mlua::Error::runtime("a response can be made while a hook runs")),
+        }
+    }
+
+    /// Lets scripts hold it until a run has ended.
+    ///
+    /// # Errors
+    /// When the run makes too many responses.
+    pub(super) fn open(self: &Rc<Self>, run: &Run) -> mlua::Result<Place> {
+        run.begin_response()?;
+        let place = self.tools.responses.open(Rc::clone(self), run.number);
+        let place = place.ok_or_else(too_many)?;
+        run.response.set(Some(place));
+        self.place.set(Some(place));
+        Ok(place)
     }
 
     /// Looks at the response.
@@ -226,8 +278,9 @@ impl ResponseSlot {
 
     /// Takes the response out without the changes of its body that are still to be made.
     pub(super) fn take_unchanged(&self) -> Option<Response> {
-        self.headers.take();
-        self.cookies.take();
+        if let Some(place) = self.place.take() {
+            self.tools.responses.close(place);
+        }
         self.changes.take();
         self.response.take()
     }
@@ -287,15 +340,17 @@ impl Run {
         }
     }
 
-    /// Waits for something outside of Lua. A hook waits for one thing at a time.
-    pub(super) fn outside<T: 'static, F: Future<Output = T> + 'static>(
-        &self,
-        future: F,
-    ) -> impl Future<Output = T> + use<T, F> {
-        let outcome = Rc::new(Cell::new(None));
-        let told = Rc::clone(&outcome);
-        self.job.replace(Some(Box::pin(async move { told.set(Some(future.await)) })));
-        poll_fn(move |_| outcome.take().map_or(Poll::Pending, Poll::Ready))
+    /// Counts a response that is handed to the script.
+    ///
+    /// # Errors
+    /// When there are too many.
+    fn begin_response(&self) -> mlua::Result<()> {
+        if self.responses.get() >= RESPONSES_MAX {
+            let text = format!("a hook can make {RESPONSES_MAX} responses at most");
+            return Err(mlua::Error::runtime(text));
+        }
+        self.responses.set(self.responses.get() + 1);
+        Ok(())
     }
 
     /// Hands an answer to the script.
@@ -347,7 +402,14 @@ impl Run {
     pub(super) fn end(&self) {
         self.cx.take();
         self.job.take();
+        self.came.take();
         self.answer.take();
+        if let Some(place) = self.response.take() {
+            self.tools.responses.close(place);
+        }
+        if self.responses.take() > 1 {
+            self.tools.responses.close_all(self.number);
+        }
         if let Some(slot) = self.request.take() {
             slot.forget_objects();
         }

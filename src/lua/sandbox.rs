@@ -8,6 +8,7 @@ use mlua::{Lua, LuaOptions, StdLib, Table, Value};
 
 use super::api;
 use super::memory::VM_BYTES_MAX;
+use super::raw;
 use super::testing::Counting;
 use super::tools::Tools;
 
@@ -47,12 +48,11 @@ pub(super) fn vm(tools: &Rc<Tools>) -> mlua::Result<Lua> {
     }
     let os: Table = globals.raw_get("os")?;
     os.raw_set("difftime", Value::Nil)?;
+    raw::prepare(&lua, tools);
     api::install(&lua, tools)?;
     lua.load(GUARDS).set_name("=guards").exec()?;
     lua.sandbox(true)?;
     lua.set_memory_limit(VM_BYTES_MAX)?;
-    let gate = Rc::clone(&tools.gate);
-    lua.set_interrupt(move |lua| gate.interrupt(lua));
     Ok(lua)
 }
 

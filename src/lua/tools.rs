@@ -12,9 +12,12 @@ use http::HeaderName;
 use mlua::Table;
 
 use super::InstanceId;
+use super::atoms::Atoms;
 use super::gate::Gate;
+use super::handle::Places;
 use super::password::Passwords;
-use super::run::Run;
+use super::raw::Coroutines;
+use super::run::{RequestSlot, ResponseSlot, Run};
 use super::shared::{Scope, Shared};
 use super::testing::Probe;
 
@@ -39,6 +42,12 @@ pub(super) struct Tools {
     pub(super) gate: Rc<Gate>,
     /// The run whose hook is being polled.
     pub(super) current: RefCell<Option<Rc<Run>>>,
+    pub(super) atoms: Atoms,
+    /// The messages that scripts hold.
+    pub(super) requests: Places<RequestSlot>,
+    pub(super) responses: Places<ResponseSlot>,
+    pub(super) coroutines: Coroutines,
+    runs: Cell<u64>,
     header_names: RefCell<HashMap<Box<[u8]>, HeaderName, foldhash::fast::FixedState>>,
     pub(super) expressions: RefCell<HashMap<Box<[u8]>, Rc<regex::bytes::Regex>>>,
     /// The state that is shared with other VMs.
@@ -61,8 +70,13 @@ impl Tools {
         let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut seed);
         Rc::new(Self {
             mode,
-            gate: Rc::default(),
+            gate: Rc::new(Gate::new(shared.watch())),
             current: RefCell::default(),
+            atoms: Atoms::default(),
+            requests: Places::default(),
+            responses: Places::default(),
+            coroutines: Coroutines::default(),
+            runs: Cell::new(0),
             shared,
             loading: RefCell::default(),
             header_names: RefCell::default(),
@@ -138,6 +152,12 @@ impl Tools {
         }
         let loading = self.loading.borrow().clone();
         loading.ok_or_else(|| mlua::Error::runtime("no script runs"))
+    }
+
+    /// A number for a run that no other has.
+    pub(super) fn run_number(&self) -> u64 {
+        self.runs.set(self.runs.get() + 1);
+        self.runs.get()
     }
 
     /// What this VM knows of passwords.

@@ -22,9 +22,9 @@ pub use streams::admit;
 pub type Instances = HashMap<InstanceId, Rc<Instance>>;
 
 /// What stands behind the last script, and what scripts may call by name.
-pub trait End {
+pub trait End: 'static {
     /// Answers a request that passed all scripts.
-    fn serve(&self, request: Request) -> LocalFuture<'static, Response>;
+    fn serve(&self, request: Request) -> impl Future<Output = Response>;
 
     /// Sends a request to a service by its name with provider.
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>>;
@@ -45,30 +45,33 @@ pub trait End {
 }
 
 /// Runs a request through scripts and what stands behind them.
-pub async fn run(
+pub async fn run<E: End>(
     instances: Rc<Instances>,
     steps: Arc<[InstanceId]>,
-    end: Rc<dyn End>,
+    end: E,
     request: Request,
 ) -> Response {
     let exchange = Rc::clone(&request.exchange);
-    let chain = Chain { instances, steps, end };
-    let host = Rc::new(Walk { chain: chain.clone(), context: OnceCell::new() });
-    let context = Rc::new(Context::new(exchange, Rc::clone(&host) as Rc<dyn Host>));
+    let chain = Rc::new_cyclic(|me| {
+        let (me, context) = (Weak::clone(me), OnceCell::new());
+        Chain { instances, steps, end, me, context }
+    });
+    let context = Rc::new(Context::new(exchange, Rc::clone(&chain) as Rc<dyn Host>));
     // Set once, right after its making, so it cannot be set already.
-    let _ = host.context.set(Rc::downgrade(&context));
+    let _ = chain.context.set(Rc::downgrade(&context));
     chain.walk(&context, 0, request).await
 }
 
-/// Scripts and what stands behind them.
-#[derive(Clone)]
-struct Chain {
+/// Scripts and what stands behind them, which scripts see as well.
+struct Chain<E> {
     instances: Rc<Instances>,
     steps: Arc<[InstanceId]>,
-    end: Rc<dyn End>,
+    end: E,
+    me: Weak<Self>,
+    context: OnceCell<Weak<Context>>,
 }
 
-impl Chain {
+impl<E: End> Chain<E> {
     /// From the script at `start` to the end and back to it.
     async fn walk(&self, context: &Rc<Context>, start: usize, mut request: Request) -> Response {
         let mut position = start;
@@ -100,26 +103,20 @@ impl Chain {
     }
 }
 
-/// The chain as scripts see it.
-struct Walk {
-    chain: Chain,
-    context: OnceCell<Weak<Context>>,
-}
-
-impl Host for Walk {
+impl<E: End> Host for Chain<E> {
     fn next(&self, position: usize, request: Request) -> LocalFuture<'static, Response> {
-        let chain = self.chain.clone();
         let context = self.context.get().and_then(Weak::upgrade);
+        let held = self.me.upgrade().zip(context);
         Box::pin(async move {
-            match context {
-                Some(context) => chain.walk(&context, position + 1, request).await,
+            match held {
+                Some((chain, context)) => chain.walk(&context, position + 1, request).await,
                 None => rescue(Failure::ClientGone),
             }
         })
     }
 
     fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
-        self.chain.end.service(name, request)
+        self.end.service(name, request)
     }
 
     fn fetch(
@@ -128,10 +125,10 @@ impl Host for Walk {
         origin: &str,
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
-        self.chain.end.fetch(client, origin, request)
+        self.end.fetch(client, origin, request)
     }
 
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
-        self.chain.end.connect(to)
+        self.end.connect(to)
     }
 }

@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use mlua::{LuaString, Table, Value, Variadic};
 
 use super::headers::value_of;
 use super::{Doc, Function, Module, ResponseObject, log};
+use crate::lua::handle::Kind;
+use crate::lua::raw::{self, Arg, Args, Called, Out};
 use crate::lua::run::ResponseSlot;
 use crate::lua::tools::Tools;
 use crate::message::{Response, plain};
@@ -26,26 +28,30 @@ pub(super) const MODULE: Module = Module {
                 example: "return respond(403, \"no entry\\n\", { [\"X-Reason\"] = \"closed\" })",
             },
             make: |lua, tools| {
+                let owned = Rc::clone(tools);
+                let quick = move |_: &Tools, args: Args<'_>, out: &mut Out<'_>| {
+                    if !args.at(2).is_nil() {
+                        return Ok(Called::Declined);
+                    }
+                    let (status, body) =
+                        (status_of(args.at(0).integer()?)?, args.at(1).optional()?);
+                    let response = answer(status, body.as_deref());
+                    let slot = ResponseSlot::new(response, Rc::clone(&owned));
+                    out.handle(slot.handle(Kind::Response)?);
+                    Ok(Called::Answered)
+                };
                 let tools = Rc::clone(tools);
-                lua.create_function(
+                let typed = lua.create_function(
                     move |_, (status, body, headers): (i64, Option<LuaString>, Option<Table>)| {
-                        let mut response = plain(status_of(status)?, String::new());
-                        match body.filter(|body| !body.as_bytes().is_empty()) {
-                            Some(body) => {
-                                let bytes = bytes::Bytes::copy_from_slice(&body.as_bytes());
-                                response.body = bytes.into();
-                            }
-                            None => {
-                                response.headers.remove(CONTENT_TYPE);
-                            }
-                        }
+                        let body = body.as_ref().map(LuaString::as_bytes);
+                        let mut response = answer(status_of(status)?, body.as_deref());
                         if let Some(headers) = headers {
                             fill(&mut response, &headers, &tools)?;
                         }
                         Ok(ResponseObject(ResponseSlot::new(response, Rc::clone(&tools))))
                     },
-                )
-                .map(Value::Function)
+                )?;
+                raw::function(lua, quick, Some(typed)).map(Value::Function)
             },
         },
         Function {
@@ -58,17 +64,19 @@ pub(super) const MODULE: Module = Module {
                 example: "return redirect(\"https://\" .. req.hostname .. req.uri, 308)",
             },
             make: |lua, tools| {
-                let tools = Rc::clone(tools);
-                lua.create_function(move |_, (url, status): (LuaString, Option<i64>)| {
-                    let status = match status {
-                        Some(status) => status_of(status)?,
-                        None if is_get(&tools) => StatusCode::FOUND,
-                        None => StatusCode::TEMPORARY_REDIRECT,
+                let owned = Rc::clone(tools);
+                let quick = move |tools: &Tools, args: Args<'_>, out: &mut Out<'_>| {
+                    let status = match args.at(1) {
+                        Arg::Nil if is_get(tools) => StatusCode::FOUND,
+                        Arg::Nil => StatusCode::TEMPORARY_REDIRECT,
+                        status => status_of(status.integer()?)?,
                     };
-                    let response = redirection(&url.as_bytes(), status)?;
-                    Ok(ResponseObject(ResponseSlot::new(response, Rc::clone(&tools))))
-                })
-                .map(Value::Function)
+                    let response = redirection(&args.at(0).text()?, status)?;
+                    let slot = ResponseSlot::new(response, Rc::clone(&owned));
+                    out.handle(slot.handle(Kind::Response)?);
+                    Ok(Called::Answered)
+                };
+                raw::function(lua, quick, None).map(Value::Function)
             },
         },
         Function {
@@ -102,6 +110,18 @@ pub(super) const MODULE: Module = Module {
         },
     ],
 };
+
+/// An answer with a body of plain text, or without one.
+fn answer(status: StatusCode, body: Option<&[u8]>) -> Response {
+    match body.filter(|body| !body.is_empty()) {
+        Some(body) => {
+            let mut response = plain(status, String::new());
+            response.body = bytes::Bytes::copy_from_slice(body).into();
+            response
+        }
+        None => Response::new(status),
+    }
+}
 
 /// A status from a script.
 ///

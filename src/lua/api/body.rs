@@ -19,6 +19,7 @@ use crate::lua::error::RequestBodyFailed;
 use crate::lua::run::{Change, RequestSlot, ResponseSlot, Run};
 use crate::lua::stream::Coded;
 use crate::lua::tools::Tools;
+use crate::lua::waiting;
 use crate::message::{
     Body, BodyError, Failure, KeepError, Kept, ReadAhead, Room, peek, read_ahead,
 };
@@ -68,7 +69,7 @@ pub(super) fn read<T: Holder>(members: &mut Members<T>) {
             let limit_bytes = Some(limit_bytes.unwrap_or(run.limits.body_bytes as u64));
             let room = Room { limit_bytes, memory_bytes: usize::MAX };
             let body = take(&*slot)?;
-            match run.outside(read_ahead(body, room)).await {
+            match read_ahead(body, room).await {
                 Ok(ReadAhead::All(kept)) => {
                     let bytes = match &kept {
                         Kept::Bytes(bytes) | Kept::Trailed(bytes, _) => bytes.clone(),
@@ -93,9 +94,9 @@ pub(super) fn buffer<T: Holder>(members: &mut Members<T>) {
         let slot = this.slot();
         let begun = begin(&lua, &*slot).and_then(|run| Ok((run, room(options.as_ref())?)));
         async move {
-            let (run, room) = begun?;
+            let (_, room) = begun?;
             let body = take(&*slot)?;
-            match run.outside(read_ahead(body, room)).await {
+            match read_ahead(body, room).await {
                 Ok(ReadAhead::All(kept)) => {
                     slot.keep(kept);
                     Ok(true)
@@ -116,9 +117,9 @@ pub(super) fn look_ahead<T: Holder>(members: &mut Members<T>) {
         let slot = this.slot();
         let begun = begin(&lua, &*slot);
         async move {
-            let run = begun?;
+            begun?;
             let body = take(&*slot)?;
-            match run.outside(peek(body, bytes.clamp(1, PEEK_BYTES_MAX))).await {
+            match peek(body, bytes.clamp(1, PEEK_BYTES_MAX)).await {
                 Ok((seen, all, body)) => {
                     slot.put(body);
                     Ok((BString::from(&seen[..]), all))
@@ -133,15 +134,14 @@ pub(super) fn look_ahead<T: Holder>(members: &mut Members<T>) {
 pub(super) fn chunks<T: Holder>(members: &mut Members<T>) {
     members.method("chunks", |lua, this, ()| {
         let slot = Rc::downgrade(&this.slot());
-        lua.create_async_function(move |lua, _: Value| {
+        waiting::function(lua, move |lua, _: Value| {
             let begun = slot.upgrade().map(|slot| (begin(&lua, &*slot), slot));
             async move {
                 let Some((run, slot)) = begun else { return Ok(None) };
-                let run = run?;
+                run?;
                 loop {
                     let mut body = take(&*slot)?;
-                    let next = run.outside(async move { (body.frame().await, body) });
-                    let (frame, body) = next.await;
+                    let frame = body.frame().await;
                     slot.put(body);
                     let Some(frame) = frame else { return Ok(None) };
                     let frame = frame.map_err(T::Slot::failed)?;

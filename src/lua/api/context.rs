@@ -8,6 +8,7 @@ use mlua::{Lua, LuaString, Table, Value};
 use super::{Doc, Form, ResponseObject, Section};
 use crate::lua::run::Run;
 use crate::lua::tools::Tools;
+use crate::lua::waiting;
 use crate::message::Response;
 
 /// A field of `ctx`.
@@ -180,9 +181,9 @@ fn metatable(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
 /// One function serves all requests: it acts on the hook that calls it.
 fn next(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
     let tools = Rc::downgrade(tools);
-    lua.create_async_function(move |lua, ()| {
+    waiting::function(lua, move |lua, ()| {
         let begun = running(&tools, &lua).and_then(|run| {
-            let answer = run.outside(run.send_next()?);
+            let answer = run.send_next()?;
             Ok((Rc::downgrade(&run), answer))
         });
         async move {
@@ -195,9 +196,9 @@ fn next(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
 
 fn service(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
     let tools = Rc::downgrade(tools);
-    lua.create_async_function(move |lua, name: LuaString| {
+    waiting::function(lua, move |lua, name: LuaString| {
         let begun = running(&tools, &lua).and_then(|run| {
-            let answer = run.send_to(&name.to_str()?)?.map(|answer| run.outside(answer));
+            let answer = run.send_to(&name.to_str()?)?;
             Ok((Rc::downgrade(&run), answer))
         });
         async move {

@@ -5,12 +5,14 @@ use std::rc::Rc;
 
 use http::HeaderValue;
 use http::header::{COOKIE, SET_COOKIE};
-use mlua::{BString, Lua, LuaString, Table, UserData, UserDataRegistry};
-use mlua::{MultiValue, Value};
+use mlua::{BString, Lua, LuaString, MultiValue, Table, Value};
 
-use super::members::Others;
+use super::members::{Handled, Members, QuickOthers};
 use super::{Doc, Member, Object};
-use crate::lua::run::{RequestSlot, ResponseSlot};
+use crate::lua::handle::{Handle, Kind};
+use crate::lua::raw::Out;
+use crate::lua::run::{REQUEST_OVER, RESPONSE_OVER, RequestSlot, ResponseSlot};
+use crate::lua::tools::Tools;
 use crate::value::GoDuration;
 
 /// The cookies that the client sent.
@@ -74,35 +76,57 @@ pub(super) const RESPONSE_COOKIES: Object<ResponseCookies> = Object {
     }],
 };
 
-impl UserData for RequestCookies {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        let others = Others {
-            get: |lua, cookies: &Self, name| {
-                let value = cookies.get(lua, &name.as_bytes())?;
-                Ok(value.map_or(Value::Nil, Value::String))
-            },
-            set: Others::NONE.set,
+impl Handled for RequestCookies {
+    fn find(tools: &Tools, handle: Handle) -> mlua::Result<Self> {
+        let slot = match handle.kind() {
+            Kind::RequestCookies => tools.requests.get(handle),
+            _ => return Err(mlua::Error::runtime("these are no cookies of a request")),
         };
-        REQUEST_COOKIES.register(registry, &others);
+        slot.map(Self).ok_or_else(|| mlua::Error::runtime(REQUEST_OVER))
     }
 }
 
 impl RequestCookies {
-    fn get(&self, lua: &Lua, name: &[u8]) -> mlua::Result<Option<LuaString>> {
+    fn get(&self, name: &[u8], out: &mut Out<'_>) -> mlua::Result<()> {
         self.0.with(|request| {
             let mut lines = request.headers.get_all(COOKIE).iter();
             let found = lines.find_map(|line| {
                 crumbs(line.as_bytes()).find(|(n, _)| *n == name).map(|(_, value)| value)
             });
-            found.map(|value| lua.create_string(value)).transpose()
+            match found {
+                Some(value) => out.text(value),
+                None => out.nil(),
+            }
+            Ok(())
         })
     }
 }
 
-impl UserData for ResponseCookies {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        RESPONSE_COOKIES.register(registry, &Others::NONE);
+impl Handled for ResponseCookies {
+    fn find(tools: &Tools, handle: Handle) -> mlua::Result<Self> {
+        let slot = match handle.kind() {
+            Kind::ResponseCookies => tools.responses.get(handle),
+            _ => return Err(mlua::Error::runtime("these are no cookies of a response")),
+        };
+        slot.map(Self).ok_or_else(|| mlua::Error::runtime(RESPONSE_OVER))
     }
+}
+
+/// Puts the cookies of requests and responses into a VM.
+///
+/// # Errors
+/// When there is no memory for it.
+pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
+    let others = QuickOthers {
+        get: |cookies: &RequestCookies, name, out| cookies.get(name.bytes(), out),
+        set: QuickOthers::NONE.set,
+    };
+    let mut members = Members::handled();
+    REQUEST_COOKIES.collect(&mut members);
+    members.install_handled(lua, Kind::RequestCookies, &others)?;
+    let mut members = Members::handled();
+    RESPONSE_COOKIES.collect(&mut members);
+    members.install_handled(lua, Kind::ResponseCookies, &QuickOthers::NONE)
 }
 
 /// Names and values of a `Cookie` line; quotes around a value are not part of it.

@@ -9,6 +9,8 @@ use super::encoding::encode;
 use super::members::Others;
 use super::password;
 use super::{Doc, Function, Member, Module, Object, x509};
+use crate::lua::raw::{self, Args, Called, Out};
+use crate::lua::tools::Tools;
 
 /// Random bytes that one call may ask for.
 const RANDOM_BYTES_MAX: usize = 64 * 1024;
@@ -29,19 +31,16 @@ pub(super) const MODULE: Module = Module {
                 example: "local mac = crypto.hmac(\"sha256\", key, text, \"base64url\")",
             },
             make: |lua, _| {
-                lua.create_function(
-                    |_,
-                     (name, key, message, encoding): (
-                        LuaString,
-                        LuaString,
-                        LuaString,
-                        Option<LuaString>,
-                    )| {
-                        let key = hmac::Key::new(hmac_algorithm(&name)?, &key.as_bytes());
-                        sign(&key, &message, encoding.as_ref())
-                    },
-                )
-                .map(Value::Function)
+                let sign = |_: &Tools, args: Args<'_>, out: &mut Out<'_>| {
+                    let (name, key) = (args.at(0).text()?, args.at(1).text()?);
+                    let (message, encoding) = (args.at(2).text()?, args.at(3).optional()?);
+                    let tag = hmac::sign(&hmac::Key::new(hmac_algorithm(&name)?, &key), &message);
+                    let encoding = encoding.as_deref().map(str::from_utf8).transpose();
+                    let encoding = encoding.map_err(mlua::Error::external)?;
+                    out.text(&encode(tag.as_ref(), encoding)?);
+                    Ok(Called::Answered)
+                };
+                raw::function(lua, sign, None).map(Value::Function)
             },
         },
         Function {
@@ -53,7 +52,7 @@ pub(super) const MODULE: Module = Module {
             },
             make: |lua, _| {
                 lua.create_function(|_, (name, key): (LuaString, LuaString)| {
-                    Ok(Key(hmac::Key::new(hmac_algorithm(&name)?, &key.as_bytes())))
+                    Ok(Key(hmac::Key::new(hmac_algorithm(&name.as_bytes())?, &key.as_bytes())))
                 })
                 .map(Value::Function)
             },
@@ -72,7 +71,8 @@ pub(super) const MODULE: Module = Module {
                 example: "if not crypto.equal(mac, sent) then return respond(401) end",
             },
             make: |lua, _| {
-                lua.create_function(|_, (a, b): (LuaString, LuaString)| {
+                let equal = |_: &Tools, args: Args<'_>, out: &mut Out<'_>| {
+                    let (a, b) = (args.at(0).text()?, args.at(1).text()?);
                     // Digests are of one length, so that the lengths of a secret stay hidden too.
                     let (a, b) = (fingerprint(&a), fingerprint(&b));
                     let different = a
@@ -80,9 +80,10 @@ pub(super) const MODULE: Module = Module {
                         .iter()
                         .zip(b.as_ref())
                         .fold(0, |d, (a, b)| d | std::hint::black_box(a ^ b));
-                    Ok(different == 0)
-                })
-                .map(Value::Function)
+                    out.boolean(different == 0);
+                    Ok(Called::Answered)
+                };
+                raw::function(lua, equal, None).map(Value::Function)
             },
         },
         Function {
@@ -193,15 +194,15 @@ const DIGESTS: [Doc; 5] = [
     },
 ];
 
-fn hmac_algorithm(name: &LuaString) -> mlua::Result<hmac::Algorithm> {
-    match &*name.as_bytes() {
+fn hmac_algorithm(name: &[u8]) -> mlua::Result<hmac::Algorithm> {
+    match name {
         b"sha256" => Ok(hmac::HMAC_SHA256),
         b"sha384" => Ok(hmac::HMAC_SHA384),
         b"sha512" => Ok(hmac::HMAC_SHA512),
         b"sha1" => Ok(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
         _ => {
             let known = "sha1, sha256, sha384, sha512";
-            let name = name.to_string_lossy();
+            let name = String::from_utf8_lossy(name);
             Err(mlua::Error::runtime(format!("unknown algorithm {name:?}; known are {known}")))
         }
     }
@@ -231,8 +232,8 @@ fn md5(lua: &mlua::Lua) -> mlua::Result<Value> {
     .map(Value::Function)
 }
 
-fn fingerprint(text: &LuaString) -> digest::Digest {
-    digest::digest(&digest::SHA256, &text.as_bytes())
+fn fingerprint(text: &[u8]) -> digest::Digest {
+    digest::digest(&digest::SHA256, text)
 }
 
 fn random() -> mlua::Result<[u8; 16]> {

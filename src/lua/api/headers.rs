@@ -7,9 +7,11 @@ use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use mlua::{BString, Lua, LuaString, UserData, UserDataRegistry, Value};
 
-use super::members::Others;
+use super::members::{Handled, Members, Others, QuickOthers};
 use super::{Doc, Member, Object};
-use crate::lua::run::{RequestSlot, ResponseSlot};
+use crate::lua::handle::{Handle, Kind};
+use crate::lua::raw::Arg;
+use crate::lua::run::{REQUEST_OVER, RESPONSE_OVER, RequestSlot, ResponseSlot};
 use crate::lua::tools::Tools;
 use crate::message::Request;
 
@@ -39,9 +41,21 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 example: "local first = req.headers:get(\"X-Forwarded-For\")",
             },
             add: |members| {
-                members.method("get", |lua, headers, name: LuaString| {
-                    headers.get(&name, |value| lua.create_string(value).map(Some))
-                });
+                members.either(
+                    "get",
+                    |lua, headers, name: LuaString| {
+                        let name = headers.name(&name)?;
+                        headers
+                            .first(&name, |value| value.map(|v| lua.create_string(v)).transpose())
+                    },
+                    |headers, args, out| {
+                        let name = args.at(0).header(headers.tools())?;
+                        headers.first(&name, |value| {
+                            out.maybe(value);
+                            Ok(())
+                        })
+                    },
+                );
             },
         },
         Member {
@@ -66,16 +80,16 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 example: "res.headers:add(\"Vary\", \"Origin\")",
             },
             add: |members| {
-                members.method("add", |_, headers, (name, value): (LuaString, Value)| {
-                    let (name, value) = (headers.name(&name)?, value_of(&value)?);
-                    headers.change(
-                        name,
-                        |map, name| {
-                            map.append(name, value.clone());
-                        },
-                        Some(&value),
-                    )
-                });
+                members.either(
+                    "add",
+                    |_, headers, (name, value): (LuaString, Value)| {
+                        headers.add(headers.name(&name)?, value_of(&value)?)
+                    },
+                    |headers, args, _| {
+                        let name = args.at(0).header(headers.tools())?;
+                        headers.add(name, args.at(1).header_value()?)
+                    },
+                );
             },
         },
         Member {
@@ -86,9 +100,16 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 example: "req.headers:set(\"X-User\", \"anna\")",
             },
             add: |members| {
-                members.method("set", |_, headers, (name, value): (LuaString, Value)| {
-                    headers.assign(&name, &value)
-                });
+                members.either(
+                    "set",
+                    |_, headers, (name, value): (LuaString, Value)| {
+                        headers.assign_value(&name, &value)
+                    },
+                    |headers, args, _| {
+                        let name = args.at(0).header(headers.tools())?;
+                        headers.assign(name, assigned(args.at(1))?)
+                    },
+                );
             },
         },
         Member {
@@ -99,9 +120,11 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 example: "res.headers:del(\"Server\")",
             },
             add: |members| {
-                members.method("del", |_, headers, name: LuaString| {
-                    headers.assign(&name, &Value::Nil)
-                });
+                members.either(
+                    "del",
+                    |_, headers, name: LuaString| headers.assign(headers.name(&name)?, None),
+                    |headers, args, _| headers.assign(args.at(0).header(headers.tools())?, None),
+                );
             },
         },
         Member {
@@ -142,16 +165,77 @@ impl UserData for Headers {
     fn register(registry: &mut UserDataRegistry<Self>) {
         let others = Others {
             get: |lua, headers: &Self, name| {
-                let value = headers.joined(lua, name)?;
-                Ok(value.map_or(Value::Nil, Value::String))
+                let name = headers.name(name)?;
+                let mut all = Vec::new();
+                match headers.joined(&name, &mut all)? {
+                    true => lua.create_string(all).map(Value::String),
+                    false => Ok(Value::Nil),
+                }
             },
-            set: |_, headers, name, value| headers.assign(name, value),
+            set: |_, headers, name, value| headers.assign_value(name, value),
         };
         OBJECT.register(registry, &others);
     }
 }
 
+impl Handled for Headers {
+    fn find(tools: &Tools, handle: Handle) -> mlua::Result<Self> {
+        let over = |text| move || mlua::Error::runtime(text);
+        match handle.kind() {
+            Kind::RequestHeaders => {
+                tools.requests.get(handle).map(Self::Request).ok_or_else(over(REQUEST_OVER))
+            }
+            Kind::ResponseHeaders => {
+                tools.responses.get(handle).map(Self::Response).ok_or_else(over(RESPONSE_OVER))
+            }
+            _ => Err(mlua::Error::runtime("these are no headers")),
+        }
+    }
+}
+
+/// Puts the headers of requests and responses into a VM.
+///
+/// # Errors
+/// When there is no memory for it.
+pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
+    let others = QuickOthers {
+        get: |headers: &Headers, name, out| {
+            let name = name.header(headers.tools())?;
+            let mut found = Ok(false);
+            out.build(|all| found = headers.joined(&name, all));
+            if !found? {
+                out.nil();
+            }
+            Ok(())
+        },
+        set: |headers, name, value| {
+            let name = name.header(headers.tools())?;
+            headers.assign(name, assigned(value)?)
+        },
+    };
+    for kind in [Kind::RequestHeaders, Kind::ResponseHeaders] {
+        let mut members = Members::handled();
+        OBJECT.collect(&mut members);
+        members.install_handled(lua, kind, &others)?;
+    }
+    Ok(())
+}
+
+/// What a header is set to; none removes it.
+fn assigned(value: Arg<'_>) -> mlua::Result<Option<HeaderValue>> {
+    if value.is_nil() { Ok(None) } else { value.header_value().map(Some) }
+}
+
 impl Headers {
+    /// The headers that a value of a script stands for.
+    ///
+    /// # Errors
+    /// When it is none, or their message is over.
+    pub(super) fn of(tools: &Tools, value: &Value) -> mlua::Result<Self> {
+        let handle = Handle::of(value).ok_or_else(|| mlua::Error::runtime("these are no headers"));
+        Self::find(tools, handle?)
+    }
+
     fn tools(&self) -> &Rc<Tools> {
         match self {
             Self::Request(slot) => &slot.tools,
@@ -207,49 +291,57 @@ impl Headers {
         self.read(|map, _| Ok(map.clone()))
     }
 
-    fn assign(&self, name: &LuaString, value: &Value) -> mlua::Result<()> {
-        let name = self.name(name)?;
-        if value.is_nil() {
+    fn assign_value(&self, name: &LuaString, value: &Value) -> mlua::Result<()> {
+        let value = if value.is_nil() { None } else { Some(value_of(value)?) };
+        self.assign(self.name(name)?, value)
+    }
+
+    fn assign(&self, name: HeaderName, value: Option<HeaderValue>) -> mlua::Result<()> {
+        let Some(value) = value else {
             return self.change(name, |map, name| drop(map.remove(name)), None);
-        }
-        let value = value_of(value)?;
+        };
         if matches!(self, Self::Request(_)) && name == HOST {
             return self.change(name, |_, _| {}, Some(&value));
         }
         self.change(name, |map, name| drop(map.insert(name, value)), None)
     }
 
-    fn get<R>(
+    fn add(&self, name: HeaderName, value: HeaderValue) -> mlua::Result<()> {
+        let copy = value.clone();
+        let append = |map: &mut HeaderMap, name| _ = map.append(name, copy);
+        self.change(name, append, Some(&value))
+    }
+
+    fn first<R>(
         &self,
-        name: &LuaString,
-        body: impl FnOnce(&[u8]) -> mlua::Result<Option<R>>,
-    ) -> mlua::Result<Option<R>> {
-        let name = self.name(name)?;
-        self.read(|map, host| match (map.get(&name), host) {
-            (Some(value), _) => body(value.as_bytes()),
-            (None, Some(host)) if name == HOST => body(host),
-            _ => Ok(None),
+        name: &HeaderName,
+        body: impl FnOnce(Option<&[u8]>) -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
+        self.read(|map, host| match map.get(name) {
+            Some(value) => body(Some(value.as_bytes())),
+            None => body(host.filter(|_| *name == HOST)),
         })
     }
 
-    fn joined(&self, lua: &Lua, name: &LuaString) -> mlua::Result<Option<LuaString>> {
-        let name = self.name(name)?;
+    /// Writes all values of a header; false without one.
+    fn joined(&self, name: &HeaderName, all: &mut Vec<u8>) -> mlua::Result<bool> {
         self.read(|map, host| {
-            let mut values = map.get_all(&name).iter();
+            let mut values = map.get_all(name).iter();
             let Some(first) = values.next() else {
-                let host = host.filter(|_| name == HOST);
-                return host.map(|host| lua.create_string(host)).transpose();
+                let host = host.filter(|_| *name == HOST);
+                all.extend_from_slice(host.unwrap_or_default());
+                return Ok(host.is_some());
             };
-            let Some(second) = values.next().filter(|_| name != SET_COOKIE) else {
-                return lua.create_string(first.as_bytes()).map(Some);
-            };
-            let separator: &[u8] = if name == COOKIE { b"; " } else { b", " };
-            let mut all = first.as_bytes().to_vec();
-            for value in std::iter::once(second).chain(values) {
+            all.extend_from_slice(first.as_bytes());
+            if *name == SET_COOKIE {
+                return Ok(true);
+            }
+            let separator: &[u8] = if *name == COOKIE { b"; " } else { b", " };
+            for value in values {
                 all.extend_from_slice(separator);
                 all.extend_from_slice(value.as_bytes());
             }
-            lua.create_string(all).map(Some)
+            Ok(true)
         })
     }
 

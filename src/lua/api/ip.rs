@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
-use mlua::{BString, LuaString, Table, UserData, UserDataRef, UserDataRegistry, Value};
+use mlua::{BString, LuaString, Table, UserData, UserDataRegistry, Value};
 
 use super::members::Others;
 use super::{Doc, Function, Member, Module, Object, RequestObject};
@@ -107,7 +107,7 @@ pub(super) const STRATEGY: Object<Strategy> = Object {
             example: "local address = clients:client(req)",
         },
         add: |registry| {
-            registry.method("client", |_, strategy, req: UserDataRef<RequestObject>| {
+            registry.method("client", |_, strategy, req: RequestObject| {
                 req.0.with(|request| Ok(BString::from(strategy.client(request))))
             });
         },

@@ -42,6 +42,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, Table, UserDataRegistry, Value};
 
+use super::raw;
 use super::tools::Tools;
 use members::{Members, Others};
 
@@ -209,15 +210,9 @@ pub(super) fn install(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<()> {
             globals.raw_set(module.name, table)?;
         }
     }
-    let walk = lua.load(PAIRS).set_name("=pairs").into_function()?;
-    globals.raw_set("pairs", walk.call::<Value>(())?)
+    request::install(lua)?;
+    response::install(lua)?;
+    headers::install(lua)?;
+    cookies::install(lua)?;
+    globals.raw_set("pairs", raw::pairs(lua)?)
 }
-
-/// Luau's `pairs` takes tables only; headers and cookies can be walked as well.
-const PAIRS: &str = r"
-local pairs, type = pairs, type
-return function(t)
-  if type(t) == 'userdata' then return t:pairs() end
-  return pairs(t)
-end
-";

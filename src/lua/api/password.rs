@@ -6,6 +6,7 @@ use mlua::{LuaString, Value};
 
 use super::{Doc, Function};
 use crate::lua::tools::Mode;
+use crate::lua::waiting;
 
 pub(super) const VERIFY: Function = Function {
     doc: Doc {
@@ -20,7 +21,7 @@ pub(super) const VERIFY: Function = Function {
     },
     make: |lua, tools| {
         let tools = Rc::downgrade(tools);
-        lua.create_async_function(move |lua, (password, hash): (LuaString, LuaString)| {
+        waiting::function(lua, move |lua, (password, hash): (LuaString, LuaString)| {
             let passwords = tools.upgrade().map(|tools| {
                 tools.gate.may_wait(&lua)?;
                 match tools.mode {

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mlua::{Lua, LuaString, Table, UserData, UserDataRef, UserDataRegistry, Value, Variadic};
+use mlua::{Lua, LuaString, Table, UserData, UserDataRegistry, Value, Variadic};
 use tokio::sync::Semaphore;
 
 use super::http::{each_option, tls_client};
-use super::members::Others;
+use super::members::{Others, This};
 use super::store::refused;
 use super::time::duration;
 use super::{Doc, Function, Member, Module, Object};
@@ -120,7 +120,7 @@ type Returned = (Value, Option<String>, Option<&'static str>);
 
 fn eval(
     lua: Lua,
-    client: UserDataRef<Client>,
+    client: This<Client>,
     (script, keys, arguments): (LuaString, Vec<LuaString>, Variadic<LuaString>),
 ) -> impl Future<Output = mlua::Result<Returned>> + use<> {
     let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &script.as_bytes());
@@ -139,7 +139,7 @@ fn eval(
 /// Sends the first command, and the next one when Redis does not know the script of it.
 fn asked(
     lua: Lua,
-    client: &UserDataRef<Client>,
+    client: &Client,
     commands: Vec<Vec<Bytes>>,
     key: Option<Bytes>,
 ) -> impl Future<Output = mlua::Result<Returned>> + use<> {
@@ -147,7 +147,9 @@ fn asked(
     let redis = Rc::clone(&client.redis);
     async move {
         let (run, host) = begun?;
-        let answer = run.outside(async move {
+        // The run must be able to end while the script waits.
+        drop(run);
+        let answer = async move {
             let mut answer = Err(RedisError::Paused);
             for command in &commands {
                 answer = redis.ask(&*host, key.as_deref(), command).await;
@@ -160,9 +162,7 @@ fn asked(
                 }
             }
             answer
-        });
-        // The run must be able to end while the script waits.
-        drop(run);
+        };
         match answer.await {
             Ok(reply) => Ok((to_lua(&lua, &reply)?, None, None)),
             Err(error) => {

@@ -3,15 +3,17 @@
 use std::rc::Rc;
 
 use http::{Method, Version};
-use mlua::{Lua, LuaString, UserData, UserDataRegistry, Value};
+use mlua::{FromLua, IntoLua, Lua, LuaString, Value};
 
 use super::bodies::Bodies;
-use super::cookies::RequestCookies;
-use super::headers::{Headers, set_host};
-use super::members::{Members, Others};
+use super::headers::set_host;
+use super::members::{Handled, Members, QuickOthers};
 use super::url;
 use super::{Doc, Member, Object};
-use crate::lua::run::RequestSlot;
+use crate::lua::handle::{Handle, Kind};
+use crate::lua::raw;
+use crate::lua::run::{REQUEST_OVER, RequestSlot};
+use crate::lua::tools::Tools;
 use crate::message::Request;
 
 /// `req` of one run.
@@ -30,11 +32,14 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "if req.method == \"GET\" then return end",
             },
             add: |members| {
-                members.getter("method", |lua, req| {
-                    req.0.with(|request| lua.create_string(request.method.as_str()))
+                members.read("method", |req, out| {
+                    req.0.with(|request| {
+                        out.text(request.method.as_str().as_bytes());
+                        Ok(())
+                    })
                 });
-                members.setter("method", |_, req, method: LuaString| {
-                    let method = Method::from_bytes(&method.as_bytes())
+                members.write("method", |req, method| {
+                    let method = Method::from_bytes(&method.text()?)
                         .map_err(|_| mlua::Error::runtime("this cannot be a method"))?;
                     req.0.with_mut(|request| {
                         request.method = method;
@@ -53,7 +58,12 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "if req.scheme == \"http\" then return respond(426) end",
             },
             add: |members| {
-                members.getter("scheme", |_, req| req.0.with(|r| Ok(scheme(r))));
+                members.read("scheme", |req, out| {
+                    req.0.with(|request| {
+                        out.text(scheme(request).as_bytes());
+                        Ok(())
+                    })
+                });
             },
         },
         Member {
@@ -65,11 +75,15 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "req.host = \"internal.example\"",
             },
             add: |members| {
-                members.getter("host", |lua, req| {
-                    req.0.with(|request| lua.create_string(&request.host))
+                members.read("host", |req, out| {
+                    req.0.with(|request| {
+                        out.text(&request.host);
+                        Ok(())
+                    })
                 });
-                members.setter("host", |_, req, host: LuaString| {
-                    req.0.with_mut(|request| set_host(request, &host.as_bytes()))
+                members.write("host", |req, host| {
+                    let host = host.text()?;
+                    req.0.with_mut(|request| set_host(request, &host))
                 });
             },
         },
@@ -81,8 +95,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "return redirect(\"https://\" .. req.hostname .. req.uri)",
             },
             add: |members| {
-                members.getter("hostname", |lua, req| {
-                    req.0.with(|request| lua.create_string(url::split_host(&request.host).0))
+                members.read("hostname", |req, out| {
+                    req.0.with(|request| {
+                        out.text(url::split_host(&request.host).0);
+                        Ok(())
+                    })
                 });
             },
         },
@@ -94,11 +111,15 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "if req.port == 8080 then return respond(404) end",
             },
             add: |members| {
-                members.getter("port", |_, req| {
+                members.read("port", |req, out| {
                     req.0.with(|request| {
                         let port = url::split_host(&request.host).1;
                         let port = port.and_then(|port| std::str::from_utf8(port).ok());
-                        Ok(port.and_then(|port| port.parse::<u16>().ok()))
+                        match port.and_then(|port| port.parse::<u16>().ok()) {
+                            Some(port) => out.number(f64::from(port)),
+                            None => out.nil(),
+                        }
+                        Ok(())
                     })
                 });
             },
@@ -112,14 +133,18 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "req.path = \"/v2\" .. req.path",
             },
             add: |members| {
-                members.getter("path", |lua, req| {
-                    req.0.with(|request| match url::decode_path(request.target.path()) {
-                        Some(decoded) => lua.create_string(decoded),
-                        None => lua.create_string(request.target.path()),
+                members.read("path", |req, out| {
+                    req.0.with(|request| {
+                        match url::decode_path(request.target.path()) {
+                            Some(decoded) => out.text(&decoded),
+                            None => out.text(request.target.path().as_bytes()),
+                        }
+                        Ok(())
                     })
                 });
-                members.setter("path", |_, req, path: LuaString| {
-                    req.0.with_mut(|request| set_path(request, &path.as_bytes(), None))
+                members.write("path", |req, path| {
+                    let path = path.text()?;
+                    req.0.with_mut(|request| set_path(request, &path, None))
                 });
             },
         },
@@ -132,14 +157,18 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "log.debug(req.raw_path)",
             },
             add: |members| {
-                members.getter("raw_path", |lua, req| {
-                    req.0.with(|request| lua.create_string(request.target.path()))
+                members.read("raw_path", |req, out| {
+                    req.0.with(|request| {
+                        out.text(request.target.path().as_bytes());
+                        Ok(())
+                    })
                 });
-                members.setter("raw_path", |_, req, raw: LuaString| {
-                    let raw = raw.to_str()?;
+                members.write("raw_path", |req, raw| {
+                    let raw = raw.text()?;
+                    let raw = std::str::from_utf8(&raw).map_err(mlua::Error::external)?;
                     let path = url::decode(raw.as_bytes(), url::Plus::Kept)
                         .ok_or_else(|| mlua::Error::runtime("the path has a broken escape"))?;
-                    req.0.with_mut(|request| set_path(request, &path, Some(&raw)))
+                    req.0.with_mut(|request| set_path(request, &path, Some(raw)))
                 });
             },
         },
@@ -152,14 +181,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "req:set_path(\"/a/b\", \"/a%2Fb\")",
             },
             add: |members| {
-                members.method(
-                    "set_path",
-                    |_, req, (path, raw): (LuaString, Option<LuaString>)| {
-                        let raw = raw.map(|raw| raw.to_string_lossy());
-                        req.0
-                            .with_mut(|request| set_path(request, &path.as_bytes(), raw.as_deref()))
-                    },
-                );
+                members.call("set_path", |req, args, _| {
+                    let (path, raw) = (args.at(0).text()?, args.at(1).optional()?);
+                    let raw = raw.as_deref().map(String::from_utf8_lossy);
+                    req.0.with_mut(|request| set_path(request, &path, raw.as_deref()))
+                });
             },
         },
         Member {
@@ -171,13 +197,17 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "req.query = nil",
             },
             add: |members| {
-                members.getter("query", |lua, req| {
+                members.read("query", |req, out| {
                     req.0.with(|request| {
-                        request.target.query().map(|query| lua.create_string(query)).transpose()
+                        match request.target.query() {
+                            Some(query) => out.text(query.as_bytes()),
+                            None => out.nil(),
+                        }
+                        Ok(())
                     })
                 });
-                members.setter("query", |_, req, query: Option<LuaString>| {
-                    let query = query.map(|query| url::escape_location(&query.as_bytes()));
+                members.write("query", |req, query| {
+                    let query = query.optional()?.map(|query| url::escape_location(&query));
                     let query = query.map(|query| String::from_utf8_lossy(&query).into_owned());
                     req.0.with_mut(|request| {
                         let set = request.target.set_query(query.as_deref());
@@ -194,8 +224,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "log.info(req.method .. \" \" .. req.uri)",
             },
             add: |members| {
-                members.getter("uri", |lua, req| {
-                    req.0.with(|request| lua.create_string(request.target.bytes()))
+                members.read("uri", |req, out| {
+                    req.0.with(|request| {
+                        out.text(request.target.bytes());
+                        Ok(())
+                    })
                 });
             },
         },
@@ -208,8 +241,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "if target == req.url then return end",
             },
             add: |members| {
-                members.getter("url", |lua, req| {
-                    req.0.with(|request| lua.create_string(full_url(request)))
+                members.read("url", |req, out| {
+                    req.0.with(|request| {
+                        out.build(|url| full_url(request, url));
+                        Ok(())
+                    })
                 });
             },
         },
@@ -221,14 +257,15 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "if req.version == \"1.0\" then return respond(505) end",
             },
             add: |members| {
-                members.getter("version", |_, req| {
+                members.read("version", |req, out| {
                     req.0.with(|request| {
-                        Ok(match request.version {
-                            Version::HTTP_10 => "1.0",
-                            Version::HTTP_2 => "2",
-                            Version::HTTP_3 => "3",
-                            _ => "1.1",
-                        })
+                        out.text(match request.version {
+                            Version::HTTP_10 => b"1.0",
+                            Version::HTTP_2 => b"2",
+                            Version::HTTP_3 => b"3",
+                            _ => b"1.1",
+                        });
+                        Ok(())
                     })
                 });
             },
@@ -242,8 +279,11 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "log.info(req.remote_ip)",
             },
             add: |members| {
-                members.getter("remote_ip", |lua, req| {
-                    req.0.with(|request| lua.create_string(request.exchange.client.ip.as_bytes()))
+                members.read("remote_ip", |req, out| {
+                    req.0.with(|request| {
+                        out.text(request.exchange.client.ip.as_bytes());
+                        Ok(())
+                    })
                 });
             },
         },
@@ -289,13 +329,9 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "req.headers[\"X-User\"] = \"anna\"",
             },
             add: |members| {
-                members.getter("headers", |lua, req| {
-                    let mut cached = req.0.headers.borrow_mut();
-                    if let Some(headers) = &*cached {
-                        return Ok(headers.clone());
-                    }
-                    let headers = lua.create_userdata(Headers::Request(Rc::clone(&req.0)))?;
-                    Ok(cached.insert(headers).clone())
+                members.read("headers", |req, out| {
+                    out.handle(req.0.handle(Kind::RequestHeaders)?);
+                    Ok(())
                 });
             },
         },
@@ -307,13 +343,9 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
                 example: "local session = req.cookies[\"session\"]",
             },
             add: |members| {
-                members.getter("cookies", |lua, req| {
-                    let mut cached = req.0.cookies.borrow_mut();
-                    if let Some(cookies) = &*cached {
-                        return Ok(cookies.clone());
-                    }
-                    let cookies = lua.create_userdata(RequestCookies(Rc::clone(&req.0)))?;
-                    Ok(cached.insert(cookies).clone())
+                members.read("cookies", |req, out| {
+                    out.handle(req.0.handle(Kind::RequestCookies)?);
+                    Ok(())
                 });
             },
         },
@@ -354,13 +386,48 @@ pub(super) const OBJECT: Object<RequestObject> = Object {
     ],
 };
 
-impl UserData for RequestObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        let mut members = Members::new();
-        OBJECT.collect(&mut members);
-        Bodies::OBJECT.collect(&mut members);
-        members.install(registry, &Others::NONE);
+impl Handled for RequestObject {
+    fn find(tools: &Tools, handle: Handle) -> mlua::Result<Self> {
+        let slot = match handle.kind() {
+            Kind::Request => tools.requests.get(handle),
+            _ => return Err(mlua::Error::runtime("this is no request")),
+        };
+        slot.map(Self).ok_or_else(|| mlua::Error::runtime(REQUEST_OVER))
     }
+}
+
+impl RequestObject {
+    /// The request that a value of a script stands for.
+    ///
+    /// # Errors
+    /// When it is none, or is over.
+    pub(super) fn of(tools: &Tools, value: &Value) -> mlua::Result<Self> {
+        let handle = Handle::of(value).ok_or_else(|| mlua::Error::runtime("this is no request"));
+        Self::find(tools, handle?)
+    }
+}
+
+impl IntoLua for RequestObject {
+    fn into_lua(self, _: &Lua) -> mlua::Result<Value> {
+        Ok(self.0.handle(Kind::Request)?.value())
+    }
+}
+
+impl FromLua for RequestObject {
+    fn from_lua(value: Value, lua: &Lua) -> mlua::Result<Self> {
+        Self::of(&*raw::tools(lua)?, &value)
+    }
+}
+
+/// Puts `req` into a VM.
+///
+/// # Errors
+/// When there is no memory for it.
+pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
+    let mut members = Members::handled();
+    OBJECT.collect(&mut members);
+    Bodies::OBJECT.collect(&mut members);
+    members.install_handled(lua, Kind::Request, &QuickOthers::NONE)
 }
 
 /// The scheme as Traefik's redirections take it: WebSocket schemes count as HTTP, others are
@@ -378,17 +445,15 @@ fn scheme(request: &Request) -> &'static str {
     }
 }
 
-fn full_url(request: &Request) -> Vec<u8> {
+fn full_url(request: &Request, url: &mut Vec<u8>) {
     let scheme = scheme(request);
     let (hostname, port) = url::split_host(&request.host);
     let default: &[u8] = if scheme == "https" { b"443" } else { b"80" };
     let host = if port.is_none_or(|port| port == default) { hostname } else { &request.host };
-    let mut url = Vec::with_capacity(8 + host.len() + request.target.bytes().len());
     url.extend_from_slice(scheme.as_bytes());
     url.extend_from_slice(b"://");
     url.extend_from_slice(host);
     url.extend_from_slice(request.target.bytes());
-    url
 }
 
 fn set_path(request: &mut Request, path: &[u8], raw: Option<&str>) -> mlua::Result<()> {

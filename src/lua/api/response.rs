@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use mlua::{LuaString, UserData, UserDataRegistry};
+use mlua::{IntoLua, Lua, Value};
 
 use super::answer::status_of;
 use super::bodies::Bodies;
 use super::body::{Held, forget_length};
-use super::cookies::ResponseCookies;
-use super::headers::Headers;
-use super::members::{Members, Others};
+use super::members::{Handled, Members, QuickOthers};
 use super::{Doc, Member, Object};
-use crate::lua::run::ResponseSlot;
+use crate::lua::handle::{Handle, Kind};
+use crate::lua::run::{RESPONSE_OVER, ResponseSlot};
+use crate::lua::tools::Tools;
 use crate::message::{Failure, Response};
 
 /// `res` of one run, or a response that a script made.
@@ -31,10 +31,14 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 example: "if res.status == 404 then res.status = 410 end",
             },
             add: |members| {
-                members
-                    .getter("status", |_, res| res.0.with(|response| Ok(response.status.as_u16())));
-                members.setter("status", |_, res, status: i64| {
-                    let status = status_of(status)?;
+                members.read("status", |res, out| {
+                    res.0.with(|response| {
+                        out.number(f64::from(response.status.as_u16()));
+                        Ok(())
+                    })
+                });
+                members.write("status", |res, status| {
+                    let status = status_of(status.integer()?)?;
                     res.0.with_mut(|response| {
                         response.status = status;
                         Ok(())
@@ -50,13 +54,9 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 example: "res.headers[\"Server\"] = nil",
             },
             add: |members| {
-                members.getter("headers", |lua, res| {
-                    let mut cached = res.0.headers.borrow_mut();
-                    if let Some(headers) = &*cached {
-                        return Ok(headers.clone());
-                    }
-                    let headers = lua.create_userdata(Headers::Response(Rc::clone(&res.0)))?;
-                    Ok(cached.insert(headers).clone())
+                members.read("headers", |res, out| {
+                    out.handle(res.0.handle(Kind::ResponseHeaders)?);
+                    Ok(())
                 });
             },
         },
@@ -68,13 +68,9 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 example: "res.cookies:set(\"seen\", \"1\", { path = \"/\" })",
             },
             add: |members| {
-                members.getter("cookies", |lua, res| {
-                    let mut cached = res.0.cookies.borrow_mut();
-                    if let Some(cookies) = &*cached {
-                        return Ok(cookies.clone());
-                    }
-                    let cookies = lua.create_userdata(ResponseCookies(Rc::clone(&res.0)))?;
-                    Ok(cached.insert(cookies).clone())
+                members.read("cookies", |res, out| {
+                    out.handle(res.0.handle(Kind::ResponseCookies)?);
+                    Ok(())
                 });
             },
         },
@@ -86,12 +82,13 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
                 example: "res.body = \"gone\\n\"",
             },
             add: |members| {
-                members.setter("body", |_, res, body: LuaString| {
+                members.write("body", |res, body| {
+                    let body = body.text()?;
                     res.0.with_mut(|response| {
                         forget_length(&mut response.headers);
                         Ok(())
                     })?;
-                    res.0.exchange(bytes::Bytes::copy_from_slice(&body.as_bytes()).into());
+                    res.0.exchange(bytes::Bytes::copy_from_slice(&body).into());
                     Ok(())
                 });
             },
@@ -117,11 +114,29 @@ pub(super) const OBJECT: Object<ResponseObject> = Object {
     ],
 };
 
-impl UserData for ResponseObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        let mut members = Members::new();
-        OBJECT.collect(&mut members);
-        Bodies::OBJECT.collect(&mut members);
-        members.install(registry, &Others::NONE);
+impl Handled for ResponseObject {
+    fn find(tools: &Tools, handle: Handle) -> mlua::Result<Self> {
+        let slot = match handle.kind() {
+            Kind::Response => tools.responses.get(handle),
+            _ => return Err(mlua::Error::runtime("this is no response")),
+        };
+        slot.map(Self).ok_or_else(|| mlua::Error::runtime(RESPONSE_OVER))
     }
+}
+
+impl IntoLua for ResponseObject {
+    fn into_lua(self, _: &Lua) -> mlua::Result<Value> {
+        Ok(self.0.handle(Kind::Response)?.value())
+    }
+}
+
+/// Puts `res` into a VM.
+///
+/// # Errors
+/// When there is no memory for it.
+pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
+    let mut members = Members::handled();
+    OBJECT.collect(&mut members);
+    Bodies::OBJECT.collect(&mut members);
+    members.install_handled(lua, Kind::Response, &QuickOthers::NONE)
 }

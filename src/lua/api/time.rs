@@ -5,6 +5,7 @@ use std::rc::Rc;
 use mlua::Value;
 
 use super::{Doc, Function, Module};
+use crate::lua::waiting;
 use crate::value::GoDuration;
 
 pub(super) const MODULE: Module = Module {
@@ -23,7 +24,7 @@ const SLEEP: Function = Function {
     },
     make: |lua, tools| {
         let tools = Rc::downgrade(tools);
-        lua.create_async_function(move |lua, duration: Value| {
+        waiting::function(lua, move |lua, duration: Value| {
             let wait = tools.upgrade().map(|tools| {
                 tools.gate.may_wait(&lua)?;
                 self::duration(&duration, "time.sleep")

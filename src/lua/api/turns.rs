@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{LuaString, Table, UserData, UserDataRef, UserDataRegistry, Value};
+use mlua::{LuaString, Table, UserData, UserDataRegistry, Value};
 
-use super::members::Others;
+use super::members::{Others, This};
 use super::store::refused;
 use super::time::duration;
 use super::{Doc, Function, Member, Object};
@@ -100,7 +100,7 @@ impl UserData for TurnObject {
 
 fn enter(
     lua: mlua::Lua,
-    this: UserDataRef<TurnsObject>,
+    this: This<TurnsObject>,
     (key, wait): (LuaString, Option<Value>),
 ) -> impl Future<Output = mlua::Result<(Option<TurnObject>, bool)>> + use<> {
     let begun = begin(&lua, &this.tools);

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use mlua::{BString, Lua, LuaString, Table, Value};
 
 use super::{Doc, Function, Module, resolve};
+use crate::lua::raw::{self, Args, Called, Out};
+use crate::lua::tools::Tools;
 
 pub(super) const MODULE: Module = Module {
     name: "url",
@@ -66,8 +68,11 @@ pub(super) const MODULE: Module = Module {
                 example: "local raw = url.encode_path(\"/a b\")",
             },
             make: |lua, _| {
-                lua.create_function(|_, path: LuaString| Ok(encode_path(&path.as_bytes())))
-                    .map(Value::Function)
+                let encode = |_: &Tools, args: Args<'_>, out: &mut Out<'_>| {
+                    out.text(encode_path(&args.at(0).text()?).as_bytes());
+                    Ok(Called::Answered)
+                };
+                raw::function(lua, encode, None).map(Value::Function)
             },
         },
         Function {

@@ -28,6 +28,7 @@ pub(super) use turns::{Came, Turn, Turns};
 pub(super) use window::Window;
 
 use super::InstanceId;
+use super::watch::Watch;
 
 /// Things that one scope may open.
 const OPENED_MAX: usize = 4096;
@@ -50,6 +51,7 @@ pub enum SharedError {
 pub struct Shared {
     scopes: Mutex<HashMap<InstanceId, Weak<Scope>>>,
     room: Arc<Room>,
+    watch: Arc<Watch>,
 }
 
 /// Something that is shared by its type and name.
@@ -60,7 +62,12 @@ impl Shared {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let room = Room { began: Instant::now(), reserved: AtomicUsize::new(0) };
-        Arc::new(Self { scopes: Mutex::default(), room: Arc::new(room) })
+        Arc::new(Self { scopes: Mutex::default(), room: Arc::new(room), watch: Arc::default() })
+    }
+
+    /// The clock that scripts' computing time is checked by.
+    pub(super) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
     }
 
     /// The scope of an instance; the same on all workers.

@@ -14,13 +14,15 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mlua::{Function, Lua, Table, Value};
 
 use super::error::blame;
-use super::gate::Metered;
+use super::gate::{Allowance, Used};
 use super::tools::{Mode, Tools};
 use super::{Limits, ScriptError, ScriptSource, Shared, sandbox};
 use crate::value::GoDuration;
@@ -165,8 +167,17 @@ impl<'a> TestFile<'a> {
         function: &Function,
         arguments: impl mlua::IntoLuaMulti,
     ) -> mlua::Result<T> {
-        let call = function.call_async::<T>(arguments);
-        Metered::new(Rc::clone(&self.tools.gate), TEST_CPU, None, Box::pin(call)).await
+        let mut call = Box::pin(function.call_async::<T>(arguments));
+        let mut allowance = Allowance::new(TEST_CPU);
+        let gate = &self.tools.gate;
+        poll_fn(|cx| {
+            let poll = || call.as_mut().poll(cx);
+            match gate.step(&mut allowance, std::ptr::null(), poll) {
+                (_, Used::Spent(spent)) => Poll::Ready(Err(mlua::Error::external(spent))),
+                (polled, _) => polled,
+            }
+        })
+        .await
     }
 }
 

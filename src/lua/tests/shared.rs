@@ -169,11 +169,6 @@ fn wrong_limits_are_told() {
     let vm = Vm::new().unwrap();
     for (kind, options, expect) in [
         (
-            "rateLimit",
-            json!({"average": 1, "redis": {"endpoints": ["r:1"]}}),
-            "redis: not supported",
-        ),
-        (
             "inFlightReq",
             json!({
                 "amount": 1,

@@ -14,6 +14,7 @@ use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 use crate::lua::HttpClient;
 use crate::lua::tools::Tools;
+use crate::lua::waiting;
 
 pub(super) const MODULE: Module = Module {
     name: "http",
@@ -40,7 +41,7 @@ pub(super) const MODULE: Module = Module {
             make: |lua, tools| {
                 let tools = Rc::downgrade(tools);
                 let client = Rc::new(options::client(None)?);
-                lua.create_async_function(move |lua, (url, options): Arguments| {
+                waiting::function(lua, move |lua, (url, options): Arguments| {
                     let call = tools.upgrade().map(|tools| {
                         tools.gate.may_wait(&lua)?;
                         send::Call::new(&tools, &client, &url, options.as_ref())

@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, TE, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderValue, Method};
-use mlua::{AnyUserData, Table, Value};
+use mlua::{Table, Value};
 
 use super::super::answer::fill_headers;
 use super::super::headers::Headers;
 use super::super::time::duration;
 use super::super::{RequestObject, json};
 use super::each_option;
+use crate::lua::handle::Handle;
 use crate::lua::run::RequestSlot;
 use crate::lua::tools::Tools;
 use crate::lua::{HttpClient, Reach};
@@ -65,7 +66,7 @@ impl Options {
                         .map_err(|_| mlua::Error::runtime("this cannot be a method"))?;
                 }
                 "headers" => options.headers = headers(&value, tools)?,
-                "body" => options.body = body(&value)?,
+                "body" => options.body = body(&value, tools)?,
                 "request_max" => options.request_max = Some(bytes(&value)?),
                 "response_max" => options.response_max = Some(bytes(&value)?),
                 "timeout" => options.timeout = duration(&value, "timeout")?,
@@ -90,17 +91,15 @@ fn headers(value: &Value, tools: &Tools) -> mlua::Result<HeaderMap> {
             Ok(map)
         }
         Value::UserData(object) => object.borrow::<Headers>()?.map(),
+        other if Handle::of(other).is_some() => Headers::of(tools, other)?.map(),
         _ => Err(mlua::Error::runtime("http.fetch: headers must be a table or headers")),
     }
 }
 
-fn body(value: &Value) -> mlua::Result<Given> {
-    let of_request = |object: &AnyUserData| -> mlua::Result<Given> {
-        Ok(Given::OfRequest(Rc::clone(&object.borrow::<RequestObject>()?.0)))
-    };
+fn body(value: &Value, tools: &Tools) -> mlua::Result<Given> {
     match value {
         Value::String(text) => Ok(Given::Bytes(Bytes::copy_from_slice(&text.as_bytes()))),
-        Value::UserData(object) => of_request(object),
+        Value::LightUserData(_) => Ok(Given::OfRequest(RequestObject::of(tools, value)?.0)),
         _ => Err(mlua::Error::runtime("http.fetch: body must be a string or req")),
     }
 }
