@@ -33,7 +33,7 @@ use self::stream::{Encrypted, Probe, Stream};
 use crate::message::{Exchange, Failure, Request, Response, in_time, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use forwarding::{Forwarding, HostHeader, PathPrefix};
+pub use forwarding::{Forwarding, Hop, HostHeader, PathPrefix};
 pub use origins::{OriginError, Origins, TransportId};
 pub use pool::Pools;
 pub use reach::Reach;

@@ -6,7 +6,9 @@ use http::{Method, Version, header};
 use http_body::Body as _;
 
 use super::super::Endpoint;
-use super::super::forwarding::{Forwarding, ends_here, named_in_connection, wants_trailers};
+use super::super::forwarding::{
+    FORWARDED_FOR, Forwarding, ends_here, named_in_connection, wants_trailers,
+};
 use crate::message::{Body, Request};
 
 /// How a request's body is framed.
@@ -36,10 +38,21 @@ pub(super) fn write(
     out.extend_from_slice(forwarding.host(request, endpoint));
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
+    let address = forwarding.adds_address(request);
     for (name, value) in &request.headers {
-        if !ends_here(name) && !named.contains(name) {
+        let is_rewritten = address.is_some() && *name == FORWARDED_FOR;
+        if !ends_here(name) && !named.contains(name) && !is_rewritten {
             field(out, name.as_str(), value.as_bytes());
         }
+    }
+    if let Some(address) = address {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        for passed in request.headers.get_all(FORWARDED_FOR) {
+            out.extend_from_slice(passed.as_bytes());
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(address.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
     if wants_trailers(&request.headers) {
         field(out, "Te", b"trailers");
