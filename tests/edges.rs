@@ -100,8 +100,8 @@ const CASES: &[Case] = &[
     refused("GET / HTTP/2.0\r\nHost: h\r\n\r\n", &[505]),
     refused("GET /\r\n\r\n", &[400]),
     refused("SSH-2.0-x\r\n\r\n", &[400]),
+    refused("GET / HTTP/1.1\r\n\r\n", &[400]),
     // What is no refusal of the bytes leaves the connection as it is.
-    Case { bytes: "GET / HTTP/1.1\r\n\r\n", statuses: &[400], stays: true, served: 0 },
     Case {
         bytes: "CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n",
         statuses: &[501],
