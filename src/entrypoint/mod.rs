@@ -22,6 +22,7 @@ mod streams;
 mod worker;
 
 pub use heads::{Heads, Semicolons, Underscores};
+pub use http1::{BodyReading, HeadReading, read_head};
 pub use listen::{Acceptor, Datagrams, ListenError, Listener, Sharing, bind, bind_datagrams};
 pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};
 

@@ -167,6 +167,8 @@ pub(super) struct Metered<F> {
     root: *const c_void,
     category: Option<Rc<Category>>,
     pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// The last poll ended because its time was up, and not because something is waited for.
+    was_cut: bool,
 }
 
 impl<F> Metered<F> {
@@ -178,7 +180,16 @@ impl<F> Metered<F> {
         call: F,
     ) -> Self {
         let gap_max = limit / GAP_PART;
-        Self { gate, call, left: limit, gap_max, root: ptr::null(), category, pause: None }
+        Self {
+            gate,
+            call,
+            left: limit,
+            gap_max,
+            root: ptr::null(),
+            category,
+            pause: None,
+            was_cut: false,
+        }
     }
 }
 
@@ -215,6 +226,12 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
             if polled.is_pending() {
                 inner.look();
                 this.left = inner.left;
+                if this.was_cut && !inner.yielded {
+                    // The cut may have come between the look at what is waited for and the wait,
+                    // so that nobody has looked since: one look more.
+                    cx.waker().wake_by_ref();
+                }
+                this.was_cut = inner.yielded;
                 if inner.yielded {
                     // The runtime looks at its sockets before this comes round again. The call
                     // has woken the task already, so the pause is polled from its next turn on.

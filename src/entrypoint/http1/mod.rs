@@ -7,7 +7,10 @@
 mod answer;
 mod body;
 mod head;
+mod reading;
 mod wire;
+
+pub use reading::{BodyReading, HeadReading, read_head};
 
 use std::cell::Cell;
 use std::future::poll_fn;
