@@ -126,7 +126,7 @@ fn client() -> Client {
         local: ([127, 0, 0, 1], 80).into(),
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: None,
         guard: Rc::new(()),
     }

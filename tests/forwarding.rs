@@ -193,3 +193,37 @@ fn both_sides_may_speak_http_1_0() {
     assert_eq!(reply.status, 200);
     assert!(client.is_closed());
 }
+
+#[test]
+fn the_last_hop_is_added_after_all_middlewares() {
+    let backend = Backend::echo("a");
+    let sees = "return { request = function(req) \
+                req.headers['X-Seen'] = req.headers['X-Forwarded-For'] or 'none' end }";
+    for (middleware, sent, seen, expect) in [
+        (format!("lua: {{code: \"{sees}\"}}"), Some("1.2.3.4"), "1.2.3.4", "1.2.3.4, 127.0.0.1"),
+        (format!("lua: {{code: \"{sees}\"}}"), None, "none", "127.0.0.1"),
+        (
+            "headers: {customRequestHeaders: {X-Forwarded-For: '', X-Seen: 'set'}}".to_owned(),
+            Some("1.2.3.4"),
+            "set",
+            "127.0.0.1",
+        ),
+        (
+            "headers: {customRequestHeaders: {X-Forwarded-For: '5.6.7.8', X-Seen: 'set'}}"
+                .to_owned(),
+            None,
+            "set",
+            "5.6.7.8, 127.0.0.1",
+        ),
+    ] {
+        let dynamic = to(&backend).replace("service: all}", "service: all, middlewares: [m]}")
+            + &format!("  middlewares:\n    m: {{{middleware}}}\n");
+        let flags = ["--entryPoints.web.forwardedHeaders.insecure"];
+        let moongate = Moongate::with(&dynamic, &flags);
+        let headers: Vec<_> = sent.iter().map(|value| ("X-Forwarded-For", *value)).collect();
+        assert_eq!(moongate.client().send("GET", "h", "/", &headers, b"").status, 200);
+        let got = backend.last();
+        assert_eq!(got.header("x-forwarded-for"), Some(expect), "{middleware}");
+        assert_eq!(got.header("x-seen"), Some(seen), "{middleware}");
+    }
+}

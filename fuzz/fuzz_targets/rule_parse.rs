@@ -1,15 +1,13 @@
-//! Reading a rule never panics; what is printed reads as the same rule.
+//! The body `rule_parse` of `tests/fuzz/bodies.rs`, given what the fuzzer makes up.
 
 #![no_main]
+#![allow(dead_code, reason = "each target runs one body")]
+
+#[path = "../../tests/fuzz/bodies.rs"]
+mod bodies;
 
 use libfuzzer_sys::fuzz_target;
-use moongate::rule::{Syntax, parse};
 
-fuzz_target!(|text: &str| {
-    let Ok(tree) = parse(text) else { return };
-    let printed = tree.to_string();
-    assert_eq!(parse(&printed).as_ref(), Ok(&tree), "printed as {printed:?}");
-    for syntax in Syntax::ALL {
-        let _ = syntax.compile(&tree);
-    }
+fuzz_target!(|bytes: &[u8]| {
+    bodies::run("rule_parse", bytes);
 });

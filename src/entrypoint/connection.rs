@@ -67,7 +67,7 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
         local,
         ip: ip_text(peer),
         entrypoint: Arc::clone(&entrypoint.name),
-        is_forwarded: entrypoint.adds_address(peer.ip()),
+        adds_address: entrypoint.adds_address(peer.ip()),
         tls: None,
         guard: Rc::new(permit),
     };

@@ -1,12 +1,13 @@
 //! Headers that tell servers where a request came from, as Traefik sends them.
 //!
 //! Those of untrusted clients are dropped; those of trusted ones stay, and what is missing is
-//! filled in.
+//! filled in. The client's own address is added to `X-Forwarded-For` when a request is sent on,
+//! after all scripts.
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Entrypoint, ForwardedFor};
+use super::Entrypoint;
 use crate::headers::Headers;
 use crate::message::Client;
 
@@ -51,7 +52,7 @@ pub(super) fn apply(
     server_name: &HeaderValue,
 ) {
     if entrypoint.trust.trusts(client.peer.ip()) {
-        fill(headers, entrypoint, client, host, speech, server_name);
+        fill(headers, client, host, speech, server_name);
         return;
     }
     if headers.any(may_forward) {
@@ -67,7 +68,6 @@ pub(super) fn apply(
         headers.push(HOST, host);
     }
     headers.push(SERVER, server_name.clone());
-    headers.push(FOR, client.ip.clone());
 }
 
 /// Whether a header is one of the untrusted ones, or begins as they do.
@@ -80,7 +80,6 @@ fn may_forward(name: &[u8]) -> bool {
 /// Fills in what a trusted client did not say.
 fn fill(
     headers: &mut Headers,
-    entrypoint: &Entrypoint,
     client: &Client,
     host: &Bytes,
     speech: Speech,
@@ -109,22 +108,6 @@ fn fill(
         headers.insert(HOST, host);
     }
     headers.insert(SERVER, server_name.clone());
-    if entrypoint.forwarded_for == ForwardedFor::Append {
-        append_for(headers, client);
-    }
-}
-
-/// Adds the client's address to those the request has passed.
-fn append_for(headers: &mut HeaderMap, client: &Client) {
-    let mut all = Vec::new();
-    for value in headers.get_all(FOR) {
-        all.extend_from_slice(value.as_bytes());
-        all.extend_from_slice(b", ");
-    }
-    all.extend_from_slice(client.ip.as_bytes());
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(all)) {
-        headers.insert(FOR, value);
-    }
 }
 
 fn proto(client: &Client, speech: Speech) -> &'static str {

@@ -29,7 +29,7 @@ use crate::rule::{Facts, Judge};
 use crate::service::{Means, Service};
 use crate::snapshot::{Route, Target};
 use crate::upstream::{
-    Forwarding, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
+    Forwarding, Hop, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
 };
 
 /// What requests of one connection share.
@@ -346,7 +346,8 @@ impl End for Behind {
             OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
             OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
         })?;
-        let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+        let forwarding =
+            Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored, hop: Hop::Untold };
         Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
     }
 

@@ -26,6 +26,7 @@ mod worker;
 
 pub use drain::Manner;
 pub use heads::{Heads, Semicolons, Underscores};
+pub use http1::{BodyReading, HeadReading, read_head};
 pub use http3::{Http3Error, Quic, QuicPlan};
 pub use listen::{Acceptor, Datagrams, ListenError, Listener, Place, Sharing};
 pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};

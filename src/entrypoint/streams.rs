@@ -118,7 +118,7 @@ impl Streams<'_> {
             local: ends.destination,
             ip: ip_text(ends.source),
             entrypoint: Arc::clone(&self.entrypoint.name),
-            is_forwarded: false,
+            adds_address: false,
             tls: sni.map(|sni| TlsFacts { sni: Some(sni), ..TlsFacts::default() }),
             guard: Rc::new(()),
         };

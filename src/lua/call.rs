@@ -21,6 +21,8 @@ pub(super) struct Call {
     pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Set once the hook waits in a function of the typed binding.
     typed: Option<AsyncThread<MultiValue>>,
+    /// Its last poll ended because its time was up, and not because something is waited for.
+    was_cut: bool,
 }
 
 /// What a step of a hook has come to.
@@ -55,7 +57,7 @@ impl Call {
         let category = run.loaded.category.in_vm();
         let coroutine = run.tools.coroutines.begin(lua, category, function, arguments)?;
         let allowance = Allowance::new(run.limits.cpu);
-        Ok(Self { coroutine, allowance, pause: None, typed: None })
+        Ok(Self { coroutine, allowance, pause: None, typed: None, was_cut: false })
     }
 
     /// Runs it until it ends or waits.
@@ -152,7 +154,16 @@ impl Call {
             let job = run.job.take();
             match (polled, job) {
                 (Poll::Ready(values), _) => return Poll::Ready(values.map(Returned::Typed)),
-                (Poll::Pending, None) => return Poll::Pending,
+                (Poll::Pending, None) => {
+                    let is_cut = matches!(used, Used::Slice);
+                    if self.was_cut && !is_cut {
+                        // The cut may have come between the look at what is waited for and the
+                        // wait, so that nobody has looked since: one look more.
+                        cx.waker().wake_by_ref();
+                    }
+                    self.was_cut = is_cut;
+                    return Poll::Pending;
+                }
                 (Poll::Pending, Some(mut job)) => match job.as_mut().poll(cx) {
                     Poll::Ready(came) => drop(run.came.replace(Some(came))),
                     Poll::Pending => {

@@ -22,8 +22,8 @@ pub struct Client {
     pub ip: HeaderValue,
     /// The name of the entrypoint.
     pub entrypoint: Arc<str>,
-    /// Whether the entrypoint has added the address to `X-Forwarded-For`.
-    pub is_forwarded: bool,
+    /// Whether servers are told of the address in `X-Forwarded-For`.
+    pub adds_address: bool,
     /// Facts of TLS, when the connection is encrypted.
     pub tls: Option<TlsFacts>,
     /// Counts the connection as open while anything of it lives, a tunnel for example.

@@ -67,6 +67,10 @@ impl<'de> Deserialize<'de> for SignedDuration {
             _ => return Err(D::Error::custom("expected a duration")),
         };
         let (sign, length) = match text.trim().strip_prefix('-') {
+            // Two signs are none.
+            Some(length) if length.starts_with(['-', '+']) => {
+                return Err(D::Error::custom("expected a duration"));
+            }
             Some(length) => (Sign::Minus, length),
             None => (Sign::Plus, text.trim()),
         };
@@ -92,6 +96,7 @@ mod tests {
         check(json!("-5ms"), Some("-5ms"));
         check(json!("100ms"), Some("100ms"));
         check(json!("--1"), None);
+        check(json!("--0"), None);
         check(json!("soon"), None);
         check(json!([]), None);
         assert_eq!(SignedDuration::default().to_string(), "100ms");

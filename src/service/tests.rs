@@ -19,7 +19,7 @@ use super::*;
 use crate::headers::Headers;
 use crate::message::{Body, BodyError, Client, Exchange, Parts, Target as Path};
 use crate::model::Cookie;
-use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools};
+use crate::upstream::{Endpoint, Forwarding, Hop, HostHeader, PathPrefix, Pools};
 
 /// Runs a future as a worker would.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -35,7 +35,7 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         local: address,
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: None,
         guard: Rc::new(()),
     };
@@ -183,7 +183,8 @@ pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 fn servers(backends: &[&Backend]) -> Servers {
-    let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+    let forwarding =
+        Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored, hop: Hop::Told };
     let servers = backends.iter().map(|backend| Server {
         endpoint: Arc::new(Endpoint::parse(&backend.url(), Arc::default()).unwrap()),
         forwarding,

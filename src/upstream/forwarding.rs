@@ -1,11 +1,14 @@
 //! What of a request changes on its way to a server, whatever protocol carries it.
 
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::Endpoint;
 use crate::headers::Headers;
 use crate::message::Request;
+
+/// The addresses a request has come through.
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What of the request a service changes for its servers.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +17,8 @@ pub struct Forwarding {
     pub host: HostHeader,
     /// Whether the server's path goes in front of the request's.
     pub path: PathPrefix,
+    /// Whether the server is told of this hop.
+    pub hop: Hop,
 }
 
 /// Whose host goes into `Host`.
@@ -34,7 +39,23 @@ pub enum PathPrefix {
     Preserved,
 }
 
+/// Whether the client's address is added to `X-Forwarded-For`. As in Traefik that comes last, after
+/// all middlewares, which see what the client said alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// It is, where the entrypoint says so.
+    Told,
+    /// The request is ours and not the client's.
+    Untold,
+}
+
 impl Forwarding {
+    /// The client's address, where it is added to those that the request has come through.
+    pub(super) fn adds_address(self, request: &Request) -> Option<&HeaderValue> {
+        let client = &request.exchange.client;
+        (self.hop == Hop::Told && client.adds_address).then_some(&client.ip)
+    }
+
     /// The value of `Host` or `:authority`.
     pub(super) fn host<'a>(self, request: &'a Request, endpoint: &'a Endpoint) -> &'a [u8] {
         let own = self.host == HostHeader::Server || request.host.is_empty();

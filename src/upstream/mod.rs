@@ -33,7 +33,8 @@ use self::stream::{Encrypted, Probe, Stream};
 use crate::message::{Exchange, Failure, Request, Response, in_time, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use forwarding::{Forwarding, HostHeader, PathPrefix};
+pub use forwarding::{Forwarding, Hop, HostHeader, PathPrefix};
+pub use http1::read_answer_head;
 pub use origins::{OriginError, Origins, TransportId};
 pub use pool::Pools;
 pub use reach::Reach;

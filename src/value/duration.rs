@@ -59,11 +59,16 @@ impl GoDuration {
     pub fn parse(text: &str) -> Result<Self, DurationError> {
         let trimmed = text.trim();
         if let Some(rest) = trimmed.strip_prefix('-') {
-            let zero = rest.chars().all(|c| matches!(c, '0' | '.' | 's'));
-            return if zero && !rest.is_empty() {
-                Ok(Self::ZERO)
-            } else {
-                Err(DurationError::Negative(text.to_owned()))
+            if !rest.starts_with(|c: char| c == '.' || c.is_ascii_digit()) {
+                return Err(DurationError::Syntax(text.to_owned()));
+            }
+            return match Self::parse(rest) {
+                // Nothing is not less than nothing.
+                Ok(Self::ZERO) => Ok(Self::ZERO),
+                Ok(_) | Err(DurationError::Overflow(_)) => {
+                    Err(DurationError::Negative(text.to_owned()))
+                }
+                Err(_) => Err(DurationError::Syntax(text.to_owned())),
             };
         }
         let plain = trimmed.strip_prefix('+').unwrap_or(trimmed);
@@ -225,6 +230,7 @@ mod tests {
             assert_eq!(GoDuration::parse(text).is_ok(), text == "1", "{text}");
         }
         assert!(matches!(GoDuration::parse("-1s"), Err(DurationError::Negative(_))));
+        assert!(matches!(GoDuration::parse("-s"), Err(DurationError::Syntax(_))));
         assert!(matches!(GoDuration::parse("9999999h"), Err(DurationError::Overflow(_))));
     }
 }

@@ -180,8 +180,15 @@ fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<
     };
     if field("transfer-encoding").is_some() {
         let end = loop {
-            if let Some(end) = buffer.windows(5).position(|window| window == b"0\r\n\r\n") {
-                break end + 5;
+            // The last chunk, then trailers, then an empty line.
+            let is_last = |window: &[u8]| window == b"\r\n0\r\n";
+            let last = buffer.windows(5).position(is_last).map(|place| place + 3);
+            let last = last.or_else(|| buffer.starts_with(b"0\r\n").then_some(1));
+            let is_end = |window: &[u8]| window == b"\r\n\r\n";
+            if let Some(end) =
+                last.and_then(|at| Some(at + buffer[at..].windows(4).position(is_end)?))
+            {
+                break end + 4;
             }
             more(stream, buffer)?;
         };

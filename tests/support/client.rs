@@ -169,9 +169,10 @@ impl Client {
         self.buffer.drain(..length.min(self.buffer.len())).collect()
     }
 
-    /// Whether the other side has closed the connection.
+    /// Whether the other side has closed the connection; silence is no end.
     pub(crate) fn is_closed(&mut self) -> bool {
-        !self.read()
+        let since = std::time::Instant::now();
+        !self.read() && since.elapsed() < SOON
     }
 }
 

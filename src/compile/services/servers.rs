@@ -14,7 +14,7 @@ use crate::service::{
     HashBy, Kind, LeastTime, Member, Passive, Recovery, Rendezvous, Server, Servers, Service,
     Strategy, Turn, Two,
 };
-use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Transport};
+use crate::upstream::{Endpoint, Forwarding, Hop, HostHeader, PathPrefix, Transport};
 
 /// The most failures that a passive check counts, since each is remembered with its time.
 const ATTEMPTS_MAX: u32 = 1000;
@@ -108,7 +108,7 @@ impl Work<'_> {
         let endpoint = self.endpoint(&server.url, transport)?;
         let host = if balancer.pass_host_header { HostHeader::Client } else { HostHeader::Server };
         let path = if server.preserve_path { PathPrefix::Preserved } else { PathPrefix::Ignored };
-        let forwarding = Forwarding { host, path };
+        let forwarding = Forwarding { host, path, hop: Hop::Told };
         let fenced = server.fenced;
         let weight = if fenced { 0 } else { server.weight.unwrap_or(1) };
         Ok(Server { endpoint, forwarding, weight, fenced, member })

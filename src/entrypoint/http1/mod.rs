@@ -7,7 +7,10 @@
 mod answer;
 mod body;
 mod head;
+mod reading;
 mod wire;
+
+pub use reading::{BodyReading, HeadReading, read_head};
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -168,8 +171,11 @@ where
     let Some((response, finish)) = respond(wire, answer, interim.as_deref()).await? else {
         return Ok(Next::Gone);
     };
+    // Whoever sends what can be read in two ways may have meant another end of it than we do.
+    let is_doubtful = matches!(response.failure, Some(Failure::BadRequest(_)));
     let after = match keeps {
         true if stop.get() == Stop::Never
+            && !is_doubtful
             && !connection.keepalive.is_spent()
             && wire.borrow().can_drain(DRAIN_BYTES_MAX) =>
         {

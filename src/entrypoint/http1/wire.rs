@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.unread = match framing {
             Framing::None | Framing::Length(0) => Unread::Nothing,
             Framing::Length(length) => Unread::Length(length),
-            Framing::Chunked => Unread::Chunked(Decoder::Size),
+            Framing::Chunked => Unread::Chunked(Decoder::default()),
         };
     }
 

@@ -102,8 +102,8 @@ pub(super) const STRATEGY: Object<Strategy> = Object {
         doc: Doc {
             name: "client",
             signature: "strategy:client(req: req) -> string",
-            text: "The client's address; empty when there is none at that place. What the \
-                   entrypoint itself has added to `X-Forwarded-For` does not count.",
+            text: "The client's address; empty when there is none at that place. The \
+                   connection's own is added to `X-Forwarded-For` only after all scripts.",
             example: "local address = clients:client(req)",
         },
         add: |registry| {
@@ -147,12 +147,7 @@ impl Strategy {
 fn forwarded(request: &Request) -> Vec<&[u8]> {
     let lines = request.headers.get_all("x-forwarded-for").iter();
     let parts = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
-    let mut all: Vec<&[u8]> = parts.map(<[u8]>::trim_ascii).collect();
-    let client = &request.exchange.client;
-    if client.is_forwarded && all.last().is_some_and(|last| *last == client.ip.as_bytes()) {
-        all.pop();
-    }
-    all
+    parts.map(<[u8]>::trim_ascii).collect()
 }
 
 /// The first address of an IPv6 address's network.

@@ -220,7 +220,7 @@ fn with_chain(chain: &[Vec<u8>]) -> Request {
         local: "127.0.0.1:443".parse().unwrap(),
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: Some(facts),
         guard: Rc::new(()),
     };

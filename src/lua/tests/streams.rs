@@ -18,7 +18,7 @@ fn connection(ip: &str, sni: Option<&str>) -> Rc<Context> {
         local: "127.0.0.1:80".parse().unwrap(),
         ip: HeaderValue::from_str(ip).unwrap(),
         entrypoint: "tc".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: sni.map(|sni| TlsFacts { sni: Some(sni.into()), ..TlsFacts::default() }),
         guard: Rc::new(()),
     };

@@ -45,7 +45,7 @@ pub(super) fn exchange() -> Rc<Exchange> {
         local: "127.0.0.1:80".parse().unwrap(),
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: None,
         guard: Rc::new(()),
     };

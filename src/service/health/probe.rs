@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use super::{Mode, Plan, Redirects, Target, grpc};
 use crate::message::{Body, Client, Exchange, Failure, Parts, Request, Response, Target as Path};
 use crate::service::TcpProbeError;
-use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, send};
+use crate::upstream::{Endpoint, Forwarding, Hop, HostHeader, PathPrefix, Pools, send};
 
 /// Redirections that are followed at most, as in Go.
 const REDIRECTS_MAX: usize = 10;
@@ -123,7 +123,7 @@ impl Ask<'_> {
             upgrade: None,
             exchange: Rc::new(Exchange::new(Rc::clone(self.client))),
         });
-        let forwarding = Forwarding { host: source, path: PathPrefix::Ignored };
+        let forwarding = Forwarding { host: source, path: PathPrefix::Ignored, hop: Hop::Untold };
         let response = send(&self.pools, endpoint, forwarding, request).await;
         match response.failure {
             Some(failure) => Err(failure),
@@ -169,7 +169,7 @@ pub(super) fn nobody() -> Rc<Client> {
         local: nowhere,
         ip: HeaderValue::from_static("0.0.0.0"),
         entrypoint: "".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: None,
         guard: Rc::new(()),
     })

@@ -61,7 +61,7 @@ impl<S: Stream> ServerBody<S> {
     ) -> Self {
         let state = match framing {
             Framing::Length(length) => State::Length(length),
-            Framing::Chunked => State::Chunked(Decoder::Size),
+            Framing::Chunked => State::Chunked(Decoder::default()),
             Framing::Close => State::Close,
         };
         Self { pools, endpoint, stream: Some(stream), buffer, pump, state, keep_alive }

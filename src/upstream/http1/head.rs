@@ -6,7 +6,9 @@ use http::{Method, Version, header};
 use http_body::Body as _;
 
 use super::super::Endpoint;
-use super::super::forwarding::{Forwarding, ends_here, named_in_connection, wants_trailers};
+use super::super::forwarding::{
+    FORWARDED_FOR, Forwarding, ends_here, named_in_connection, wants_trailers,
+};
 use crate::headers::is;
 use crate::message::{Body, Request};
 
@@ -35,11 +37,22 @@ pub(super) fn write(
     out.extend_from_slice(forwarding.host(request, endpoint));
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
+    let address = forwarding.adds_address(request);
     request.headers.each(|name, value| {
-        if !ends_here(name) && !named.iter().any(|named| is(name, named)) {
+        let is_rewritten = address.is_some() && is(name, &FORWARDED_FOR);
+        if !ends_here(name) && !named.iter().any(|named| is(name, named)) && !is_rewritten {
             field(out, name, value);
         }
     });
+    if let Some(address) = address {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        for passed in request.headers.values(&FORWARDED_FOR) {
+            out.extend_from_slice(passed);
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(address.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
     if wants_trailers(&request.headers) {
         field(out, b"Te", b"trailers");
     }

@@ -24,6 +24,19 @@ use super::stream::{Probe, Stream};
 use super::{Endpoint, STALE_RETRIES_MAX, failures, tunnel};
 use crate::message::{Body, Failure, Interim, Request, Response};
 
+/// How many bytes at the front are an answer's head, as a server's connection is read: none while
+/// they are the beginning of one; an error when they are none.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn read_answer_head(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let mut buffer = BytesMut::from(bytes);
+    match parse::head(&mut buffer) {
+        Ok(head) => Ok(head.map(|_| bytes.len() - buffer.len())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// An answer's head may be this long at most; Go's limit is 10 MiB, nginx's 4 to 8 KiB.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
 

@@ -5,7 +5,7 @@ use http::header::{self, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 
 use super::super::endpoint::Scheme;
-use super::super::forwarding::{ends_here, named_in_connection, wants_trailers};
+use super::super::forwarding::{FORWARDED_FOR, ends_here, named_in_connection, wants_trailers};
 use super::super::{Endpoint, Forwarding};
 use crate::message::{Body, Failure, Request};
 
@@ -24,6 +24,13 @@ pub(super) fn build(
     for (name, value) in &request.headers {
         if !ends_here(name.as_str().as_bytes()) && !named.contains(name) {
             headers.append(name.clone(), value.clone());
+        }
+    }
+    if let Some(address) = forwarding.adds_address(request) {
+        let passed = request.headers.get_all(FORWARDED_FOR).iter().chain([address]);
+        let all = passed.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]);
+        if let Ok(all) = HeaderValue::try_from(all) {
+            headers.insert(FORWARDED_FOR, all);
         }
     }
     if wants_trailers(&request.headers) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ::http::{HeaderValue, Method, Version};
 use bytes::Bytes;
 
-use super::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, Transport, send};
+use super::{Endpoint, Forwarding, Hop, HostHeader, PathPrefix, Pools, Transport, send};
 use crate::headers::Headers;
 use crate::message::{Body, Client, Exchange, Parts, Request, Response, Target};
 use crate::model::ServersTransport;
@@ -47,7 +47,7 @@ pub(super) fn request(method: Method, body: Body) -> Request {
         local,
         ip: HeaderValue::from_static("127.0.0.1"),
         entrypoint: "web".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: None,
         guard: Rc::new(()),
     };
@@ -64,7 +64,7 @@ pub(super) fn request(method: Method, body: Body) -> Request {
 }
 
 pub(super) const FORWARDING: Forwarding =
-    Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
+    Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored, hop: Hop::Told };
 
 pub(super) async fn get(pools: &Rc<Pools>, endpoint: &Arc<Endpoint>) -> Response {
     send(pools, endpoint, FORWARDING, request(Method::GET, Body::Empty)).await
