@@ -18,6 +18,7 @@ use crate::model::{Diagnostic, Severity, merge};
 use crate::provider::{Message, Receiver, Update};
 use crate::service::{HealthChecks, Watch};
 use crate::snapshot::{Live, Snapshot};
+use crate::stapling::Stapling;
 
 pub use scripts::ScriptFiles;
 pub(crate) use scripts::script;
@@ -40,6 +41,7 @@ pub struct Reconciler {
     live: Arc<Live>,
     throttle: Duration,
     checks: HealthChecks,
+    stapling: Option<Stapling>,
 }
 
 impl Reconciler {
@@ -51,10 +53,11 @@ impl Reconciler {
         workers: Arc<[Worker]>,
         live: Arc<Live>,
         throttle: Duration,
+        stapling: Option<Stapling>,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
         let checks = HealthChecks::default();
-        Self { catalog, scripts, memory, parts, workers, live, throttle, checks }
+        Self { catalog, scripts, memory, parts, workers, live, throttle, checks, stapling }
     }
 
     /// Serves what providers say at the start, all at once.
@@ -146,6 +149,11 @@ impl Reconciler {
         let tcp = snapshot.tcp_checks.iter().cloned().map(Watch::from);
         if let Err(error) = self.checks.follow(checks.chain(tcp)) {
             tracing::error!(%error, "health checks could not be started");
+        }
+        if let Some(stapling) = &mut self.stapling
+            && let Err(error) = stapling.follow(snapshot.certificates.asked())
+        {
+            tracing::error!(%error, "authorities could not be asked for certificates");
         }
         let known = before.outcome.diagnostics();
         let mut findings = snapshot.outcome.diagnostics();

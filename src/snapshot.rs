@@ -14,7 +14,7 @@ use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
-use crate::tls::{Hosts, ServerOptions};
+use crate::tls::{CertStore, Hosts, ServerOptions};
 
 /// One generation.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// Scripts that routes use, each once.
     pub instances: Vec<Arc<InstanceSpec>>,
+    /// All certificates.
+    pub certificates: Arc<CertStore>,
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }

@@ -36,6 +36,7 @@ use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
+use crate::stapling::Stapling;
 
 pub use catalog::CatalogError;
 pub use internal::InternalError;
@@ -133,8 +134,10 @@ impl App {
         first.extend(file.as_mut().map(FileProvider::load));
         let throttle = plan.root.providers.providers_throttle_duration.get();
         let scripts = ScriptFiles::new(script_bases(&plan));
-        let mut reconciler =
-            Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
+        let stapling =
+            plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
+        let (shared, served) = (Arc::clone(&workers), Arc::clone(&live));
+        let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
             Handle::current().spawn(file.run(sender.clone(), stopped.clone()));

@@ -86,7 +86,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     findings.extend(routers.remarks);
     let streams =
         Streams::compile(dynamic, catalog, &options, &routers.tables, &mut memory.streams);
-    memory.certificates = Some(certificates);
+    memory.certificates = Some(Arc::clone(&certificates));
     memory.options = Some(options);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
@@ -110,6 +110,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         tcp_checks: streams.checks,
         services: services.live,
         instances: routers.instances.into_iter().chain(streams.instances).collect(),
+        certificates,
         outcome: Arc::new(outcome),
     }
 }
