@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -59,22 +59,67 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let wire = Wire::shared(stream, ahead, Rc::clone(&connection.worker.pools));
+    // What requests need is boxed, and dropped while the connection rests.
+    while Box::pin(requests(&wire, &connection, &stop)).await? == Then::Rest {
+        let read = poll_fn(|cx| poll_idle(&mut wire.borrow_mut(), cx, &stop)).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        connection.activity.received();
+    }
+    Ok(())
+}
+
+/// What follows requests.
+#[derive(Debug, PartialEq, Eq)]
+enum Then {
+    /// The connection is idle, and has been for some time.
+    Rest,
+    End,
+}
+
+/// Serves requests as long as they come.
+async fn requests<S>(
+    wire: &Shared<S>,
+    connection: &Rc<Connection>,
+    stop: &Cell<Stop>,
+) -> io::Result<Then>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     loop {
-        let heading = match next(&wire, &connection, &stop).await? {
-            None => return Ok(()),
-            Some(Err(failure)) => {
-                let sender = Sender::new(&wire, &connection.worker, After::Close);
+        let heading = match next(wire, connection, stop).await? {
+            Found::End => return Ok(Then::End),
+            Found::Rest => return Ok(Then::Rest),
+            Found::Failed(failure) => {
+                let sender = Sender::new(wire, &connection.worker, After::Close);
                 sender.send(rescue(failure), None).await?;
-                return linger(&wire).await;
+                linger(wire).await?;
+                return Ok(Then::End);
             }
-            Some(Ok(heading)) => heading,
+            Found::Head(heading) => heading,
         };
-        match exchange(&wire, &connection, &stop, heading).await? {
-            Next::Request => drain(&wire).await?,
-            Next::End => return linger(&wire).await,
-            Next::Gone => return Ok(()),
+        match exchange(wire, connection, stop, heading).await? {
+            Next::Request => drain(wire).await?,
+            Next::End => {
+                linger(wire).await?;
+                return Ok(Then::End);
+            }
+            Next::Gone => return Ok(Then::End),
         }
     }
+}
+
+/// Waits for bytes of the next request; none when the connection is to end.
+fn poll_idle<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    cx: &mut Context<'_>,
+    stop: &Cell<Stop>,
+) -> Poll<io::Result<usize>> {
+    if stop.get() == Stop::Now && wire.buffer.is_empty() {
+        return Poll::Ready(Ok(0));
+    }
+    wire.poll_fill(cx)
 }
 
 /// What comes after an answer.
@@ -86,14 +131,17 @@ enum Next {
     Gone,
 }
 
-type NextHead = Option<Result<Heading, Failure>>;
+/// What the next bytes are.
+enum Found {
+    Head(Heading),
+    Failed(Failure),
+    /// Nothing for some time.
+    Rest,
+    End,
+}
 
-/// Reads the next head; `None` when the connection ends before it.
-async fn next<S>(
-    wire: &Shared<S>,
-    connection: &Connection,
-    stop: &Cell<Stop>,
-) -> io::Result<NextHead>
+/// Reads the next head.
+async fn next<S>(wire: &Shared<S>, connection: &Connection, stop: &Cell<Stop>) -> io::Result<Found>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -105,25 +153,29 @@ where
             if wire.may_hold_head(scanned) {
                 match head::read(&mut wire.buffer) {
                     Ok(None) => scanned = wire.buffer.len(),
-                    Ok(Some(heading)) => return Ok(Some(Ok(heading))),
-                    Err(failure) => return Ok(Some(Err(failure))),
+                    Ok(Some(heading)) => return Ok(Found::Head(heading)),
+                    Err(failure) => return Ok(Found::Failed(failure)),
                 }
             }
             if wire.buffer.len() > head_bytes_max {
-                return Ok(Some(Err(Failure::HeadTooLarge)));
+                return Ok(Found::Failed(Failure::HeadTooLarge));
             }
         }
         let read = poll_fn(|cx| {
             let mut wire = wire.borrow_mut();
-            if stop.get() == Stop::Now && wire.buffer.is_empty() {
-                return Poll::Ready(Ok(0));
+            let polled = poll_idle(&mut wire, cx, stop)?;
+            match polled {
+                Poll::Pending if connection.activity.is_resting() && wire.buffer.is_empty() => {
+                    Poll::Ready(Ok::<_, io::Error>(None))
+                }
+                polled => polled.map(|read| Ok(Some(read))),
             }
-            wire.poll_fill(cx)
         });
-        if read.await? == 0 {
-            return Ok(None);
+        match read.await? {
+            None => return Ok(Found::Rest),
+            Some(0) => return Ok(Found::End),
+            Some(_) => connection.activity.received(),
         }
-        connection.activity.received();
     }
 }
 
