@@ -22,6 +22,7 @@
 //! | 3 | [`router`] | the index of rules |
 //! | 4 | [`middleware`] | the chain of script instances |
 //! | 4 | [`service`] | balancing over servers and over services, internal services |
+//! | 4 | [`stapling`] | what authorities say of certificates, kept fresh |
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
 //! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
 //! | 7 | [`entrypoint`] | listeners and connections, workers |
@@ -56,6 +57,7 @@ pub mod rule;
 pub mod schema;
 pub mod service;
 pub mod snapshot;
+pub mod stapling;
 pub mod tls;
 pub mod upstream;
 pub mod value;

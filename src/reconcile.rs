@@ -18,6 +18,7 @@ use crate::model::{Diagnostic, RouterVerdict, Severity, merge};
 use crate::provider::{Message, Receiver, Update};
 use crate::service::{HealthChecks, Watch};
 use crate::snapshot::{Live, Snapshot};
+use crate::stapling::Stapling;
 
 pub use folder::{FolderError, ScriptFolder};
 pub(crate) use scripts::script;
@@ -44,6 +45,7 @@ pub struct Reconciler {
     throttle: Duration,
     checks: HealthChecks,
     findings: watch::Sender<Arc<Vec<Diagnostic>>>,
+    stapling: Option<Stapling>,
 }
 
 impl Reconciler {
@@ -55,10 +57,22 @@ impl Reconciler {
         workers: Arc<[Worker]>,
         live: Arc<Live>,
         throttle: Duration,
+        stapling: Option<Stapling>,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
         let (checks, findings) = (HealthChecks::default(), watch::Sender::default());
-        Self { catalog, scripts, memory, parts, workers, live, throttle, checks, findings }
+        Self {
+            catalog,
+            scripts,
+            memory,
+            parts,
+            workers,
+            live,
+            throttle,
+            checks,
+            findings,
+            stapling,
+        }
     }
 
     /// What is found of everything that is served, for those who tell it on.
@@ -157,6 +171,11 @@ impl Reconciler {
         let tcp = snapshot.tcp_checks.iter().cloned().map(Watch::from);
         if let Err(error) = self.checks.follow(checks.chain(tcp)) {
             tracing::error!(%error, "health checks could not be started");
+        }
+        if let Some(stapling) = &mut self.stapling
+            && let Err(error) = stapling.follow(snapshot.certificates.asked())
+        {
+            tracing::error!(%error, "authorities could not be asked for certificates");
         }
         let known = before.outcome.diagnostics();
         let mut findings = snapshot.outcome.diagnostics();

@@ -15,7 +15,7 @@ use crate::message::Timeouts;
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
-use crate::tls::{Hosts, ServerOptions};
+use crate::tls::{CertStore, Hosts, ServerOptions};
 
 pub use answers::{Answers, Content, Page};
 
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub instances: Vec<Arc<InstanceSpec>>,
     /// Scripts of rules and services, as these name them.
     pub scripts: HashMap<Arc<str>, InstanceId>,
+    /// All certificates.
+    pub certificates: Arc<CertStore>,
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }

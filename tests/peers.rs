@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -228,5 +228,70 @@ fn openssl_speaks_both_versions_and_resumes() {
         for part in parts {
             assert!(told.contains(part), "{arguments:?}: {part}: {told}");
         }
+    }
+}
+
+/// An authority whose responder is OpenSSL, and a certificate of it for `db.test`.
+fn authority(files: &Files, responder: SocketAddr) {
+    use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair};
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap();
+    std::fs::write(files.path("ca.pem"), root.pem()).unwrap();
+    std::fs::write(files.path("ca-key.pem"), key.serialize_pem()).unwrap();
+    let issuer = Issuer::new(params, key);
+    let mut params = CertificateParams::new(vec!["db.test".to_owned()]).unwrap();
+    params.serial_number = Some(0x1234.into());
+    let url = format!("http://{responder}");
+    let length = |length: usize| u8::try_from(length).unwrap();
+    // One access description: the method 1.3.6.1.5.5.7.48.1 and the URL.
+    let method = [6, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 1];
+    let location = [&[0x86, length(url.len())], url.as_bytes()].concat();
+    let one = [&[0x30, length(method.len() + location.len())][..], &method, &location].concat();
+    let access = [&[0x30, length(one.len())][..], &one].concat();
+    let id = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+    params.custom_extensions.push(CustomExtension::from_oid_content(&id, access));
+    let key = KeyPair::generate().unwrap();
+    let leaf = params.signed_by(&key, &issuer).unwrap();
+    std::fs::write(files.path("cert.pem"), leaf.pem() + &root.pem()).unwrap();
+    std::fs::write(files.path("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn word_of_the_authority_is_stapled() {
+    for (line, expect) in [
+        ("V\t400101000000Z\t\t1234\tunknown\t/CN=a\n", "Cert Status: good"),
+        ("R\t400101000000Z\t200101000000Z\t1234\tunknown\t/CN=a\n", "no response sent"),
+    ] {
+        let files = Files::new();
+        let address = free();
+        authority(&files, address);
+        std::fs::write(files.path("index"), line).unwrap();
+        let mut serve = Command::new("openssl");
+        serve.args(["ocsp", "-ndays", "1", "-port", &address.port().to_string()]);
+        serve.arg("-index").arg(files.path("index")).arg("-CA").arg(files.path("ca.pem"));
+        serve.arg("-rsigner").arg(files.path("ca.pem")).arg("-rkey").arg(files.path("ca-key.pem"));
+        // A connection that asks nothing would hold it up, so it is not tried but listened to.
+        let mut child = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let _responder = Peer { child, address };
+        let mut line = String::new();
+        while !line.contains("waiting for OCSP client connections") {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "the responder has ended");
+        }
+        let dynamic = format!(
+            "tls:\n  certificates:\n    - {{certFile: '{}', keyFile: '{}'}}\n",
+            files.path("cert.pem").display(),
+            files.path("key.pem").display(),
+        );
+        let moongate = Moongate::with(&dynamic, &["--ocsp=true"]);
+        until("the answer is there", || {
+            let arguments = ["-servername", "db.test", "-status"];
+            let told = s_client(moongate.address("web"), &arguments, &files);
+            assert!(!told.contains("Cert Status: revoked"), "{told}");
+            told.contains(expect).then_some(())
+        });
     }
 }

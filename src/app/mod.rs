@@ -38,6 +38,7 @@ use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
+use crate::stapling::Stapling;
 
 pub use catalog::CatalogError;
 pub use definitions::{DefinitionsError, definitions};
@@ -145,8 +146,10 @@ impl App {
         if let Some(fault) = check_answers(&catalog).into_iter().next() {
             return Err(StartError::Answers(fault));
         }
-        let mut reconciler =
-            Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
+        let stapling =
+            plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
+        let (shared, served) = (Arc::clone(&workers), Arc::clone(&live));
+        let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
         kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {

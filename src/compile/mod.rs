@@ -107,7 +107,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let pages = pages.into_iter().flat_map(|pages| pages.instances);
     let named = memory.scripts.all().map(|(_, spec)| Arc::clone(spec));
     let streams = Streams::compile(dynamic, catalog, &options, &tables, &mut memory.streams);
-    memory.certificates = Some(certificates);
+    memory.certificates = Some(Arc::clone(&certificates));
     memory.options = Some(options);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
     internals.sort();
@@ -138,6 +138,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
             .chain(named)
             .collect(),
         scripts: memory.scripts.all().map(|(name, spec)| (Arc::clone(name), spec.id)).collect(),
+        certificates,
         outcome: Arc::new(outcome),
     }
 }

@@ -24,5 +24,5 @@ pub use options::{
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
-pub use streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
+pub use streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

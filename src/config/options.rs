@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
-use super::streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
+use super::streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
 
@@ -36,6 +36,9 @@ pub struct Root {
     /// The log of requests.
     #[serde(deserialize_with = "section")]
     pub access_log: Option<AccessLog>,
+    /// Word of authorities on certificates, which clients are shown in handshakes.
+    #[serde(deserialize_with = "section")]
+    pub ocsp: Option<Ocsp>,
     /// Rules.
     pub core: Core,
     /// Moongate's own: scripts.

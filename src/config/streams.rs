@@ -1,9 +1,19 @@
-//! Options of TCP and UDP: transports to servers, the PROXY protocol, sessions.
+//! Options below HTTP: TCP and UDP, the PROXY protocol, HTTP/3, the stapling of OCSP.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{self, SignedDuration};
 use crate::value::{GoDuration, section};
+
+/// The stapling of OCSP.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ocsp {
+    /// Who is asked instead of a responder that certificates name, by its URL.
+    pub responder_overrides: BTreeMap<String, String>,
+}
 
 /// HTTP/3 of an entrypoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -38,7 +38,6 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("log.maxsize", Fate::Refused),
     ("log.otlp", Fate::Refused),
     ("metrics", Fate::Refused),
-    ("ocsp", Fate::Refused),
     ("providers.consul", Fate::Refused),
     ("providers.consulcatalog", Fate::Refused),
     ("providers.docker", Fate::Refused),

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,7 +29,12 @@ pub(super) struct Activity {
     head_since_ms: AtomicU64,
     /// Bodies that clients still owe us.
     reading: AtomicU32,
+    /// Whether the connection has been idle for long enough to be kept small.
+    resting: AtomicBool,
 }
+
+/// How long a connection is idle before it is kept small.
+pub(super) const REST_AFTER: Duration = Duration::from_secs(1);
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
@@ -40,6 +45,7 @@ impl Activity {
             // A client that connects owes us a head at once.
             head_since_ms: AtomicU64::new(1),
             reading: AtomicU32::new(0),
+            resting: AtomicBool::new(false),
         })
     }
 
@@ -59,11 +65,27 @@ impl Activity {
 
     /// Bytes have arrived.
     pub(super) fn received(&self) {
+        self.resting.store(false, Ordering::Relaxed);
         if self.in_flight.load(Ordering::Relaxed) == 0
             && self.head_since_ms.load(Ordering::Relaxed) == 0
         {
             self.head_since_ms.store(self.now_ms() + 1, Ordering::Relaxed);
         }
+    }
+
+    /// Lets the connection rest if it has been idle for long enough; looked at now and then.
+    pub(super) fn look_for_rest(&self) {
+        let is_idle = self.in_flight.load(Ordering::Relaxed) == 0
+            && self.head_since_ms.load(Ordering::Relaxed) == 0;
+        let idle_ms = self.now_ms().saturating_sub(self.idle_since_ms.load(Ordering::Relaxed));
+        if is_idle && u128::from(idle_ms) >= REST_AFTER.as_millis() {
+            self.resting.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the connection rests until bytes arrive.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
     }
 
     /// When the connection is to be closed if nothing happens; `None` while it is busy or has no

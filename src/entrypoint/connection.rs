@@ -19,7 +19,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Entrypoint;
-use super::activity::{Activity, Watched};
+use super::activity::{Activity, REST_AFTER, Watched};
 use super::drain::Permit;
 use super::handle::Connection;
 use super::http1::{self, Stop};
@@ -48,19 +48,33 @@ const FIRST_READ_BYTES: usize = 4096;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
+    // What comes before HTTP is boxed, and gone before an idle connection is waited for.
+    let Some((belongs, client, opened)) = Box::pin(open(worker, accepted)).await else { return };
+    match opened {
+        Opened::Plain(stream, ahead) => http(belongs, client, stream, ahead).await,
+        Opened::Encrypted(stream, ahead) => http(belongs, client, stream, ahead).await,
+    }
+}
+
+/// A connection that has brought its first bytes of HTTP.
+enum Opened {
+    Plain(TcpStream, BytesMut),
+    /// Boxed, since it is large and handed on from future to future.
+    Encrypted(Box<TlsStream<Watched<TcpStream>>>, BytesMut),
+}
+
+/// What comes before HTTP: the PROXY header, TCP routers, TLS. Nothing when the connection has
+/// ended.
+async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client, Opened)> {
     let Accepted { stream, peer, entrypoint, place, permit } = accepted;
-    let Ok(local) = stream.local_addr() else { return };
+    let local = stream.local_addr().ok()?;
     let limit = entrypoint.limits.read;
     let arrival = Arrival::new(stream, peer, local);
-    let Some(arrival) = arrive(&worker, &entrypoint, place, arrival).await else { return };
-    let Arrival { mut stream, ahead, ends } = arrival;
+    let Arrival { mut stream, ahead, ends } = arrive(&worker, &entrypoint, place, arrival).await?;
     let (peer, local) = (ends.source, ends.destination);
     let ahead = match ahead.is_empty() {
         false => ahead,
-        true => match within(limit, read_first(&mut stream)).await {
-            Some(ahead) => ahead,
-            None => return,
-        },
+        true => within(limit, read_first(&mut stream)).await?,
     };
     let mut client = Client {
         peer,
@@ -73,23 +87,23 @@ pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
     };
     if ahead.first() != Some(&TLS_HANDSHAKE) {
         let belongs = Belongs { worker, entrypoint, place };
-        return http(belongs, client, stream, ahead).await;
+        return Some((belongs, client, Opened::Plain(stream, ahead)));
     }
     let stream = Watched::new(stream, ahead.freeze(), Activity::new());
     let generation = worker.generation();
-    let Some(tables) = generation.snapshot.entrypoints.get(place) else { return };
-    let (mut stream, facts) = match within(limit, encrypt(stream, local, &tables.tls)).await {
-        Some(Ok(encrypted)) => encrypted,
-        Some(Err(error)) => {
+    let tables = generation.snapshot.entrypoints.get(place)?;
+    let (stream, facts) = match within(limit, encrypt(stream, local, &tables.tls)).await? {
+        Ok(encrypted) => encrypted,
+        Err(error) => {
             tracing::debug!(%error, client = %peer, "TLS handshake failed");
-            return;
+            return None;
         }
-        None => return,
     };
     drop(generation);
     client.tls = Some(facts);
-    let Some(ahead) = within(limit, read_first(&mut stream)).await else { return };
-    http(Belongs { worker, entrypoint, place }, client, stream, ahead).await;
+    let mut stream = Box::new(stream);
+    let ahead = within(limit, read_first(&mut stream)).await?;
+    Some((Belongs { worker, entrypoint, place }, client, Opened::Encrypted(stream, ahead)))
 }
 
 /// The handshake, under the options of the server name that the client asks for.
@@ -163,7 +177,7 @@ where
         return;
     }
     if ahead.starts_with(PREFACE) {
-        return http2::serve(stream, ahead.freeze(), connection, timer).await;
+        return Box::pin(http2::serve(stream, ahead.freeze(), connection, timer)).await;
     }
     if is_foreign(&ahead) {
         return;
@@ -247,8 +261,8 @@ pub(super) struct Timer {
     limits: super::ConnectionLimits,
 }
 
-/// How long a busy connection is left alone at most before its timer looks again.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a connection that rests is left alone at most where it has no limit of its own.
+const LONG: std::time::Duration = std::time::Duration::from_secs(300);
 /// How long a connection may take to say goodbye.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -302,6 +316,7 @@ impl Timer {
     /// Whether the connection has had its time; else sets the timer anew.
     fn expired(&self, sleep: &mut std::pin::Pin<&mut Sleep>, ending: bool) -> bool {
         let now = Instant::now();
+        self.activity.look_for_rest();
         let deadline = self.activity.deadline(&self.limits);
         let expired = deadline.is_some_and(|deadline| deadline <= now);
         let next = if expired && !ending { now + GOODBYE } else { self.next(now) };
@@ -313,7 +328,37 @@ impl Timer {
     /// none.
     fn next(&self, now: Instant) -> Instant {
         let limits = [self.limits.idle, self.limits.read].into_iter().flatten();
-        let look_again = now + limits.fold(LOOK_AGAIN, std::time::Duration::min);
+        let look_again = match self.activity.is_resting() {
+            true => now + limits.fold(LONG, std::time::Duration::min),
+            false => now + limits.fold(REST_AFTER, std::time::Duration::min),
+        };
         self.activity.deadline(&self.limits).map_or(look_again, |d| d.clamp(now, look_again))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUTURE_BYTES_MAX: usize = 3072;
+
+    fn two<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn four<A, B, C, D, F: Future>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Ten thousand idle connections must cost little: each is one future.
+    #[test]
+    fn connections_are_small() {
+        let plain = four(http::<TcpStream>);
+        let encrypted = four(http::<Box<TlsStream<Watched<TcpStream>>>>);
+        let one = four(http1::serve::<TcpStream>);
+        let other = four(http2::serve::<TcpStream>);
+        let whole = two(serve);
+        let all = [whole, plain, encrypted, one, other];
+        assert!(whole <= FUTURE_BYTES_MAX, "{all:?}");
     }
 }

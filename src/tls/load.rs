@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -24,6 +25,15 @@ pub(super) struct Loaded {
     pub(super) names: Vec<String>,
     /// The chain and the key.
     pub(super) key: Arc<CertifiedKey>,
+    /// The same with the newest word of the authority, if there is one.
+    pub(super) stapled: ArcSwapOption<CertifiedKey>,
+}
+
+impl Loaded {
+    /// What clients are shown now.
+    pub(super) fn shown(&self) -> Arc<CertifiedKey> {
+        self.stapled.load_full().unwrap_or_else(|| Arc::clone(&self.key))
+    }
 }
 
 /// What changes when a file changes, for the certificate and for its key; PEM text has none.
@@ -55,7 +65,8 @@ pub(super) fn load(config: &Arc<Certificate>) -> Result<Loaded, CertificateError
     let private = content("keyFile", &config.key_file)?;
     let (key, names) =
         join(&certificate, &private, || name(&config.cert_file), || name(&config.key_file))?;
-    Ok(Loaded { config: Arc::clone(config), stamps, names, key: Arc::new(key) })
+    let (key, stapled) = (Arc::new(key), ArcSwapOption::empty());
+    Ok(Loaded { config: Arc::clone(config), stamps, names, key, stapled })
 }
 
 /// A chain with its key, and the names of its first certificate.

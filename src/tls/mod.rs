@@ -10,6 +10,7 @@ mod hello;
 mod hosts;
 mod load;
 mod names;
+mod ocsp;
 mod options;
 mod quic;
 mod server;
@@ -19,10 +20,11 @@ pub use error::{CertificateError, OptionsError};
 pub use facts::facts;
 pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};
 pub use hosts::Hosts;
+pub use ocsp::{OcspError, Staple, judge};
 pub use options::{DEFAULT, OptionSets};
 pub use quic::{QuicError, QuicTls};
 pub use server::ServerOptions;
-pub use store::CertStore;
+pub use store::{Asked, CertStore};
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,13 @@ const VERSIONS: &[(&str, Option<&SupportedProtocolVersion>)] = &[
 const ECDSA_CHACHA: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
 const RSA_CHACHA: CipherSuite = CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256;
 
-/// Cipher suites that are spoken; the first name of each is the one Go prints.
+/// Where a suite stands in our order.
+pub(super) fn preference(suite: CipherSuite) -> usize {
+    SUITES.iter().position(|(_, known)| *known == suite).unwrap_or(SUITES.len())
+}
+
+/// Cipher suites that are spoken, those that are preferred first; the first name of each is the one
+/// Go prints.
 pub(super) const SUITES: &[(&str, CipherSuite)] = &[
     ("TLS_AES_128_GCM_SHA256", CipherSuite::TLS13_AES_128_GCM_SHA256),
     ("TLS_AES_256_GCM_SHA384", CipherSuite::TLS13_AES_256_GCM_SHA384),

@@ -43,7 +43,7 @@ impl OptionSets {
         before: Option<&Self>,
     ) -> (Self, Vec<Diagnostic>) {
         let mut findings = Vec::new();
-        let mut default = certificates.default_certificate().cloned();
+        let mut default = certificates.default_certificate();
         let mut generated = before.and_then(|before| before.generated.clone());
         if default.is_none() {
             if generated.is_none() {

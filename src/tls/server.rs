@@ -53,7 +53,7 @@ impl ServerOptions {
             && let Some(key) = self.certificates.find(&local.to_canonical().to_string())
         {
             let mut config = ServerConfig::clone(&self.config);
-            config.cert_resolver = Arc::new(Fixed(Arc::clone(key)));
+            config.cert_resolver = Arc::new(Fixed(key));
             return Arc::new(config);
         }
         Arc::clone(&self.config)
@@ -89,6 +89,8 @@ pub(super) fn settings(options: &TlsOptions) -> Result<(ServerConfig, Vec<String
     let versions = names::versions(&options.min_version, &options.max_version, &mut warnings)?;
     names::suites(&mut provider, &options.cipher_suites, &mut warnings)?;
     names::groups(&mut provider, &options.curve_preferences, &mut warnings)?;
+    // Fewer bits are as safe and cheaper; those of ChaCha20 are for machines without AES.
+    provider.cipher_suites.sort_by_key(|suite| names::preference(suite.suite()));
     let provider = Arc::new(provider);
     let verifier = client_auth::verifier(&options.client_auth, &provider)?;
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -97,6 +99,8 @@ pub(super) fn settings(options: &TlsOptions) -> Result<(ServerConfig, Vec<String
         .with_cert_resolver(Arc::new(Certificates::default()));
     config.alpn_protocols =
         options.alpn_protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    // As Go, which has its own order whatever the client's is.
+    config.ignore_client_order = true;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // As many as Go's server sends.
     config.send_tls13_tickets = usize::from(!options.disable_session_tickets);
@@ -121,7 +125,11 @@ pub(super) struct Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let found = hello.server_name().and_then(|name| self.store.find(name));
-        found.or(self.default.as_ref()).cloned()
+        // That of the store is asked for again, since the word of its authority changes.
+        found.or_else(|| {
+            let default = self.default.as_ref()?;
+            Some(self.store.default_certificate().unwrap_or_else(|| Arc::clone(default)))
+        })
     }
 }
 

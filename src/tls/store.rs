@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::load::{Loaded, load, stamps};
 use crate::model::{Certificate, Diagnostic, Tls};
-use crate::value::decode_at;
+use crate::value::{Question, decode_at};
 
 /// All certificates of one generation.
 #[derive(Default)]
 pub struct CertStore {
     loaded: Vec<Arc<Loaded>>,
-    by_name: HashMap<Box<str>, Arc<CertifiedKey>>,
+    by_name: HashMap<Box<str>, Arc<Loaded>>,
     /// That of the store `default`.
     default: Option<Arc<Loaded>>,
 }
@@ -47,7 +47,7 @@ impl CertStore {
                 // The first one stays, as in Traefik where it has the same names; where only some
                 // are the same, Traefik's choice is by chance.
                 let entry = store.by_name.entry_ref(name.as_str());
-                entry.or_insert_with(|| Arc::clone(&loaded.key));
+                entry.or_insert_with(|| Arc::clone(loaded));
             }
         }
         (store, loader.findings)
@@ -75,19 +75,71 @@ impl CertStore {
     /// The certificate for a server name: that of exactly this name, else that of the wildcard in
     /// place of its first label. Case and a last dot do not count.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+    pub fn find(&self, name: &str) -> Option<Arc<CertifiedKey>> {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let wildcard = || {
             let (_, rest) = name.split_once('.')?;
             self.by_name.get(format!("*.{rest}").as_str())
         };
-        self.by_name.get(name.as_str()).or_else(wildcard)
+        self.by_name.get(name.as_str()).or_else(wildcard).map(|loaded| loaded.shown())
     }
 
-    /// The certificate of the store `default`.
+    /// The certificates whose authorities can be asked for their status.
+    pub fn asked(&self) -> impl Iterator<Item = Asked> {
+        self.loaded.iter().chain(&self.default).filter_map(|loaded| {
+            let [first, issuer, ..] = loaded.key.cert.as_slice() else { return None };
+            let question = Question::about(first, issuer)?;
+            let name = loaded.names.first().cloned().unwrap_or_default();
+            Some(Asked { name, question, issuer: issuer.to_vec(), loaded: Arc::clone(loaded) })
+        })
+    }
+
+    /// The certificate of the store `default`, as it is now.
     #[must_use]
-    pub fn default_certificate(&self) -> Option<&Arc<CertifiedKey>> {
-        self.default.as_ref().map(|loaded| &loaded.key)
+    pub fn default_certificate(&self) -> Option<Arc<CertifiedKey>> {
+        self.default.as_ref().map(|loaded| loaded.shown())
+    }
+}
+
+/// A certificate whose authority can be asked for its status.
+#[derive(Clone)]
+pub struct Asked {
+    /// Its first name.
+    pub name: String,
+    /// What is asked, and whom.
+    pub question: Question,
+    /// The issuer's certificate.
+    pub issuer: Vec<u8>,
+    loaded: Arc<Loaded>,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Asked {
+    /// What it is told from others by, as long as it is kept.
+    #[must_use]
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.loaded) as usize
+    }
+
+    /// Shows clients an answer from now on, or none.
+    pub fn staple(&self, answer: Option<Vec<u8>>) {
+        let key = |answer| {
+            let mut key = CertifiedKey::clone(&self.loaded.key);
+            key.ocsp = Some(answer);
+            Arc::new(key)
+        };
+        self.loaded.stapled.store(answer.map(key));
+    }
+
+    /// Whether clients are shown an answer.
+    #[must_use]
+    pub fn is_stapled(&self) -> bool {
+        self.loaded.stapled.load().is_some()
     }
 }
 

@@ -16,6 +16,12 @@ pub struct Certificate<'a> {
     pub public_key: &'a [u8],
     /// The serial number, big-endian, as DER has it.
     pub serial: &'a [u8],
+    /// Who has signed it, as DER.
+    pub issuer_der: &'a [u8],
+    /// Whose certificate it is, as DER.
+    pub subject_der: &'a [u8],
+    /// Its extensions, as DER.
+    extensions: &'a [u8],
     /// Whose certificate it is, attribute by attribute.
     pub subject: Vec<Attribute<'a>>,
     /// Who has signed it.
@@ -60,15 +66,18 @@ impl<'a> Certificate<'a> {
         let serial = body.expect(INTEGER)?;
         // The signature's algorithm.
         body.expect(SEQUENCE)?;
-        let issuer = attributes(body.expect(SEQUENCE)?)?;
+        let issuer_der = body.whole(SEQUENCE)?;
+        let issuer = attributes(Reader(issuer_der).expect(SEQUENCE)?)?;
         let mut validity = Reader(body.expect(SEQUENCE)?);
         let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
-        let subject = attributes(body.expect(SEQUENCE)?)?;
+        let subject_der = body.whole(SEQUENCE)?;
+        let subject = attributes(Reader(subject_der).expect(SEQUENCE)?)?;
         let public_key = body.whole(SEQUENCE)?;
         body.optional(ISSUER_ID)?;
         body.optional(SUBJECT_ID)?;
         let mut alternative = Alternative::default();
-        if let Some(extensions) = body.optional(EXTENSIONS)? {
+        let extensions = body.optional(EXTENSIONS)?;
+        if let Some(extensions) = extensions {
             alternative_names(extensions, &mut alternative)?;
         }
         let names = names(&subject, &alternative);
@@ -76,12 +85,39 @@ impl<'a> Certificate<'a> {
             names,
             public_key,
             serial,
+            issuer_der,
+            subject_der,
+            extensions: extensions.unwrap_or_default(),
             subject,
             issuer,
             not_before,
             not_after,
             alternative,
         })
+    }
+
+    /// What an extension holds, by the bytes of its identifier.
+    #[must_use]
+    pub fn extension(&self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let mut extensions = Reader(Reader(self.extensions).expect(SEQUENCE)?);
+        while !extensions.is_empty() {
+            let mut extension = Reader(extensions.expect(SEQUENCE)?);
+            let id = extension.expect(OBJECT_ID)?;
+            extension.optional(BOOLEAN)?;
+            let value = extension.expect(OCTETS)?;
+            if id == wanted {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// What is signed in a certificate, the signature's algorithm, and the signature.
+    #[must_use]
+    pub fn signed(der: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
+        let (body, algorithm) = (certificate.whole(SEQUENCE)?, certificate.expect(SEQUENCE)?);
+        Some((body, algorithm, certificate.expect(BITS)?.strip_prefix(&[0])?))
     }
 
     /// The serial number in decimal, as Go prints it.
@@ -91,6 +127,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
+const BITS: u8 = 0x03;
 const VERSION: u8 = 0xa0;
 const ISSUER_ID: u8 = 0x81;
 const SUBJECT_ID: u8 = 0x82;
@@ -148,7 +185,7 @@ fn text(tag: u8, bytes: &[u8]) -> Option<String> {
 }
 
 /// A time in one of its two forms (RFC 5280, section 4.1.2.5), in seconds from 1970.
-fn time(validity: &mut Reader<'_>) -> Option<i64> {
+pub(super) fn time(validity: &mut Reader<'_>) -> Option<i64> {
     let (tag, _, text) = validity.next()?;
     let text = text.strip_suffix(b"Z")?;
     let (year, rest) = match tag {

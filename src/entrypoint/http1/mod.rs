@@ -17,7 +17,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -62,31 +62,76 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let wire = Wire::shared(stream, ahead, Rc::clone(&connection.worker.pools));
+    // What requests need is boxed, and dropped while the connection rests.
+    while Box::pin(requests(&wire, &connection, &stop)).await? == Then::Rest {
+        let read = poll_fn(|cx| poll_idle(&mut wire.borrow_mut(), cx, &stop)).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        connection.activity.received();
+    }
+    Ok(())
+}
+
+/// What follows requests.
+#[derive(Debug, PartialEq, Eq)]
+enum Then {
+    /// The connection is idle, and has been for some time.
+    Rest,
+    End,
+}
+
+/// Serves requests as long as they come.
+async fn requests<S>(
+    wire: &Shared<S>,
+    connection: &Rc<Connection>,
+    stop: &Cell<Stop>,
+) -> io::Result<Then>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     loop {
-        let heading = match next(&wire, &connection, &stop).await? {
-            None => return Ok(()),
-            Some(Err(Refusal { failure, line })) => {
-                let (response, finish) = refuse(&connection, failure, &line).await;
+        let heading = match next(wire, connection, stop).await? {
+            Found::End => return Ok(Then::End),
+            Found::Rest => return Ok(Then::Rest),
+            Found::Failed(Refusal { failure, line }) => {
+                let (response, finish) = refuse(connection, failure, &line).await;
                 let is_head = line.starts_with(b"HEAD ");
-                let sender = Sender::new(&wire, &connection.worker, After::Close);
+                let sender = Sender::new(wire, &connection.worker, After::Close);
                 let sender = sender.to(::http::Version::HTTP_11, is_head);
                 sender.send(response, Some(finish)).await?;
-                return linger(&wire).await;
+                linger(wire).await?;
+                return Ok(Then::End);
             }
-            Some(Ok(heading)) => heading,
+            Found::Head(heading) => heading,
         };
-        let exchange = exchange(&wire, &connection, &stop, heading);
+        let exchange = exchange(wire, connection, stop, heading);
         let next = match connection.entrypoint.limits.write {
             None => exchange.await?,
             // As in Go, who is too late gets nothing more.
             Some(limit) => tokio::time::timeout(limit, Box::pin(exchange)).await??,
         };
         match next {
-            Next::Request => drain(&wire).await?,
-            Next::End => return linger(&wire).await,
-            Next::Gone => return Ok(()),
+            Next::Request => drain(wire).await?,
+            Next::End => {
+                linger(wire).await?;
+                return Ok(Then::End);
+            }
+            Next::Gone => return Ok(Then::End),
         }
     }
+}
+
+/// Waits for bytes of the next request; none when the connection is to end.
+fn poll_idle<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    cx: &mut Context<'_>,
+    stop: &Cell<Stop>,
+) -> Poll<io::Result<usize>> {
+    if stop.get() == Stop::Now && wire.buffer.is_empty() {
+        return Poll::Ready(Ok(0));
+    }
+    wire.poll_fill(cx)
 }
 
 /// What comes after an answer.
@@ -98,14 +143,17 @@ enum Next {
     Gone,
 }
 
-type NextHead = Option<Result<Heading, Refusal>>;
+/// What the next bytes are.
+enum Found {
+    Head(Heading),
+    Failed(Refusal),
+    /// Nothing for some time.
+    Rest,
+    End,
+}
 
-/// Reads the next head; `None` when the connection ends before it.
-async fn next<S>(
-    wire: &Shared<S>,
-    connection: &Connection,
-    stop: &Cell<Stop>,
-) -> io::Result<NextHead>
+/// Reads the next head.
+async fn next<S>(wire: &Shared<S>, connection: &Connection, stop: &Cell<Stop>) -> io::Result<Found>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -117,28 +165,31 @@ where
             if wire.may_hold_head(scanned) {
                 match head::read(&mut wire.buffer) {
                     Ok(None) => scanned = wire.buffer.len(),
-                    Ok(Some(heading)) => return Ok(Some(Ok(heading))),
-                    Err(refusal) => return Ok(Some(Err(refusal))),
+                    Ok(Some(heading)) => return Ok(Found::Head(heading)),
+                    Err(refusal) => return Ok(Found::Failed(refusal)),
                 }
             }
             if wire.buffer.len() > head_bytes_max {
                 let has_line = wire.buffer.contains(&b'\n');
                 let failure = if has_line { Failure::HeadTooLarge } else { Failure::TargetTooLong };
-                let refusal = Refusal::of(failure, &wire.buffer);
-                return Ok(Some(Err(refusal)));
+                return Ok(Found::Failed(Refusal::of(failure, &wire.buffer)));
             }
         }
         let read = poll_fn(|cx| {
             let mut wire = wire.borrow_mut();
-            if stop.get() == Stop::Now && wire.buffer.is_empty() {
-                return Poll::Ready(Ok(0));
+            let polled = poll_idle(&mut wire, cx, stop)?;
+            match polled {
+                Poll::Pending if connection.activity.is_resting() && wire.buffer.is_empty() => {
+                    Poll::Ready(Ok::<_, io::Error>(None))
+                }
+                polled => polled.map(|read| Ok(Some(read))),
             }
-            wire.poll_fill(cx)
         });
-        if read.await? == 0 {
-            return Ok(None);
+        match read.await? {
+            None => return Ok(Found::Rest),
+            Some(0) => return Ok(Found::End),
+            Some(_) => connection.activity.received(),
         }
-        connection.activity.received();
     }
 }
 
