@@ -1,6 +1,9 @@
 //! What a script asks of the layers above it.
 
-use crate::message::{Io, LocalFuture, Request, Response};
+use std::rc::Rc;
+
+use super::Context;
+use crate::message::{Exchange, Io, LocalFuture, Request, Response};
 use crate::model::{ServersTransport, TcpTransportTls};
 
 /// The rest of the way, as a script may call it.
@@ -23,6 +26,9 @@ pub trait Host {
         origin: &str,
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError>;
+
+    /// The same way for a request beside this one, which may outlive it.
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context>;
 
     /// Opens a connection over which something else than HTTP is spoken.
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected>;

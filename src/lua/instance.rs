@@ -227,7 +227,7 @@ impl Instance {
         self.verdict("response", &value)
     }
 
-    fn new_run(
+    pub(super) fn new_run(
         self: &Rc<Self>,
         cx: Option<&Rc<Context>>,
         loaded: &Rc<Loaded>,
@@ -341,7 +341,7 @@ impl Instance {
     }
 
     /// Calls a hook within its limits.
-    async fn call<T: FromLuaMulti + 'static>(
+    pub(super) async fn call<T: FromLuaMulti + 'static>(
         &self,
         run: &Rc<Run>,
         hook: &mlua::Function,
@@ -450,7 +450,7 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Driven<'_, F> {
 }
 
 /// Ends the objects of a run, also when its future is dropped in the middle.
-struct Ended<'a>(&'a Run);
+pub(super) struct Ended<'a>(pub(super) &'a Run);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {

@@ -5,9 +5,12 @@
 
 mod admit;
 pub mod api;
+mod beside;
 mod builtin;
 mod error;
+mod files;
 mod gate;
+mod geo;
 mod host;
 mod instance;
 mod jose;

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use crate::lua::{
     Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
 };
-use crate::message::{Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
 
 pub use streams::admit;
 
@@ -51,12 +51,8 @@ pub async fn run(
     end: Rc<dyn End>,
     request: Request,
 ) -> Response {
-    let exchange = Rc::clone(&request.exchange);
     let chain = Chain { instances, steps, end };
-    let host = Rc::new(Walk { chain: chain.clone(), context: OnceCell::new() });
-    let context = Rc::new(Context::new(exchange, Rc::clone(&host) as Rc<dyn Host>));
-    // Set once, right after its making, so it cannot be set already.
-    let _ = host.context.set(Rc::downgrade(&context));
+    let context = chain.context(Rc::clone(&request.exchange));
     chain.walk(&context, 0, request).await
 }
 
@@ -69,6 +65,15 @@ struct Chain {
 }
 
 impl Chain {
+    /// What scripts of one request share.
+    fn context(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        let host = Rc::new(Walk { chain: self.clone(), context: OnceCell::new() });
+        let context = Rc::new(Context::new(exchange, Rc::clone(&host) as Rc<dyn Host>));
+        // Set once, right after its making, so it cannot be set already.
+        let _ = host.context.set(Rc::downgrade(&context));
+        context
+    }
+
     /// From the script at `start` to the end and back to it.
     async fn walk(&self, context: &Rc<Context>, start: usize, mut request: Request) -> Response {
         let mut position = start;
@@ -129,6 +134,10 @@ impl Host for Walk {
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         self.chain.end.fetch(client, origin, request)
+    }
+
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        self.chain.context(exchange)
     }
 
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {

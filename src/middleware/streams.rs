@@ -50,6 +50,10 @@ impl Host for Nobody {
         Err(FetchError::Client { reason })
     }
 
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        Rc::new(Context::new(exchange, Rc::new(Self)))
+    }
+
     fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
         let reason = "stream hooks cannot open connections yet".to_owned();
         Box::pin(async { Err(FetchError::Client { reason }) })

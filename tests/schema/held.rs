@@ -75,6 +75,7 @@ fn options_of_objects_become_those_of_files() {
         schema.visit(&mut options, Source::Crd, &mut |held, value| {
             *value = match held {
                 Held::Secret => json!(secret),
+                Held::Path => return,
                 Held::Reference(_) => {
                     let namespace = value["namespace"].as_str().unwrap_or("own");
                     let name = value["name"].as_str().unwrap_or_default();

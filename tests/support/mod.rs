@@ -6,6 +6,7 @@
 
 mod backend;
 mod client;
+pub(crate) mod mmdb;
 pub(crate) mod poll;
 
 use std::net::SocketAddr;
@@ -140,6 +141,15 @@ impl Drop for Moongate {
 /// Asks again and again until the answer is right, within the limit.
 pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     poll::until(what, SOON, ask)
+}
+
+/// A router whose requests pass one middleware on their way to a server.
+pub(crate) fn through(middleware: &str, url: &str) -> String {
+    format!(
+        "http:\n  routers:\n    all:\n      rule: PathPrefix(`/`)\n      service: all\n      \
+         middlewares: [it]\n  middlewares:\n    it: {{{middleware}}}\n  services:\n    all: {{loadBalancer: {{servers: \
+         [{{url: '{url}'}}]}}}}\n"
+    )
 }
 
 /// A configuration with one router that takes everything to one server.

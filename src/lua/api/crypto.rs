@@ -8,7 +8,7 @@ use ring::{digest, hmac};
 use super::encoding::encode;
 use super::members::Others;
 use super::password;
-use super::{Doc, Function, Member, Module, Object, x509};
+use super::{Doc, Function, Member, Module, Object, seal, x509};
 
 /// Random bytes that one call may ask for.
 const RANDOM_BYTES_MAX: usize = 64 * 1024;
@@ -126,6 +126,8 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        seal::SEAL,
+        seal::OPEN,
         x509::FUNCTION,
     ],
 };

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+pub(super) use key::Keys;
 use key::{Algorithm, Key};
-pub(super) use key::{KeyError, Keys};
 
 /// Longer tokens are nobody's.
 const TOKEN_BYTES_MAX: usize = 64 * 1024;

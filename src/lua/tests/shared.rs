@@ -170,8 +170,8 @@ fn wrong_limits_are_told() {
     for (kind, options, expect) in [
         (
             "rateLimit",
-            json!({"average": 1, "redis": {"endpoints": ["r:1"]}}),
-            "redis: not supported",
+            json!({"average": 1, "redis": {"tls": {"cert": "-----BEGIN"}}}),
+            "cert and key belong together",
         ),
         (
             "inFlightReq",
