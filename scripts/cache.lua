@@ -267,7 +267,7 @@ end
 
 local function purge(req, key, ctx)
   local state = ctx.state
-  if not (state.purgers and state.purgers:contains(req.remote_ip)) then return respond(403) end
+  if not state.purgers:contains(req.remote_ip) then return respond(403) end
   local was_there = state.varies:get(key) ~= nil
   forget(key, state)
   return respond(was_there and 200 or 404)
@@ -337,7 +337,7 @@ return {
 
   request = function(req, ctx)
     local options, state, method = ctx.options, ctx.state, req.method
-    if method == "PURGE" then return purge(req, key_of(req, state), ctx) end
+    if method == "PURGE" and state.purgers then return purge(req, key_of(req, state), ctx) end
     if not safe[method] then
       local key = key_of(req, state)
       local res = ctx.next()

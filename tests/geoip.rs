@@ -1,5 +1,7 @@
 //! `geoip` with a database that is written here.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use serde_json::json;

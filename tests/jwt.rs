@@ -1,6 +1,8 @@
 //! `jwt` with keys that are fetched: once for all, again when they change, and kept when their
 //! server is away.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use base64::Engine as _;

@@ -4,6 +4,8 @@
 //! An example is a file in `tests/middlewares`: what users write, which the reference shows, and
 //! behind `---` requests with parts of what comes of them.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -194,7 +196,7 @@ fn told(reply: &Reply) -> String {
 }
 
 /// What two answers should have in common.
-fn common(reply: &Reply, varies: &[String]) -> (u16, Vec<(String, String)>, Vec<u8>) {
+fn repeatable(reply: &Reply, varies: &[String]) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let is_own = |name: &str| name == "date" || varies.iter().any(|other| other == name);
     let headers = reply.headers.iter().map(|(n, v)| (n.to_lowercase(), v.clone()));
     let mut headers: Vec<_> = headers.filter(|(name, _)| !is_own(name)).collect();
@@ -221,7 +223,11 @@ fn examples_work_and_copies_give_the_same_answers() {
                 assert!(seen.contains(&part.to_lowercase()), "{about}\n{seen}");
             }
             let other = ask(&copies, &example.kind, request);
-            assert_eq!(common(&other, &example.varies), common(&reply, &example.varies), "{about}");
+            assert_eq!(
+                repeatable(&other, &example.varies),
+                repeatable(&reply, &example.varies),
+                "{about}"
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `mirrorDiff`: a server or a script in the shadow.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use support::{Answer, Backend, Moongate, through, until};

@@ -1,6 +1,8 @@
 //! `oidc` against a provider made for the test, which checks what a provider must check and signs
 //! its tokens.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use std::collections::{HashMap, HashSet};
@@ -276,8 +278,10 @@ impl Scene {
         let client = "clientID: shop, clientSecret: hush, scopes: [openid, email]";
         let headers = "forwardHeaders: {X-Email: email}";
         let issuer = &provider.base;
+        // What is built for tests takes its time.
+        let limits = "limits: {cpu: 1s}";
         let options = format!("issuer: '{issuer}', {client}, {session}, {headers}, {more}");
-        let dynamic = through(&format!("oidc: {{{options}}}"), &backend.url());
+        let dynamic = through(&format!("oidc: {{{options}}}, {limits}"), &backend.url());
         let moongate = Moongate::start(&dynamic);
         Self { provider, backend, moongate }
     }
@@ -377,7 +381,9 @@ fn sessions_are_renewed() {
                 scope.spawn(move || tab.get("/").status)
             })
             .collect();
-        tabs.into_iter().for_each(|tab| assert_eq!(tab.join().unwrap(), 200));
+        for tab in tabs {
+            assert_eq!(tab.join().unwrap(), 200);
+        }
     });
     assert_eq!(scene.provider.state.lock().refreshed, 1);
     scene.provider.state.lock().lives = 3600;

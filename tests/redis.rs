@@ -1,6 +1,8 @@
 //! `rateLimit.redis` with a real Redis: counted over several Moongates, with a password, in TLS,
 //! and when Redis is away.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use std::net::{TcpListener, TcpStream};

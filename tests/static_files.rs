@@ -1,5 +1,7 @@
 //! `staticFiles`: a folder, and nothing beside it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use std::fs;

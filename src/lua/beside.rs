@@ -16,7 +16,7 @@ use crate::message::{Exchange, Request};
 /// Functions that run beside requests on one worker.
 const BESIDE_MAX: u32 = 256;
 /// How long one may take, waiting included.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 impl Run {
     /// Lets a function run beside the request, with a copy of it; whether there is room for it.

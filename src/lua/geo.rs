@@ -1,4 +1,4 @@
-//! Databases of what is known about addresses (MaxMind's format), read once for all workers and
+//! Databases of what is known about addresses (mmdb), read once for all workers and
 //! again when they change.
 //!
 //! Must not know what the facts are for, nor Lua.

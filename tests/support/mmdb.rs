@@ -1,4 +1,4 @@
-//! Writes databases in MaxMind's format (version 2.0), small ones for IPv4.
+//! Writes databases in the format of mmdb files, version 2.0, small ones for IPv4.
 
 use serde_json::{Value, json};
 
@@ -107,7 +107,9 @@ fn write(bytes: &mut Vec<u8>, value: &Value) {
         }
         Value::Array(items) => {
             head(bytes, 11, items.len());
-            items.iter().for_each(|item| write(bytes, item));
+            for item in items {
+                write(bytes, item);
+            }
         }
         Value::Object(fields) => {
             head(bytes, 7, fields.len());

@@ -145,10 +145,11 @@ pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
 
 /// A router whose requests pass one middleware on their way to a server.
 pub(crate) fn through(middleware: &str, url: &str) -> String {
+    let router = "{rule: 'PathPrefix(`/`)', service: all, middlewares: [it]}";
+    let service = format!("{{loadBalancer: {{servers: [{{url: '{url}'}}]}}}}");
     format!(
-        "http:\n  routers:\n    all:\n      rule: PathPrefix(`/`)\n      service: all\n      \
-         middlewares: [it]\n  middlewares:\n    it: {{{middleware}}}\n  services:\n    all: {{loadBalancer: {{servers: \
-         [{{url: '{url}'}}]}}}}\n"
+        "http:\n  routers:\n    all: {router}\n  middlewares:\n    it: {{{middleware}}}\n  \
+         services:\n    all: {service}\n"
     )
 }
 

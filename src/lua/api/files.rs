@@ -90,6 +90,7 @@ impl UserData for Files {
 
 type Looked = (Option<FileObject>, Option<&'static str>);
 
+#[expect(clippy::needless_pass_by_value, reason = "what mlua hands over is ours")]
 fn look(
     lua: Lua,
     this: UserDataRef<Files>,

@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::content::{Codec, Coding};
 use crate::lua::{
-    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, InstanceSpec, Limits,
-    OnError, Vm, builtins, inspect,
+    Context, FetchError, Flow, Host, HttpClient, InstanceSpec, Limits, OnError, Vm, builtins,
+    inspect,
 };
-use crate::message::{Body, BodyError, Exchange, Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{Body, BodyError, Failure, LocalFuture, Request, Response, rescue};
 
 /// Frames that come one by one, each after a pause.
 struct Slow {
@@ -105,14 +105,6 @@ impl Host for Server {
         _: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         Err(FetchError::Client { reason: "there is none".to_owned() })
-    }
-
-    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
-        Rc::new(Context::new(exchange, Rc::new(Self::default())))
-    }
-
-    fn connect(&self, _: &Destination) -> LocalFuture<'static, Connected> {
-        Box::pin(async { Err(FetchError::Client { reason: "there is none".to_owned() }) })
     }
 }
 

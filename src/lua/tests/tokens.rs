@@ -147,7 +147,9 @@ fn arms(options: &Value, headers: &[(&str, &str)], times: usize) -> Vec<String> 
 
 fn counts(arms: &[String]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    arms.iter().for_each(|arm| *counts.entry(arm.as_str()).or_default() += 1);
+    for arm in arms {
+        *counts.entry(arm.as_str()).or_default() += 1;
+    }
     counts
 }
 
