@@ -1,6 +1,7 @@
 -- Puts a prefix in front of the path before the request goes on.
 return {
   schema = {
+    doc = "Puts a prefix in front of the path before the request goes on.",
     standalone = false,
     prefix = {
       type = "string", required = true, non_empty = true,

@@ -12,6 +12,8 @@ end
 
 return {
   schema = {
+    doc = "Reads requests and answers to their end before they go on, refuses those that are "
+      .. "too large, and sends a request again while an expression holds.",
     standalone = false,
     maxRequestBodyBytes = size("Larger requests are answered with 413; 0 is no limit.", 0),
     memRequestBodyBytes = size("What is more of a request is kept in a file.", 1048576),

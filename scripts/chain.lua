@@ -1,6 +1,7 @@
 -- Stands for a list of other middlewares, which are run in its place.
 return {
   schema = {
+    doc = "Stands for a list of other middlewares, which are run in its place.",
     standalone = false,
     middlewares = {
       type = "list", of = "middleware", default = {},

@@ -56,6 +56,7 @@ end
 
 return {
   schema = {
+    doc = "Stops sending requests to a service that fails, and lets them through again bit by bit.",
     standalone = false,
     expression = {
       type = "string", required = true, non_empty = true,

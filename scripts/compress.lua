@@ -68,6 +68,7 @@ end
 
 return {
   schema = {
+    doc = "Compresses answers with what the client accepts: gzip, Brotli or Zstandard.",
     standalone = true,
     excludedContentTypes = {
       type = "list", of = "string", default = {},

@@ -1,6 +1,7 @@
 -- Tells the type of answers that come without one, by how their bodies begin.
 return {
   schema = {
+    doc = "Tells the type of answers that come without one, by how their bodies begin.",
     standalone = true,
     autoDetect = {
       type = "boolean", default = false,

@@ -1,12 +1,13 @@
 -- Lets requests pass whose user proves to know a password without sending it (RFC 7616, MD5).
 --
 -- A nonce is made of the time and a mark that only who knows the users' hashes can make, so that
--- all workers know each other's. Each worker counts on its own how often a nonce was used.
+-- it need not be kept. How often each was used is counted over all workers.
 
 -- Seconds until a client must take a new nonce.
 local LIFETIME = 300
--- Nonces counted by one worker, in each of two halves.
-local COUNTED_MAX = 1000
+-- Room for the counts of some thousand nonces; a nonce whose count had to make room is not known
+-- to have been used.
+local COUNTS = "2MiB"
 
 -- HA1 hashes by user and realm, and all of it as one text.
 local function read(options)
@@ -62,18 +63,13 @@ local function age(state, nonce)
   return os.time() - tonumber(time, 16)
 end
 
--- Whether a nonce was used that often already; else it is now.
+-- Whether a nonce was used that often already; else it is now. All workers count together.
 local function used(state, nonce, count)
-  local last = state.young[nonce] or state.old[nonce] or 0
-  if count <= last then return true end
-  if not state.young[nonce] then
-    state.size = state.size + 1
-    if state.size > COUNTED_MAX then
-      state.young, state.old, state.size = {}, state.young, 1
-    end
+  while true do
+    local last = state.counts:get(nonce)
+    if last and count <= last then return true end
+    if state.counts:cas(nonce, last, count, LIFETIME + 1) then return false end
   end
-  state.young[nonce] = count
-  return false
 end
 
 -- Whether the proof is right; only then its nonce is looked at.
@@ -137,7 +133,8 @@ return {
     local key = crypto.hmac_key("sha256", realm .. "\n" .. all)
     return {
       users = users, realm = realm, realm_text = realm:gsub('["\\]', "\\%0"), key = key,
-      opaque = key:sign("opaque", "hex"):sub(1, 32), young = {}, old = {}, size = 0,
+      opaque = key:sign("opaque", "hex"):sub(1, 32),
+      counts = store.open("counts", { max = COUNTS }),
     }
   end,
 

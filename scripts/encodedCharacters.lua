@@ -9,7 +9,10 @@ local characters = {
   allowEncodedHash = "%23",
 }
 
-local schema = { standalone = false }
+local schema = {
+  doc = "Refuses paths that hold encoded characters which servers may read in another way.",
+  standalone = false,
+}
 for name, escape in pairs(characters) do
   schema[name] = {
     type = "boolean", default = false, doc = "Whether paths may hold `" .. escape .. "`.",

@@ -35,6 +35,7 @@ end
 
 return {
   schema = {
+    doc = "Answers chosen statuses with a page of another service.",
     standalone = false,
     status = {
       type = "list", of = "string", default = {},

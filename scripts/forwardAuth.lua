@@ -119,6 +119,40 @@ local function limit(bytes)
   return bytes
 end
 
+local function ask(req, options, state)
+  return state.client:fetch(options.address, {
+    method = options.preserveRequestMethod and req.method or "GET",
+    headers = question(req, options, state),
+    body = options.forwardBody and req or nil,
+    request_max = limit(options.maxBodySize) or math.huge,
+    response_max = limit(options.maxResponseBodySize),
+    timeout = options.timeout,
+  })
+end
+
+-- What an answer that lets requests pass is remembered under.
+local function cache_key(req, options)
+  local parts = { req.remote_ip, req.host }
+  if options.cachePerURI then
+    parts[#parts + 1] = req.method
+    parts[#parts + 1] = req.uri
+  end
+  for _, name in ipairs(options.cacheKeyHeaders) do
+    local lines = req.headers:all(name)
+    parts[#parts + 1] = #lines .. ":" .. table.concat(lines, "\n")
+  end
+  return crypto.sha256(table.concat(parts, "\n"))
+end
+
+-- Remembers an answer for a while, without its body.
+local function remember(state, key, res, options)
+  local told = (res.headers["Cache-Control"] or ""):lower()
+  -- Cookies are for one client.
+  if told:find("no-store", 1, true) or res.headers["Set-Cookie"] then return end
+  res:replace("")
+  state.kept:put(key, res, "", options.cacheTTL)
+end
+
 return {
   schema = {
     doc = "Asks another server whether a request may pass.",
@@ -183,13 +217,31 @@ return {
       type = "duration", default = "30s",
       doc = "How long an answer may take; a late one is answered with 500.",
     },
+    cacheTTL = {
+      type = "duration", default = "0s",
+      doc = "How long an answer that lets requests pass holds for others with the same address, "
+        .. "host and headers of cacheKeyHeaders; 0 asks each time. An answer with Cache-Control: "
+        .. "no-store holds for its request alone.",
+    },
+    cacheKeyHeaders = {
+      type = "list", of = "string", default = { "Authorization", "Cookie" },
+      doc = "The request headers that make another answer.",
+    },
+    cachePerURI = {
+      type = "boolean", default = true,
+      doc = "Whether another method, path or query makes another answer.",
+    },
   },
 
   setup = function(options)
     local pattern = options.authResponseHeadersRegex
     local cookies = {}
     for _, name in ipairs(options.addAuthCookiesToResponse) do cookies[name] = true end
+    if options.cacheTTL > 0 and options.forwardBody then
+      error("cacheTTL: answers that may depend on the body cannot be remembered", 0)
+    end
     return {
+      kept = options.cacheTTL > 0 and responses.open("answers", { max = "16MiB" }) or nil,
       client = http.client({ tls = options.tls, link_local = true }),
       expression = pattern and pattern ~= "" and re.compile(pattern) or nil,
       request_headers = set_of(options.authRequestHeaders),
@@ -199,14 +251,11 @@ return {
 
   request = function(req, ctx)
     local options, state = ctx.options, ctx.state
-    local res, why, kind = state.client:fetch(options.address, {
-      method = options.preserveRequestMethod and req.method or "GET",
-      headers = question(req, options, state),
-      body = options.forwardBody and req or nil,
-      request_max = limit(options.maxBodySize) or math.huge,
-      response_max = limit(options.maxResponseBodySize),
-      timeout = options.timeout,
-    })
+    local key = state.kept and cache_key(req, options)
+    local res = key and state.kept:get(key)
+    local is_kept = res and true or false
+    local why, kind
+    if not res then res, why, kind = ask(req, options, state) end
     if not res then
       local too_large = kind == "request_too_large" or kind == "response_too_large"
       if too_large then return respond(401) end
@@ -217,6 +266,7 @@ return {
       req.user = res.headers:get(options.headerField) or req.user
     end
     if res.status < 200 or res.status > 299 then return refusal(res, options) end
+    if key and not is_kept then remember(state, key, res, options) end
     take_over(req, res, options, state.expression)
     local lines = res.headers:all("Set-Cookie")
     if #lines > 0 and next(state.cookies) then

@@ -97,6 +97,8 @@ end
 
 return {
   schema = {
+    doc = "Lets browsers call gRPC services: translates gRPC-Web, binary or text, and "
+      .. "answers preflights.",
     standalone = true,
     allowOrigins = {
       type = "list", of = "string", default = {},

@@ -10,6 +10,8 @@ end
 local redirect_instead = "redirect at the entrypoint, or with redirectScheme"
 
 local schema = {
+  doc = "Changes headers of requests and responses, answers preflights of CORS, and tells browsers "
+    .. "to be careful.",
   standalone = false,
   customRequestHeaders = map("Headers of the request by name; an empty value removes the header."),
   customResponseHeaders = map(

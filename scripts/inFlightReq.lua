@@ -19,6 +19,8 @@ end
 
 return {
   schema = {
+    doc = "Lets so many requests of each source be under way at once; others are answered "
+      .. "with 429.",
     standalone = false,
     amount = {
       type = "integer", default = 0, min = 0, doc = "Requests of one source that may be under way.",

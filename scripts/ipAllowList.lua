@@ -1,6 +1,7 @@
 -- Lets clients of some addresses and networks in and refuses all others.
 return {
   schema = {
+    doc = "Lets clients of some addresses and networks in and refuses all others.",
     standalone = false,
     sourceRange = {
       type = "list", of = "cidr", default = {},

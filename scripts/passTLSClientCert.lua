@@ -67,6 +67,8 @@ end
 
 return {
   schema = {
+    doc = "Tells servers of the client's TLS certificate: the certificate itself in "
+      .. "X-Forwarded-Tls-Client-Cert, what it says in X-Forwarded-Tls-Client-Cert-Info.",
     standalone = false,
     pem = flag("Whether the certificates are told, as PEM without its frame and line breaks."),
     info = {

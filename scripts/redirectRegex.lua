@@ -1,6 +1,8 @@
 -- Redirects requests whose whole URL matches a regular expression to what a template makes of it.
 return {
   schema = {
+    doc = "Redirects requests whose whole URL matches a regular expression to what a "
+      .. "template makes of it.",
     standalone = false,
     regex = {
       type = "regex", required = true,

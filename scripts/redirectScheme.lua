@@ -1,6 +1,8 @@
 -- Redirects requests to another scheme or port of the same host, most often from HTTP to HTTPS.
 return {
   schema = {
+    doc = "Redirects requests to another scheme or port of the same host, most often from "
+      .. "HTTP to HTTPS.",
     standalone = false,
     scheme = {
       type = "string", required = true, non_empty = true,

@@ -1,6 +1,7 @@
 -- Replaces the path by a fixed one, and tells servers the original in X-Replaced-Path.
 return {
   schema = {
+    doc = "Replaces the path by a fixed one, and tells servers the original in X-Replaced-Path.",
     standalone = false,
     path = {
       type = "string", required = true, non_empty = true,

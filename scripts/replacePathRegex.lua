@@ -6,6 +6,8 @@ end
 
 return {
   schema = {
+    doc = "Replaces what an expression matches in the path, and tells servers the original "
+      .. "in X-Replaced-Path.",
     standalone = false,
     regex = {
       type = "regex", default = "", doc = "What is looked for in the path with its escapes.",

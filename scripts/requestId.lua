@@ -36,7 +36,8 @@ return {
     },
     keep = {
       type = "boolean", default = true,
-      doc = "Whether an id that came with the request stays: up to 128 letters, digits and ._~:/+=@-.",
+      doc = "Whether an id that came with the request stays: up to 128 letters, digits and "
+        .. "._~:/+=@-.",
     },
     includeInResponse = {
       type = "boolean", default = true, doc = "Whether the client is told the id.",

@@ -25,6 +25,8 @@ end
 
 return {
   schema = {
+    doc = "Sends a request again when no server could be reached, or when an answer has a "
+      .. "status of a list.",
     standalone = false,
     attempts = {
       type = "integer", required = true,

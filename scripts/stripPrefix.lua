@@ -8,6 +8,8 @@ end
 
 return {
   schema = {
+    doc = "Removes the first of several prefixes that the path begins with, and tells "
+      .. "servers which one in X-Forwarded-Prefix.",
     standalone = false,
     prefixes = {
       type = "list", of = "string", default = {},

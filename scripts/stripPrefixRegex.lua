@@ -16,6 +16,8 @@ end
 
 return {
   schema = {
+    doc = "Removes what the first of several expressions matches at the beginning of the "
+      .. "path, and tells servers what it was in X-Forwarded-Prefix.",
     standalone = false,
     regex = {
       type = "list", of = "regex", default = {},

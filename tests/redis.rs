@@ -1,12 +1,14 @@
 //! `rateLimit.redis` with a real Redis: counted over several Moongates, with a password, in TLS,
 //! and when Redis is away.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+
 mod support;
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use support::{Backend, Moongate, SOON, until};
+use support::{Backend, Moongate, SOON, through, until};
 
 /// A Redis of this test's own.
 struct Redis {
@@ -58,12 +60,8 @@ fn free_port() -> u16 {
 
 /// A router with a limit of three requests in an hour.
 fn limited(backend: &Backend, redis: &str) -> String {
-    format!(
-        "http:\n  routers:\n    all: {{rule: 'PathPrefix(`/`)', service: all, middlewares: [few]}}\n  \
-         middlewares:\n    few: {{rateLimit: {{average: 3, period: 1h, burst: 3, redis: {{{redis}}}\
-         }}}}\n  services:\n    all: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n",
-        backend.url()
-    )
+    let rate = format!("average: 3, period: 1h, burst: 3, redis: {{{redis}}}");
+    through(&format!("rateLimit: {{{rate}}}"), &backend.url())
 }
 
 fn statuses(moongates: &[&Moongate]) -> Vec<u16> {
@@ -83,7 +81,7 @@ fn counted_over_several_moongates() {
     assert!((1100..=1200).contains(&wait), "{wait}");
     assert_eq!(refused.text(), "Too Many Requests");
     assert_eq!(redis.cli(&["-n", "3", "DBSIZE"]).trim(), "1");
-    let key = redis.cli(&["-n", "3", "KEYS", "rate:few@file*"]);
+    let key = redis.cli(&["-n", "3", "KEYS", "rate:it@file*"]);
     assert!(key.contains("all@file"), "{key}");
     // Redis forgets its scripts, for example when it is started anew.
     redis.cli(&["SCRIPT", "FLUSH"]);

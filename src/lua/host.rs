@@ -1,6 +1,9 @@
 //! What a script asks of the layers above it.
 
-use crate::message::{Io, LocalFuture, Request, Response};
+use std::rc::Rc;
+
+use super::Context;
+use crate::message::{Exchange, Failure, Io, LocalFuture, Request, Response, rescue};
 use crate::model::{ServersTransport, TcpTransportTls};
 
 /// The rest of the way, as a script may call it.
@@ -24,8 +27,41 @@ pub trait Host {
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError>;
 
-    /// Opens a connection over which something else than HTTP is spoken.
-    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected>;
+    /// The same way for a request beside this one, which may outlive it; nowhere unless a host
+    /// says otherwise.
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        Rc::new(Context::new(exchange, Rc::new(Nowhere)))
+    }
+
+    /// Opens a connection over which something else than HTTP is spoken; there is none unless a
+    /// host says otherwise.
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = format!("{}: no connection can be opened here", to.address);
+        Box::pin(async { Err(FetchError::Connect { reason }) })
+    }
+}
+
+/// No way at all.
+struct Nowhere;
+
+impl Host for Nowhere {
+    fn next(&self, _: usize, _: Request) -> LocalFuture<'static, Response> {
+        Box::pin(async { rescue(Failure::NoServer) })
+    }
+
+    fn service(&self, _: &str, _: Request) -> Option<LocalFuture<'static, Response>> {
+        None
+    }
+
+    fn fetch(
+        &self,
+        _: &HttpClient,
+        _: &str,
+        _: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        let reason = "no request can be sent here".to_owned();
+        Err(FetchError::Client { reason })
+    }
 }
 
 /// A connection of a script's own, or why there is none.

@@ -358,7 +358,7 @@ impl Instance {
     }
 
     /// Calls a hook within its limits.
-    async fn call<T: FromLuaMulti + 'static>(
+    pub(super) async fn call<T: FromLuaMulti + 'static>(
         &self,
         run: &Rc<Run>,
         hook: &mlua::Function,
@@ -445,7 +445,7 @@ fn nothing_left(spec: &InstanceSpec) -> ScriptError {
 }
 
 /// Ends the objects of a run, also when its future is dropped in the middle.
-struct Ended<'a>(&'a Run);
+pub(super) struct Ended<'a>(pub(super) &'a Run);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {

@@ -6,10 +6,13 @@
 mod admit;
 pub mod api;
 mod atoms;
+mod beside;
 mod builtin;
 mod call;
 mod error;
+mod files;
 mod gate;
+mod geo;
 mod handle;
 mod host;
 mod instance;

@@ -137,7 +137,7 @@ impl RequestSlot {
     ///
     /// # Errors
     /// When it was sent on already, or its body was and cannot be sent again.
-    fn send(&self) -> mlua::Result<Request> {
+    pub(super) fn send(&self) -> mlua::Result<Request> {
         let sent = || mlua::Error::runtime("ctx.next() has sent the request on already");
         if !self.stays.get() {
             return self.take().ok_or_else(sent);

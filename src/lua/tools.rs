@@ -58,6 +58,8 @@ pub(super) struct Tools {
     pub(super) ctx: OnceCell<Table>,
     /// Created at its first use: most VMs check no password.
     passwords: OnceCell<Rc<Passwords>>,
+    /// Functions that run beside requests.
+    pub(super) beside: Rc<Cell<u32>>,
     ids: Cell<u64>,
     /// Watches the scripts, in tests of scripts.
     pub(super) probe: OnceCell<Rc<Probe>>,
@@ -83,6 +85,7 @@ impl Tools {
             expressions: RefCell::default(),
             ctx: OnceCell::new(),
             passwords: OnceCell::new(),
+            beside: Rc::default(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
             probe: OnceCell::new(),
         })

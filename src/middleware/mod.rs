@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use crate::lua::{
     Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
 };
-use crate::message::{Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
 
 pub use streams::admit;
 
@@ -52,13 +52,7 @@ pub async fn run<E: End>(
     request: Request,
 ) -> Response {
     let exchange = Rc::clone(&request.exchange);
-    let chain = Rc::new_cyclic(|me| {
-        let (me, context) = (Weak::clone(me), OnceCell::new());
-        Chain { instances, steps, end, me, context }
-    });
-    let context = Rc::new(Context::new(exchange, Rc::clone(&chain) as Rc<dyn Host>));
-    // Set once, right after its making, so it cannot be set already.
-    let _ = chain.context.set(Rc::downgrade(&context));
+    let (chain, context) = begin(instances, steps, end, exchange);
     chain.walk(&context, 0, request).await
 }
 
@@ -69,6 +63,23 @@ struct Chain<E> {
     end: E,
     me: Weak<Self>,
     context: OnceCell<Weak<Context>>,
+}
+
+/// A chain, and what scripts of one request share.
+fn begin<E: End>(
+    instances: Rc<Instances>,
+    steps: Arc<[InstanceId]>,
+    end: E,
+    exchange: Rc<Exchange>,
+) -> (Rc<Chain<E>>, Rc<Context>) {
+    let chain = Rc::new_cyclic(|me| {
+        let (me, context) = (Weak::clone(me), OnceCell::new());
+        Chain { instances, steps, end, me, context }
+    });
+    let context = Rc::new(Context::new(exchange, Rc::clone(&chain) as Rc<dyn Host>));
+    // Set once, right after its making, so it cannot be set already.
+    let _ = chain.context.set(Rc::downgrade(&context));
+    (chain, context)
 }
 
 impl<E: End> Chain<E> {
@@ -128,7 +139,76 @@ impl<E: End> Host for Chain<E> {
         self.end.fetch(client, origin, request)
     }
 
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        // It is there, since it is asked.
+        let end = Branch(self.me.upgrade().map(|chain| chain as Rc<dyn End>));
+        begin(Rc::clone(&self.instances), Arc::clone(&self.steps), end, exchange).1
+    }
+
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
         self.end.connect(to)
     }
 }
+
+impl<E: End> End for Chain<E> {
+    fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
+        self.end.serve(request)
+    }
+
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
+        self.end.service(name, request)
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        self.end.fetch(client, origin, request)
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        self.end.connect(to)
+    }
+}
+
+/// The end of what runs beside a request: that of the request's own chain.
+struct Branch(Option<Rc<dyn End>>);
+
+impl End for Branch {
+    fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
+        match &self.0 {
+            Some(end) => end.serve(request),
+            None => Box::pin(std::future::ready(rescue(Failure::ClientGone))),
+        }
+    }
+
+    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
+        self.0.as_ref()?.service(name, request)
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        match &self.0 {
+            Some(end) => end.fetch(client, origin, request),
+            None => Err(FetchError::Client { reason: OVER.to_owned() }),
+        }
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        match &self.0 {
+            Some(end) => end.connect(to),
+            None => {
+                let error = FetchError::Client { reason: OVER.to_owned() };
+                Box::pin(std::future::ready(Err(error)))
+            }
+        }
+    }
+}
+
+const OVER: &str = "the request is over";

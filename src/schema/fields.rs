@@ -222,6 +222,9 @@ impl Field {
         if kind::holds(&*self.kind, Held::Secret) {
             return Err(own.error("a secret has no default"));
         }
+        if kind::holds(&*self.kind, Held::Path) {
+            return Err(own.error("a path has no default"));
+        }
         // An empty Lua table is a list as well.
         let empty_list = default.as_array().is_some_and(Vec::is_empty);
         let empty = Value::Object(Map::new());

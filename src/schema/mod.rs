@@ -73,6 +73,8 @@ pub enum Held {
     /// A secret, or what is kept in a file: text, `{env}`, `{file}`, or from Kubernetes objects
     /// `{secret, keys}`.
     Secret,
+    /// A path that the host may open for the script.
+    Path,
     /// A reference: a name, or from Kubernetes objects a section with a `name`.
     Reference(ReferenceKind),
     /// A duration: its seconds.

@@ -76,6 +76,7 @@ fn options_of_objects_become_those_of_files() {
             *value = match held {
                 Held::Duration => return,
                 Held::Secret => json!(secret),
+                Held::Path => return,
                 Held::Reference(_) => {
                     let namespace = value["namespace"].as_str().unwrap_or("own");
                     let name = value["name"].as_str().unwrap_or_default();

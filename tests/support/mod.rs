@@ -7,6 +7,7 @@
 mod backend;
 mod client;
 mod cluster;
+pub(crate) mod mmdb;
 pub(crate) mod poll;
 mod process;
 
@@ -146,6 +147,16 @@ impl Drop for Moongate {
 /// Asks again and again until the answer is right, within the limit.
 pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     poll::until(what, SOON, ask)
+}
+
+/// A router whose requests pass one middleware on their way to a server.
+pub(crate) fn through(middleware: &str, url: &str) -> String {
+    let router = "{rule: 'PathPrefix(`/`)', service: all, middlewares: [it]}";
+    let service = format!("{{loadBalancer: {{servers: [{{url: '{url}'}}]}}}}");
+    format!(
+        "http:\n  routers:\n    all: {router}\n  middlewares:\n    it: {{{middleware}}}\n  \
+         services:\n    all: {service}\n"
+    )
 }
 
 /// A configuration with one router that takes everything to one server.

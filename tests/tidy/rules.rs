@@ -257,6 +257,7 @@ const ALSO_OTHERS: &[(&str, &str)] = &[
     ("headers", "a field of messages in the scripting API"),
     ("errors", "a field of elements in the API's answers"),
     ("hmac", "a function of the scripting API"),
+    ("jwt", "a module of the scripting API"),
 ];
 
 fn middlewares(house: &House, source: &Source) -> Findings {

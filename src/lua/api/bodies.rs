@@ -117,6 +117,21 @@ impl<T: Holder> Bodies<T> {
                 },
                 add: body::decode,
             },
+            Member {
+                doc: Doc {
+                    name: "substitute",
+                    signature: "message:substitute(rules: {{ expression: expression, template: \
+                                string }}, options: { match_bytes: number? }?)",
+                    text: "Replaces all matches of expressions in the body as it streams, one \
+                           rule after the other; in a template `$1`, `${name}` and `$$` stand \
+                           for what they do in `expression:replace`. So much of the body is held \
+                           back that matches of up to `match_bytes` (1024) are found however it \
+                           comes; longer ones may be missed.",
+                    example: "res:substitute({ { expression = re.compile(\"a+\"), template = \
+                              \"b\" } })",
+                },
+                add: super::substitute::add,
+            },
         ],
     };
 }

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use mlua::{Lua, LuaString, Table, Value};
 
-use super::{Doc, Form, ResponseObject, Section};
+use super::{Doc, Form, ResponseObject, Section, later};
 use crate::lua::run::Run;
 use crate::lua::tools::Tools;
 use crate::lua::waiting;
@@ -79,6 +79,18 @@ const FIELDS: &[Field] = &[
     },
     Field {
         doc: Doc {
+            name: "later",
+            signature: "ctx.later(work: (req, ctx) -> ()) -> boolean",
+            text: "Lets a function run beside the request, for a minute at most; the client does \
+                   not wait for it. It gets a copy of the request, with the body when \
+                   `req:keep()` was called before, and may send it on with `ctx.next()` or \
+                   `ctx.service()`. False when too many of them run already.",
+            example: "ctx.later(function(req, ctx) ctx.service(\"shadow\") end)",
+        },
+        value: Source::Fixed,
+    },
+    Field {
+        doc: Doc {
             name: "vars",
             signature: "ctx.vars: table",
             text: "A table that all scripts of one request share.",
@@ -105,7 +117,7 @@ const FIELDS: &[Field] = &[
 ];
 
 /// Those fields that are functions, which all scripts share.
-const FUNCTIONS: [&str; 2] = ["next", "service"];
+const FUNCTIONS: [&str; 3] = ["next", "service", "later"];
 
 /// What users read about it.
 pub(super) fn section() -> Section {
@@ -159,6 +171,7 @@ fn metatable(lua: &Lua, tools: &Rc<Tools>) -> mlua::Result<Table> {
     meta.raw_set("__metatable", false)?;
     meta.raw_set("next", next(lua, tools)?)?;
     meta.raw_set("service", service(lua, tools)?)?;
+    meta.raw_set("later", later::function(lua, tools)?)?;
     let tools = Rc::downgrade(tools);
     let index = lua.create_function(move |lua, (_, name): (Value, LuaString)| {
         let field = FIELDS.iter().find(|field| name == field.doc.name);

@@ -13,11 +13,14 @@ pub(super) mod context;
 mod cookies;
 mod crypto;
 mod encoding;
+mod files;
+mod geo;
 mod headers;
 mod http;
 mod ip;
 pub(super) mod json;
 mod jwt;
+mod later;
 mod limit;
 mod log;
 mod members;
@@ -30,8 +33,11 @@ mod reference;
 mod request;
 mod resolve;
 mod response;
+mod responses;
+mod seal;
 mod stats;
 mod store;
+mod substitute;
 mod time;
 mod turns;
 mod types;
@@ -128,9 +134,12 @@ const MODULES: &[Module] = &[
     jwt::MODULE,
     ip::MODULE,
     store::MODULE,
+    responses::MODULE,
     limit::MODULE,
     stats::MODULE,
     http::MODULE,
+    files::MODULE,
+    geo::MODULE,
     redis::MODULE,
     time::MODULE,
     os::MODULE,
@@ -159,9 +168,11 @@ pub fn sections() -> Vec<Section> {
     sections.push(predicate::COMPILED.section());
     sections.extend([crypto::KEY.section(), jwt::KEYS.section()]);
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
+    sections.push(responses::RESPONSES.section());
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
     sections.extend([turns::TURNS.section(), turns::TURN.section()]);
     sections.push(stats::WINDOW.section());
+    sections.extend([files::FILES.section(), files::FILE.section(), geo::GEO.section()]);
     sections.extend([http::CLIENT.section(), redis::CLIENT.section()]);
     sections
 }

@@ -31,7 +31,7 @@ pub(super) const MODULE: Module = Module {
 };
 
 /// A compiled expression.
-pub(super) struct Expression(Rc<Regex>);
+pub(super) struct Expression(pub(super) Rc<Regex>);
 
 pub(super) const EXPRESSION: Object<Expression> = Object {
     name: "expression",

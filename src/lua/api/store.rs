@@ -32,8 +32,7 @@ pub(super) const MODULE: Module = Module {
         make: |lua, tools| {
             let tools = Rc::downgrade(tools);
             lua.create_function(move |_, (name, options): (LuaString, Option<Table>)| {
-                let max = options.map(|options| options.get::<Value>("max")).transpose()?;
-                let bytes = size(&max.unwrap_or(Value::Nil))?;
+                let bytes = bytes_of("store.open", options.as_ref())?;
                 let scope = tools.upgrade().ok_or_else(ended)?.scope()?;
                 let opened = scope.open(&name.to_string_lossy(), bytes, || Store::new(bytes));
                 opened.map(StoreObject).map_err(refused)
@@ -54,13 +53,19 @@ pub(super) fn refused(error: SharedError) -> mlua::Error {
     mlua::Error::runtime(error.to_string())
 }
 
-fn size(max: &Value) -> mlua::Result<usize> {
-    match max {
-        Value::Nil => Ok(BYTES_DEFAULT),
-        other => parse_size(&other.to_string()?)
-            .ok()
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .ok_or_else(|| mlua::Error::runtime("store.open: max is a size such as \"4MiB\"")),
+/// The size of what is opened, from the option `max`.
+///
+/// # Errors
+/// When it is no size.
+pub(super) fn bytes_of(what: &str, options: Option<&Table>) -> mlua::Result<usize> {
+    match options.map(|options| options.get::<Value>("max")).transpose()? {
+        None | Some(Value::Nil) => Ok(BYTES_DEFAULT),
+        Some(other) => {
+            let bytes = parse_size(&other.to_string()?).ok();
+            let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+            let wrong = || format!("{what}: max is a size such as \"4MiB\"");
+            bytes.ok_or_else(|| mlua::Error::runtime(wrong()))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) const MODULE: Module = Module {
     name: "time",
     text: "Durations and waiting. A hook that waits costs nothing while it does; it ends when its \
            client goes away.",
-    functions: &[SLEEP, TEXT, NOW],
+    functions: &[SLEEP, TEXT, NOW, HTTP, PARSE_HTTP],
 };
 
 const SLEEP: Function = Function {
@@ -69,6 +69,44 @@ const NOW: Function = Function {
         lua.create_function(|_, ()| {
             let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             Ok(since.unwrap_or_default().as_secs_f64())
+        })
+        .map(Value::Function)
+    },
+};
+
+const HTTP: Function = Function {
+    doc: Doc {
+        name: "http",
+        signature: "time.http(seconds: number) -> string",
+        text: "Seconds since 1970 as headers write a date (RFC 9110, section 5.6.7).",
+        example: "res.headers[\"Expires\"] = time.http(os.time() + 60)",
+    },
+    make: |lua, _| {
+        lua.create_function(|_, seconds: Value| {
+            let since = std::time::UNIX_EPOCH.checked_add(duration(&seconds, "time.http")?);
+            // What comes after the year 9999 cannot be written.
+            let last = std::time::UNIX_EPOCH + std::time::Duration::from_secs(LAST_SECOND);
+            Ok(httpdate::fmt_http_date(since.unwrap_or(last).min(last)))
+        })
+        .map(Value::Function)
+    },
+};
+
+/// The end of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+const PARSE_HTTP: Function = Function {
+    doc: Doc {
+        name: "parse_http",
+        signature: "time.parse_http(text: string) -> number?",
+        text: "Seconds since 1970 of a date as headers write it, nil when it is none.",
+        example: "local changed = time.parse_http(res.headers[\"Last-Modified\"] or \"\")",
+    },
+    make: |lua, _| {
+        lua.create_function(|_, text: mlua::LuaString| {
+            let date = httpdate::parse_http_date(&text.to_string_lossy()).ok();
+            let since = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
+            Ok(since.map(|since| since.as_secs_f64()))
         })
         .map(Value::Function)
     },

@@ -98,6 +98,7 @@ impl UserData for TurnObject {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what mlua hands over is ours")]
 fn enter(
     lua: mlua::Lua,
     this: This<TurnsObject>,

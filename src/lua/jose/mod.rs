@@ -77,7 +77,7 @@ fn parts(token: &[u8]) -> Result<Parts<'_>, TokenError> {
         return Err(TokenError::Malformed);
     }
     let dot = |&byte: &u8| byte == b'.';
-    let last = token.iter().rposition(|byte| dot(byte)).ok_or(TokenError::Malformed)?;
+    let last = token.iter().rposition(dot).ok_or(TokenError::Malformed)?;
     let (signed, signature) = token.split_at_checked(last).ok_or(TokenError::Malformed)?;
     let mut texts = signed.split(dot);
     let (Some(header), Some(claims), None) = (texts.next(), texts.next(), texts.next()) else {

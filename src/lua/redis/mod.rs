@@ -27,7 +27,7 @@ const MOVES_MAX: usize = 4;
 /// After a failure nothing is tried for so long, so that requests do not wait one by one.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Connections beyond those that are kept are closed when they idle for so long.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]

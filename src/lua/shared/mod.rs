@@ -6,6 +6,7 @@
 
 mod concurrency;
 mod rate;
+mod shelf;
 mod store;
 mod table;
 mod turns;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 
 pub(super) use concurrency::Concurrency;
 pub(super) use rate::{BYTES_MAX as RATE_BYTES_MAX, Rate, RateLimits, Verdict};
+pub(super) use shelf::{Shelf, ShelvedAnswer};
 pub(super) use store::{Step, Store, StoreError, Stored};
 pub(super) use table::Used;
 pub(super) use turns::{Came, Turn, Turns};

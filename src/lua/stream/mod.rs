@@ -5,6 +5,8 @@
 
 mod coded;
 mod filter;
+mod replaced;
 
 pub(super) use coded::Coded;
 pub(super) use filter::{Filter, Passed};
+pub(super) use replaced::{Replaced, Rule};

@@ -107,7 +107,9 @@ fn digest_auth() {
     let options = json!({"users": [user], "headerField": "X-User", "removeHeader": true});
     block_on(async {
         // Two workers have a VM each, and one takes the other's nonces.
-        let (vm, other) = (Vm::new().unwrap(), Vm::new().unwrap());
+        let shared = crate::lua::Shared::new();
+        let worker = || Vm::sharing(std::sync::Arc::clone(&shared)).unwrap();
+        let (vm, other) = (worker(), worker());
         let spec = std::sync::Arc::new(written("digestAuth", &options));
         let (one, two) = (vm.instance(&spec).await.unwrap(), other.instance(&spec).await.unwrap());
         let first = answered(asked(&one, "/x?y", "").await);
@@ -122,8 +124,13 @@ fn digest_auth() {
         assert_eq!(request.exchange.record.borrow().user.as_deref(), Some("ann"));
         passed(asked(&two, "/x?y", &right("00000002")).await);
 
-        let stale = answered(asked(&one, "/x?y", &right("00000001")).await);
-        assert!(challenge(&stale).ends_with("qop=\"auth\", stale=true"), "{stale:?}");
+        // What was sent to one worker cannot be sent again to another.
+        for worker in [&one, &two] {
+            for nc in ["00000001", "00000002"] {
+                let stale = answered(asked(worker, "/x?y", &right(nc)).await);
+                assert!(challenge(&stale).ends_with("qop=\"auth\", stale=true"), "{stale:?}");
+            }
+        }
         let foreign = first.replace(parameter(&first, "nonce"), &"0".repeat(56));
         let foreign = answered(asked(&one, "/x?y", &proof(&foreign, "secret", "/x?y", "1")).await);
         assert!(challenge(&foreign).ends_with("stale=true"), "{foreign:?}");
@@ -342,4 +349,40 @@ fn hmac() {
     ] {
         assert_eq!(challenge(&answered(ask(date, &authorization))), "Hmac", "{authorization}");
     }
+}
+
+#[test]
+fn answers_of_forward_auth_are_remembered() {
+    let check = |options: Value, asks: &[(&str, &str)], expect: usize| {
+        let mut all = json!({"address": "http://auth.test/200", "cacheTTL": "1m"});
+        all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        // Each answer of the server has been asked for with the path that was wanted then.
+        all["authResponseHeaders"] = json!([ASKED]);
+        let vm = Vm::new().unwrap();
+        let instance = load(&vm, written("forwardAuth", &all)).unwrap();
+        let mut told = std::collections::BTreeSet::new();
+        for (path, user) in asks {
+            let sent = [("Authorization", *user), ("X-N", path)];
+            let sent = request(&format!("GET h{path}"), &sent);
+            let flow = block_on(instance.request(&context(), 0, sent));
+            told.insert(header(&passed(flow).headers, ASKED).unwrap().to_owned());
+        }
+        assert_eq!(told.len(), expect, "{options} {asks:?}");
+    };
+    let same = [("/a", "ann"), ("/a", "ann")];
+    let paths = [("/a", "ann"), ("/b", "ann")];
+    let users = [("/a", "ann"), ("/a", "bob")];
+    check(json!({}), &same, 1);
+    check(json!({}), &paths, 2);
+    check(json!({}), &users, 2);
+    check(json!({"cachePerURI": false}), &paths, 1);
+    check(json!({"cachePerURI": false}), &users, 2);
+    check(json!({"cachePerURI": false, "cacheTTL": "0s"}), &paths, 2);
+    let address =
+        json!({"cachePerURI": false, "address": "http://auth.test/?cache-control=no-store"});
+    check(address, &paths, 2);
+    let vm = Vm::new().unwrap();
+    let body = json!({"address": "http://auth.test/", "cacheTTL": "1m", "forwardBody": true});
+    let error = load(&vm, written("forwardAuth", &body)).unwrap_err().to_string();
+    assert!(error.contains("cannot be remembered"), "{error}");
 }

@@ -169,6 +169,11 @@ fn wrong_limits_are_told() {
     let vm = Vm::new().unwrap();
     for (kind, options, expect) in [
         (
+            "rateLimit",
+            json!({"average": 1, "redis": {"tls": {"cert": "-----BEGIN"}}}),
+            "cert and key belong together",
+        ),
+        (
             "inFlightReq",
             json!({
                 "amount": 1,

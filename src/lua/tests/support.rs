@@ -107,6 +107,10 @@ impl Host for Echo {
         server::answer(client, origin, request)
     }
 
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        Rc::new(Context::new(exchange, Rc::new(Self { after: self.after })))
+    }
+
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
         let address = to.address.clone();
         Box::pin(async move {

@@ -12,6 +12,7 @@ mod list;
 mod map;
 mod number;
 mod object;
+mod path;
 mod range;
 mod reference;
 mod regex;
@@ -125,6 +126,7 @@ pub(super) static KINDS: &[Entry] = &[
     union::ENTRY,
     secret::ENTRY,
     file::ENTRY,
+    path::ENTRY,
     tls_client::ENTRY,
     reference::SERVICE,
     reference::MIDDLEWARE,
