@@ -18,9 +18,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use crate::message::{Body, Client, Exchange, Request, Target};
+use crate::message::{Body, Client, Exchange, Parts, Request, Target};
 use crate::tls::{Asked, OcspError, Staple, judge};
-use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, Transport, send};
+use crate::upstream::{Endpoint, Forwarding, Hop, HostHeader, PathPrefix, Pools, Transport, send};
 
 /// Keeps answers of authorities fresh. The thread starts with the first certificate.
 #[derive(Debug)]
@@ -172,17 +172,18 @@ async fn ask(certificate: &Asked, url: &str) -> Result<Staple, AskError> {
     let target = Target::parse(Bytes::copy_from_slice(path.as_bytes())).map_err(|_| wrong())?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/ocsp-request"));
-    let request = Request {
+    let request = Request::from(Parts {
         method: Method::POST,
         target,
         version: Version::HTTP_11,
         host: Bytes::new(),
-        headers,
+        headers: headers.into(),
         body: Body::from(Bytes::from(certificate.question.body.clone())),
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(nobody()))),
-    };
-    let forwarding = Forwarding { host: HostHeader::Server, path: PathPrefix::Ignored };
+    });
+    let forwarding =
+        Forwarding { host: HostHeader::Server, path: PathPrefix::Ignored, hop: Hop::Untold };
     // A question every few hours keeps no connection.
     let mut response = send(&Pools::new(), &Arc::new(endpoint), forwarding, request).await;
     if response.status != StatusCode::OK {
@@ -201,7 +202,7 @@ fn nobody() -> Client {
         local: nowhere,
         ip: HeaderValue::from_static("0.0.0.0"),
         entrypoint: "".into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: None,
         guard: Rc::new(()),
     }

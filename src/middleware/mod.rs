@@ -141,7 +141,7 @@ impl<E: End> Host for Chain<E> {
 
     fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
         // It is there, since it is asked.
-        let end = Branch(self.me.upgrade().map(|chain| chain as Rc<dyn End>));
+        let end = Branch(self.me.upgrade().map(|chain| chain as Rc<dyn Onward>));
         begin(Rc::clone(&self.instances), Arc::clone(&self.steps), end, exchange).1
     }
 
@@ -150,37 +150,26 @@ impl<E: End> Host for Chain<E> {
     }
 }
 
-impl<E: End> End for Chain<E> {
-    fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
-        self.end.serve(request)
-    }
+/// The end of a chain, whatever it is.
+trait Onward: Host {
+    /// Answers a request there.
+    fn onward(self: Rc<Self>, request: Request) -> LocalFuture<'static, Response>;
+}
 
-    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>> {
-        self.end.service(name, request)
-    }
-
-    fn fetch(
-        &self,
-        client: &HttpClient,
-        origin: &str,
-        request: Request,
-    ) -> Result<LocalFuture<'static, Response>, FetchError> {
-        self.end.fetch(client, origin, request)
-    }
-
-    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
-        self.end.connect(to)
+impl<E: End> Onward for Chain<E> {
+    fn onward(self: Rc<Self>, request: Request) -> LocalFuture<'static, Response> {
+        Box::pin(async move { self.end.serve(request).await })
     }
 }
 
 /// The end of what runs beside a request: that of the request's own chain.
-struct Branch(Option<Rc<dyn End>>);
+struct Branch(Option<Rc<dyn Onward>>);
 
 impl End for Branch {
-    fn serve(&self, request: Request) -> LocalFuture<'static, Response> {
+    async fn serve(&self, request: Request) -> Response {
         match &self.0 {
-            Some(end) => end.serve(request),
-            None => Box::pin(std::future::ready(rescue(Failure::ClientGone))),
+            Some(chain) => Rc::clone(chain).onward(request).await,
+            None => rescue(Failure::ClientGone),
         }
     }
 
@@ -195,20 +184,19 @@ impl End for Branch {
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         match &self.0 {
-            Some(end) => end.fetch(client, origin, request),
-            None => Err(FetchError::Client { reason: OVER.to_owned() }),
+            Some(chain) => chain.fetch(client, origin, request),
+            None => Err(over()),
         }
     }
 
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
         match &self.0 {
-            Some(end) => end.connect(to),
-            None => {
-                let error = FetchError::Client { reason: OVER.to_owned() };
-                Box::pin(std::future::ready(Err(error)))
-            }
+            Some(chain) => chain.connect(to),
+            None => Box::pin(std::future::ready(Err(over()))),
         }
     }
 }
 
-const OVER: &str = "the request is over";
+fn over() -> FetchError {
+    FetchError::Client { reason: "the request is over".to_owned() }
+}

@@ -74,7 +74,7 @@ fn options_of_objects_become_those_of_files() {
         let mut options = schema.decode(&options, Source::Crd).unwrap().options;
         schema.visit(&mut options, Source::Crd, &mut |held, value| {
             *value = match held {
-                Held::Duration => return,
+                Held::Duration | Held::Path => return,
                 Held::Secret => json!(secret),
                 Held::Path => return,
                 Held::Reference(_) => {

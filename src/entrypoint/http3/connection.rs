@@ -61,7 +61,7 @@ pub(in crate::entrypoint) async fn serve(
         local,
         ip: ip_text(peer),
         entrypoint: Arc::clone(&entrypoint.name),
-        is_forwarded: entrypoint.adds_address(peer.ip()),
+        adds_address: entrypoint.adds_address(peer.ip()),
         tls: facts.map(|facts| *facts),
         guard: Rc::new(permit),
     };

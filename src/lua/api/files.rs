@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
-use mlua::{Lua, LuaString, UserData, UserDataRef, UserDataRegistry, Value};
+use mlua::{Lua, LuaString, UserData, UserDataRegistry, Value};
 
 use super::answer::status_of;
-use super::members::Others;
+use super::members::{Others, This};
 use super::{Doc, Function, Member, Module, Object, ResponseObject};
 use crate::lua::files::{FileBody, Found, Opened, find};
 use crate::lua::inspect;
@@ -93,7 +93,7 @@ type Looked = (Option<FileObject>, Option<&'static str>);
 #[expect(clippy::needless_pass_by_value, reason = "what mlua hands over is ours")]
 fn look(
     lua: Lua,
-    this: UserDataRef<Files>,
+    this: This<Files>,
     path: LuaString,
 ) -> impl Future<Output = mlua::Result<Looked>> + use<> {
     let begun = this.tools.gate.may_wait(&lua);

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mlua::{IntoLua, Lua, Value};
+use mlua::{FromLua, IntoLua, Lua, Value};
 
 use super::answer::status_of;
 use super::bodies::Bodies;
@@ -10,6 +10,7 @@ use super::body::{Held, forget_length};
 use super::members::{Handled, Members, QuickOthers};
 use super::{Doc, Member, Object};
 use crate::lua::handle::{Handle, Kind};
+use crate::lua::raw;
 use crate::lua::run::{RESPONSE_OVER, ResponseSlot};
 use crate::lua::tools::Tools;
 use crate::message::{Failure, Response};
@@ -127,6 +128,13 @@ impl Handled for ResponseObject {
 impl IntoLua for ResponseObject {
     fn into_lua(self, _: &Lua) -> mlua::Result<Value> {
         Ok(self.0.handle(Kind::Response)?.value())
+    }
+}
+
+impl FromLua for ResponseObject {
+    fn from_lua(value: Value, lua: &Lua) -> mlua::Result<Self> {
+        let handle = Handle::of(&value).ok_or_else(|| mlua::Error::runtime("this is no response"));
+        Self::find(&*raw::tools(lua)?, handle?)
     }
 }
 

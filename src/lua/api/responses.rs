@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mlua::{BString, Lua, LuaString, Table, UserData, UserDataRef, UserDataRegistry, Value};
+use mlua::{BString, Lua, LuaString, Table, UserData, UserDataRegistry, Value};
 
 use super::members::Others;
 use super::store::{bytes_of, refused, used};
@@ -79,7 +79,7 @@ pub(super) const RESPONSES: Object<Responses> = Object {
                     };
                     let response = Response {
                         status: found.status,
-                        headers: found.headers.clone(),
+                        headers: found.headers.clone().into(),
                         body: found.body.clone().into(),
                         failure: None,
                     };
@@ -125,7 +125,7 @@ impl UserData for Responses {
 fn put(
     _: &Lua,
     this: &Responses,
-    (key, res, note, ttl): (LuaString, UserDataRef<ResponseObject>, LuaString, Value),
+    (key, res, note, ttl): (LuaString, ResponseObject, LuaString, Value),
 ) -> mlua::Result<bool> {
     let ttl = duration(&ttl, "a ttl")?;
     let answer = res.0.with(|response| {
@@ -134,7 +134,7 @@ fn put(
             Body::Full(bytes) => bytes.clone(),
             Body::Stream(_) => return Ok(None),
         };
-        let (status, headers) = (response.status, response.headers.clone());
+        let (status, headers) = (response.status, response.headers.clone().into());
         Ok(Some(ShelvedAnswer { status, headers, body, note: note.as_bytes().to_vec().into() }))
     })?;
     let Some(answer) = answer else { return Ok(false) };

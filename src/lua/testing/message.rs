@@ -60,7 +60,7 @@ pub(super) fn exchange(raw: &Table) -> mlua::Result<Rc<Exchange>> {
         local: ([192, 0, 2, 80], if tls.is_some() { 443 } else { 80 }).into(),
         ip,
         entrypoint: entrypoint.as_str().into(),
-        is_forwarded: false,
+        adds_address: false,
         tls: tls.map(|facts| tls_facts(&facts)).transpose()?,
         guard: Rc::new(()),
     };

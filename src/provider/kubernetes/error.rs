@@ -38,6 +38,9 @@ pub enum ConnectError {
 /// Why a part of an object is left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ObjectError {
+    /// It names a path, which would be one of the router's own file system.
+    #[error("a path of the router's own file system cannot be named in a cluster")]
+    LocalPath,
     /// An object it refers to is not there.
     #[error("{kind} {name} does not exist")]
     Missing {

@@ -202,9 +202,14 @@ impl Work<'_> {
         held: Held,
         value: &mut Value,
     ) -> Result<(), ObjectError> {
-        if held == Held::Duration {
-            *value = written(value);
-            return Ok(());
+        match held {
+            Held::Duration => {
+                *value = written(value);
+                return Ok(());
+            }
+            // Who may write objects may not read the files of the router.
+            Held::Path => return Err(ObjectError::LocalPath),
+            _ => {}
         }
         let Value::Object(fields) = &*value else { return Ok(()) };
         let text = match held {
@@ -223,7 +228,9 @@ impl Work<'_> {
                 let to: ServiceRef = decode(value)?;
                 self.service_of(origin, &to)?
             }
-            Held::Reference(ReferenceKind::ServersTransport) | Held::Duration => return Ok(()),
+            Held::Reference(ReferenceKind::ServersTransport) | Held::Duration | Held::Path => {
+                return Ok(());
+            }
         };
         *value = Value::String(text);
         Ok(())
