@@ -118,6 +118,7 @@ impl UserData for Client {
 /// An answer; or nothing, what happened, and its kind.
 type Returned = (Value, Option<String>, Option<&'static str>);
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what async_method takes")]
 fn eval(
     lua: Lua,
     client: This<Client>,

@@ -98,6 +98,7 @@ impl UserData for TurnObject {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what async_method takes")]
 fn enter(
     lua: mlua::Lua,
     this: This<TurnsObject>,
