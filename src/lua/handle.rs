@@ -75,7 +75,7 @@ impl Handle {
 
     /// The number of its kind.
     pub(super) fn number(self) -> usize {
-        usize::from(self.0 as u8 & ((1 << KIND_BITS) - 1))
+        usize::try_from(self.0 & ((1 << KIND_BITS) - 1)).unwrap_or(usize::MAX)
     }
 
     pub(super) fn kind(self) -> Kind {

@@ -83,11 +83,11 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 members.either(
                     "add",
                     |_, headers, (name, value): (LuaString, Value)| {
-                        headers.add(headers.name(&name)?, value_of(&value)?)
+                        headers.add(headers.name(&name)?, &value_of(&value)?)
                     },
                     |headers, args, _| {
                         let name = args.at(0).header(headers.tools())?;
-                        headers.add(name, args.at(1).header_value()?)
+                        headers.add(name, &args.at(1).header_value()?)
                     },
                 );
             },
@@ -306,10 +306,10 @@ impl Headers {
         self.change(name, |map, name| drop(map.insert(name, value)), None)
     }
 
-    fn add(&self, name: HeaderName, value: HeaderValue) -> mlua::Result<()> {
+    fn add(&self, name: HeaderName, value: &HeaderValue) -> mlua::Result<()> {
         let copy = value.clone();
         let append = |map: &mut HeaderMap, name| _ = map.append(name, copy);
-        self.change(name, append, Some(&value))
+        self.change(name, append, Some(value))
     }
 
     fn first<R>(
