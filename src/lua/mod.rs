@@ -5,9 +5,12 @@
 
 mod admit;
 pub mod api;
+mod breaker;
 mod builtin;
 mod error;
+mod figures;
 mod gate;
+mod guarded;
 mod host;
 mod instance;
 mod limits;
@@ -30,6 +33,7 @@ mod tests;
 
 pub use admit::Admittance;
 pub use builtin::{builtins, tcp_builtins};
+pub use figures::{Figures, LastFailure};
 pub use host::{FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use limits::{limits, on_error};

@@ -26,6 +26,7 @@ pub(super) use table::Used;
 pub(super) use window::Window;
 
 use super::InstanceId;
+use super::figures::{Figures, Tallies};
 
 /// Things that one scope may open.
 const OPENED_MAX: usize = 4096;
@@ -68,9 +69,17 @@ impl Shared {
             return scope;
         }
         scopes.retain(|_, scope| scope.strong_count() > 0);
-        let scope = Arc::new(Scope { opened: Mutex::default(), room: Arc::clone(&self.room) });
+        let (room, tallies) = (Arc::clone(&self.room), Tallies::default());
+        let scope = Arc::new(Scope { opened: Mutex::default(), room, tallies });
         scopes.insert(id, Arc::downgrade(&scope));
         scope
+    }
+
+    /// What an instance has done on all workers; none when no worker has it.
+    #[must_use]
+    pub fn figures(&self, id: InstanceId) -> Option<Figures> {
+        let scope = self.scopes.lock().get(&id).and_then(Weak::upgrade)?;
+        Some(scope.tallies.sum())
     }
 }
 
@@ -79,6 +88,8 @@ impl Shared {
 pub(super) struct Scope {
     opened: Mutex<HashMap<(TypeId, Box<str>), Shelved>>,
     room: Arc<Room>,
+    /// What the instance has done.
+    pub(super) tallies: Tallies,
 }
 
 impl Scope {
