@@ -39,6 +39,8 @@ pub struct Hooks {
     pub request: bool,
     /// `response` or `response_body`.
     pub response: bool,
+    /// `log`.
+    pub log: bool,
 }
 
 /// What scripts of one request share.
@@ -189,7 +191,7 @@ impl Instance {
         }
         let request = loaded.request.is_some() || loaded.request_body.is_some();
         let response = loaded.response.is_some() || loaded.response_body.is_some();
-        self.hooks.set(Hooks { request, response });
+        self.hooks.set(Hooks { request, response, log: loaded.log.is_some() });
         self.loaded.replace(Some(Rc::clone(&loaded)));
         Ok(loaded)
     }
@@ -273,6 +275,18 @@ impl Instance {
         let run = self.new_run(Some(cx), loaded, None);
         let _ended = Ended(&run);
         self.call(&run, hook, (argument, &loaded.ctx)).await
+    }
+
+    /// Makes something in the VM.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(super) fn within<T>(
+        &self,
+        make: impl FnOnce(&mlua::Lua) -> mlua::Result<T>,
+    ) -> Result<T, ScriptError> {
+        let blame = |error| blame(&self.spec.source.name, &self.spec.limits, &error);
+        make(&self.engine.lua).map_err(blame)
     }
 
     /// What the scripts of a worker share.

@@ -22,6 +22,7 @@ pub(super) struct Loaded {
     pub(super) request_body: Option<Function>,
     pub(super) stream: Option<Function>,
     pub(super) response_body: Option<Function>,
+    pub(super) log: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -57,6 +58,7 @@ pub(super) fn load(
         request_body: function("request_body")?,
         stream: function("stream")?,
         response_body: function("response_body")?,
+        log: function("log")?,
         setup: function("setup")?,
         options,
         ctx,
@@ -107,17 +109,18 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 6] =
-    ["setup", "request", "response", "request_body", "response_body", "stream"];
+const HOOKS: [&str; 7] =
+    ["setup", "request", "response", "request_body", "response_body", "stream", "log"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "setup",
     "request",
     "response",
     "request_body",
     "response_body",
     "stream",
+    "log",
     "schema",
     "expand",
     "alias_of",

@@ -4,6 +4,7 @@
 //! services and routers: what a script needs of them comes through [`Host`].
 
 mod admit;
+mod after;
 pub mod api;
 mod breaker;
 mod builtin;
@@ -17,6 +18,7 @@ mod limits;
 mod lint;
 mod load;
 mod memory;
+mod meter;
 mod onerror;
 mod password;
 mod run;
@@ -32,6 +34,7 @@ mod vm;
 mod tests;
 
 pub use admit::Admittance;
+pub use after::Entry;
 pub use builtin::{builtins, tcp_builtins};
 pub use figures::{Figures, LastFailure};
 pub use host::{FetchError, Host, HttpClient, Reach};
@@ -39,6 +42,7 @@ pub use instance::{Context, Flow, Hooks, Instance};
 pub use limits::{limits, on_error};
 pub use lint::{Unknown, lint};
 pub use load::inspect;
+pub use meter::Meters;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };

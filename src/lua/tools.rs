@@ -13,6 +13,7 @@ use mlua::Table;
 
 use super::InstanceId;
 use super::gate::Gate;
+use super::meter::Meters;
 use super::password::Passwords;
 use super::run::Run;
 use super::shared::{Scope, Shared};
@@ -138,6 +139,11 @@ impl Tools {
         }
         let loading = self.loading.borrow().clone();
         loading.ok_or_else(|| mlua::Error::runtime("no script runs"))
+    }
+
+    /// The metrics of all scripts.
+    pub(super) fn meters(&self) -> &Meters {
+        self.shared.meters()
     }
 
     /// What this VM knows of passwords.

@@ -3,6 +3,7 @@
 //! Knows instances by id only: which script they run is none of its business. What ends the chain
 //! (a service, another chain) is handed in. Must not know services and routers.
 
+mod after;
 mod streams;
 
 use std::cell::OnceCell;
@@ -13,6 +14,8 @@ use hashbrown::HashMap;
 
 use crate::lua::{Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId};
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
+
+use after::After;
 
 pub use streams::admit;
 
@@ -52,7 +55,12 @@ pub async fn run(
     let context = Rc::new(Context::new(exchange, Rc::clone(&host) as Rc<dyn Host>));
     // Set once, right after its making, so it cannot be set already.
     let _ = host.context.set(Rc::downgrade(&context));
-    chain.walk(&context, 0, request).await
+    let after = After::of(&chain, &request);
+    let response = chain.walk(&context, 0, request).await;
+    match after {
+        Some(after) => after.follow(&context, response),
+        None => response,
+    }
 }
 
 /// Scripts and what stands behind them.

@@ -20,6 +20,7 @@ pub(super) mod json;
 mod limit;
 mod log;
 mod members;
+mod metrics;
 mod os;
 mod password;
 mod predicate;
@@ -30,6 +31,7 @@ mod resolve;
 mod response;
 mod stats;
 mod store;
+mod template;
 mod time;
 mod types;
 mod url;
@@ -125,6 +127,8 @@ const MODULES: &[Module] = &[
     store::MODULE,
     limit::MODULE,
     stats::MODULE,
+    metrics::MODULE,
+    template::MODULE,
     http::MODULE,
     time::MODULE,
     os::MODULE,
@@ -155,6 +159,8 @@ pub fn sections() -> Vec<Section> {
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
     sections.push(stats::WINDOW.section());
+    sections.extend([metrics::COUNTER.section(), metrics::GAUGE.section()]);
+    sections.extend([metrics::HISTOGRAM.section(), template::PAGE.section()]);
     sections.push(http::CLIENT.section());
     sections
 }

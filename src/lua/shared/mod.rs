@@ -27,6 +27,7 @@ pub(super) use window::Window;
 
 use super::InstanceId;
 use super::figures::{Figures, Tallies};
+use super::meter::Meters;
 
 /// Things that one scope may open.
 const OPENED_MAX: usize = 4096;
@@ -49,6 +50,7 @@ pub enum SharedError {
 pub struct Shared {
     scopes: Mutex<HashMap<InstanceId, Weak<Scope>>>,
     room: Arc<Room>,
+    meters: Meters,
 }
 
 /// Something that is shared by its type and name.
@@ -59,7 +61,8 @@ impl Shared {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let room = Room { began: Instant::now(), reserved: AtomicUsize::new(0) };
-        Arc::new(Self { scopes: Mutex::default(), room: Arc::new(room) })
+        let (scopes, meters) = (Mutex::default(), Meters::default());
+        Arc::new(Self { scopes, room: Arc::new(room), meters })
     }
 
     /// The scope of an instance; the same on all workers.
@@ -73,6 +76,12 @@ impl Shared {
         let scope = Arc::new(Scope { opened: Mutex::default(), room, tallies });
         scopes.insert(id, Arc::downgrade(&scope));
         scope
+    }
+
+    /// The metrics of all scripts.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// What an instance has done on all workers; none when no worker has it.

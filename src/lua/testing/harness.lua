@@ -237,6 +237,8 @@ end
 
 function Script:logs() return self.handle:logs() end
 
+function Script:metrics() return self.handle:metrics() end
+
 local function script(name, spec)
   spec = spec or {}
   for key in pairs(spec) do

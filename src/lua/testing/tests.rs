@@ -146,3 +146,26 @@ fn a_filter_leaves_others_out_and_a_broken_file_says_where() {
     let broken = run_tests(&source("\nlocal x = nil\nx.y = 1"), find(), &options).unwrap_err();
     assert!(broken.to_string().contains("t_test.lua:3"), "{broken}");
 }
+
+#[test]
+fn the_hook_for_the_end_of_a_request_runs() {
+    let source = ScriptSource {
+        name: "t_test.lua".into(),
+        text: "it('logs', function()
+            local s = script([[
+              local served = metrics.counter('served')
+              return { request = function(req, ctx) ctx.vars.seen = req.path end,
+                log = function(entry, ctx)
+                  served:inc({ status = entry.status })
+                  log.info('served', { uri = entry.uri, seen = ctx.vars.seen, bytes = entry.bytes })
+                end }]], { upstream = { status = 201, body = 'four' } })
+            s:send('GET /x?y')
+            expect(s:logs()[1].fields).to_equal({ uri = '/x?y', seen = '/x', bytes = 4 })
+            expect(s:metrics()).to_contain('moongate_script_served{status=\"201\"} 1')
+          end)"
+            .into(),
+    };
+    let find: Find = Rc::new(|text| Ok(ScriptSource { name: "s.lua".into(), text: text.into() }));
+    let report = run_tests(&source, find, &TestOptions::default()).unwrap();
+    assert_eq!(report.cases[0].outcome, Outcome::Passed);
+}
