@@ -25,7 +25,8 @@ const EVIL: &[(&str, &str)] = &[
     ("wrapped", "local f = coroutine.wrap(function() while true do end end) while true do f() end"),
     (
         "sorted",
-        "local t = {} for i = 1, 50000 do t[i] = i end while true do table.sort(t, function() return true end) end",
+        "local t = {} for i = 1, 50000 do t[i] = i end \
+         while true do table.sort(t, function() return true end) end",
     ),
     ("tables", "local t = {} while true do t = { t, t, {} } end"),
     (
@@ -40,20 +41,17 @@ const EVIL: &[(&str, &str)] = &[
 const LONGEST: Duration = Duration::from_secs(2);
 
 fn dynamic() -> String {
-    let mut routers = String::from(
-        "http:\n  routers:\n    good: {rule: 'Path(`/good`)', service: noop@internal, middlewares: [good]}\n",
-    );
-    let mut middlewares = String::from(
-        "  middlewares:\n    good: {lua: {code: \"return { request = function() return respond(200, 'good') end }\"}}\n",
-    );
-    for (name, body) in EVIL {
+    let mut routers = String::from("http:\n  routers:\n");
+    let mut middlewares = String::from("  middlewares:\n");
+    for (name, body) in EVIL.iter().chain(&[("good", "return respond(200, 'good')")]) {
         let _ = writeln!(
             routers,
             "    {name}: {{rule: 'Path(`/{name}`)', service: noop@internal, middlewares: [{name}]}}"
         );
         let _ = writeln!(
             middlewares,
-            "    {name}: {{lua: {{code: \"return {{ request = function(req, ctx) {body} end }}\"}}}}"
+            "    {name}:\n      lua:\n        code: \"return {{ request = function() {body} \
+             end }}\""
         );
     }
     routers + &middlewares

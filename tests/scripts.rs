@@ -1,5 +1,7 @@
 //! User scripts as they are delivered: in a folder, by path, and what a bad version changes.
 
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
 mod support;
 
 use support::{Backend, Moongate, until};

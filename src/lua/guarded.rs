@@ -3,6 +3,7 @@
 //!
 //! Must not know what hooks do.
 
+use super::error::blame;
 use super::onerror::Rescue;
 use super::{Admittance, Flow, Instance, OnError, ScriptError};
 use crate::message::{Request, Response};
@@ -16,6 +17,18 @@ impl Instance {
         }
         self.tally.refusal();
         false
+    }
+
+    /// Makes something in the VM.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(super) fn within<T>(
+        &self,
+        make: impl FnOnce(&mlua::Lua) -> mlua::Result<T>,
+    ) -> Result<T, ScriptError> {
+        let blame = |error| blame(&self.spec().source.name, &self.spec().limits, &error);
+        make(&self.engine.lua).map_err(blame)
     }
 
     /// Notes what became of a hook. A body that did not come is no failure of the script.

@@ -81,7 +81,7 @@ pub enum Flow {
 /// A script loaded on a worker with its options.
 pub struct Instance {
     spec: Arc<InstanceSpec>,
-    engine: Rc<Engine>,
+    pub(super) engine: Rc<Engine>,
     hooks: Cell<Hooks>,
     pub(super) breaker: Breaker,
     pub(super) tally: Arc<Tally>,
@@ -275,18 +275,6 @@ impl Instance {
         let run = self.new_run(Some(cx), loaded, None);
         let _ended = Ended(&run);
         self.call(&run, hook, (argument, &loaded.ctx)).await
-    }
-
-    /// Makes something in the VM.
-    ///
-    /// # Errors
-    /// When there is no memory for it.
-    pub(super) fn within<T>(
-        &self,
-        make: impl FnOnce(&mlua::Lua) -> mlua::Result<T>,
-    ) -> Result<T, ScriptError> {
-        let blame = |error| blame(&self.spec.source.name, &self.spec.limits, &error);
-        make(&self.engine.lua).map_err(blame)
     }
 
     /// What the scripts of a worker share.

@@ -1,6 +1,6 @@
 //! Metrics of scripts: counters, gauges and histograms by name, over all workers and scripts.
 //!
-//! Must not know how they are exported, but for the text of Prometheus, which is their natural form.
+//! Must not know how they are exported, but for the text of Prometheus, their natural form.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,8 +32,11 @@ pub(super) enum MeterError {
     #[error("{0:?} cannot be the name of a metric or a label: letters, digits and _ only")]
     Name(String),
     /// There is another metric of that name.
-    #[error("{0:?} is a metric of another kind, or with other bounds, already")]
-    Other(String),
+    #[error("{name:?} is a metric of another kind, or with other bounds, already")]
+    Other {
+        /// The name.
+        name: String,
+    },
     /// There are too many.
     #[error("scripts can have {FAMILIES_MAX} metrics at most")]
     Families,
@@ -111,7 +114,7 @@ impl Meters {
             let is_same = known.kind == kind;
             return is_same
                 .then(|| Arc::clone(known))
-                .ok_or_else(|| MeterError::Other(name.to_owned()));
+                .ok_or_else(|| MeterError::Other { name: name.to_owned() });
         }
         if families.len() >= FAMILIES_MAX {
             return Err(MeterError::Families);
@@ -289,7 +292,7 @@ mod tests {
         assert_eq!(family("a-b", Kind::Gauge), Err(MeterError::Name("a-b".to_owned())));
         assert_eq!(family("a", Kind::Gauge), Ok(()));
         assert_eq!(family("a", Kind::Gauge), Ok(()));
-        assert_eq!(family("a", Kind::Counter), Err(MeterError::Other("a".to_owned())));
+        assert_eq!(family("a", Kind::Counter), Err(MeterError::Other { name: "a".to_owned() }));
         assert_eq!(Kind::histogram(vec![2.0, 1.0]), Err(MeterError::Bounds));
     }
 }

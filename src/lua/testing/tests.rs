@@ -56,16 +56,19 @@ fn a_script_runs_with_everything_around_it_played() {
            upstream = function(req) return { status = 201, body = req.method .. req.body } end })
          expect(r.body).to_be('POSTb') expect(r.status):to_equal(201)
          expect(#r.upstream).to_be(1) expect(r.request.url).to_be('http://test.example/p?q=1')",
-        "local r = run('sut', { request = '/fetch', fetch = { ['https://api.test/x'] = 'fetched' } })
+        "local r = run('sut', {
+           request = '/fetch', fetch = { ['https://api.test/x'] = 'fetched' } })
          expect(r.body).to_be('fetched') expect(r.fetched[1].query).to_be('y')",
-        "local r = run('sut', { request = '/fetch', fetch = { ['https://api.*'] = { delay = '2s' } } })
+        "local r = run('sut', {
+           request = '/fetch', fetch = { ['https://api.*'] = { delay = '2s' } } })
          expect(r.body).to_contain('1s')",
         "local r = run('sut', { request = '/service', services = { other = 'there' } })
          expect(r.body).to_be('there')",
         "expect(run('sut', { request = '/service' }).status).to_be(404)",
         "local r = run('sut', { request = '/fail' }) expect(r.status).to_be(500)
          expect(r.error).to_contain('sut.lua:7: on purpose')",
-        "local s = script('sut') s:send('/a') s:send('/b') expect(s:logs()[2].fields.path).to_be('/b')",
+        "local s = script('sut') s:send('/a') s:send('/b')
+         expect(s:logs()[2].fields.path).to_be('/b')",
         "local r = run('sut', { request = '/loop', limits = { cpu = '5ms' }, onError = 'skip' })
          expect(r.status).to_be(200) expect(r.error).to_contain('limit')",
     ] {
