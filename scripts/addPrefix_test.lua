@@ -1,3 +1,4 @@
+-- Tests of addPrefix.
 describe("addPrefix", function()
   it("puts the prefix in front of the path and leaves the query", function()
     local r = run("addPrefix", { options = { prefix = "/api" }, request = "GET /users?page=2" })

@@ -1,3 +1,4 @@
+-- Tests of apiKey.
 describe("apiKey", function()
   local keys = { anna = "secret-a", bert = "secret-b" }
 

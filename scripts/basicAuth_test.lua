@@ -1,3 +1,4 @@
+-- Tests of basicAuth.
 describe("basicAuth", function()
   -- SHA-1 of "test".
   local options = { users = { "anna:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=" }, headerField = "X-User" }

@@ -1,3 +1,4 @@
+-- Tests of buffering.
 describe("buffering", function()
   it("refuses requests that are too large", function()
     local r = run("buffering", {

@@ -1,3 +1,4 @@
+-- Tests of circuitBreaker.
 describe("circuitBreaker", function()
   it("stops requests while the expression holds, and recovers", function()
     local answer = 502
@@ -27,6 +28,8 @@ describe("circuitBreaker", function()
   end)
 
   it("refuses a wrong expression", function()
-    expect(function() script("circuitBreaker", { options = { expression = "Nothing() > 1" } }) end).to_fail()
+    expect(function()
+      script("circuitBreaker", { options = { expression = "Nothing() > 1" } })
+    end).to_fail()
   end)
 end)

@@ -1,3 +1,4 @@
+-- Tests of contentType.
 describe("contentType", function()
   it("tells the type of an answer without one", function()
     local r = run("contentType", { upstream = "<html><body>hello" })

@@ -1,3 +1,4 @@
+-- Tests of digestAuth.
 describe("digestAuth", function()
   local ha1 = crypto.md5("anna:traefik:test", "hex")
 

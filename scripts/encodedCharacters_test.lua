@@ -1,3 +1,4 @@
+-- Tests of encodedCharacters.
 describe("encodedCharacters", function()
   it("refuses encoded characters unless they are allowed", function()
     local function status(options, path)

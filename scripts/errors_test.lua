@@ -1,5 +1,8 @@
+-- Tests of errors.
 describe("errors", function()
-  local options = { status = { "404", "500-599" }, service = "pages", query = "/{status}.html?u={url}" }
+  local options = {
+    status = { "404", "500-599" }, service = "pages", query = "/{status}.html?u={url}",
+  }
   local services = { pages = function(req) return "page for " .. req.path end }
 
   it("answers a status of the list with a page", function()

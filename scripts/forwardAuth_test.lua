@@ -1,10 +1,13 @@
+-- Tests of forwardAuth.
 describe("forwardAuth", function()
   local options = { address = "https://auth.example/check", authResponseHeaders = { "X-User" } }
 
   it("lets a request pass with headers of the answer", function()
     local r = run("forwardAuth", {
       options = options,
-      request = { method = "POST", url = "https://a.example/x?y", headers = { ["X-User"] = "liar" } },
+      request = {
+        method = "POST", url = "https://a.example/x?y", headers = { ["X-User"] = "liar" },
+      },
       fetch = {
         ["https://auth.example/check"] = { status = 200, headers = { ["X-User"] = "anna" } },
       },
@@ -32,7 +35,9 @@ describe("forwardAuth", function()
   end)
 
   it("answers what the server says otherwise", function()
-    local r = run("forwardAuth", { options = options, fetch = { ["*"] = { status = 403, body = "no" } } })
+    local r = run("forwardAuth", {
+      options = options, fetch = { ["*"] = { status = 403, body = "no" } },
+    })
     expect(r.status).to_be(403)
     expect(r.body).to_be("no")
     expect(r.request).to_be_nil()

@@ -1,3 +1,4 @@
+-- Tests of grpcWeb.
 describe("grpcWeb", function()
   local options = { allowOrigins = { "https://a.example" } }
 
@@ -6,7 +7,9 @@ describe("grpcWeb", function()
       options = options,
       request = {
         method = "POST", url = "/pkg.Service/Call", body = base64.encode("hello"),
-        headers = { ["Content-Type"] = "application/grpc-web-text+proto", Origin = "https://a.example" },
+        headers = {
+          ["Content-Type"] = "application/grpc-web-text+proto", Origin = "https://a.example",
+        },
       },
       upstream = { body = "world", headers = { ["Content-Type"] = "application/grpc+proto" } },
     })

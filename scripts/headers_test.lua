@@ -1,3 +1,4 @@
+-- Tests of headers.
 describe("headers", function()
   it("adds and removes headers of both directions", function()
     local r = run("headers", {
@@ -57,7 +58,9 @@ describe("headers", function()
   end)
 
   it("needs an option", function()
-    expect(function() script("headers", { options = { frameDeny = false } }) end).to_fail("no option")
+    expect(function()
+      script("headers", { options = { frameDeny = false } })
+    end).to_fail("no option")
   end)
 end)
 

@@ -1,3 +1,4 @@
+-- Tests of hmac.
 describe("hmac", function()
   local options = { keys = { anna = "secret" }, headerField = "X-User" }
 

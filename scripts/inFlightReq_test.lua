@@ -1,3 +1,4 @@
+-- Tests of inFlightReq.
 describe("inFlightReq", function()
   it("lets so many requests be under way", function()
     local limited = script("inFlightReq", { options = { amount = 1 } })

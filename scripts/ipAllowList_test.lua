@@ -1,3 +1,4 @@
+-- Tests of ipAllowList.
 describe("ipAllowList", function()
   local options = { sourceRange = { "192.0.2.0/24", "2001:db8::1" } }
 
@@ -15,12 +16,16 @@ describe("ipAllowList", function()
   end)
 
   it("looks at X-Forwarded-For when it is told to", function()
-    local request = { peer = "198.51.100.1", headers = { ["X-Forwarded-For"] = "192.0.2.1, 1.1.1.1" } }
+    local request = {
+      peer = "198.51.100.1", headers = { ["X-Forwarded-For"] = "192.0.2.1, 1.1.1.1" },
+    }
     expect(status({ ipStrategy = { depth = 2 } }, request)).to_be(200)
     expect(status({ ipStrategy = { depth = 1 } }, request)).to_be(403)
   end)
 
   it("needs addresses", function()
-    expect(function() run("ipAllowList", { options = { sourceRange = {} } }) end).to_fail("is empty")
+    expect(function()
+      run("ipAllowList", { options = { sourceRange = {} } })
+    end).to_fail("is empty")
   end)
 end)

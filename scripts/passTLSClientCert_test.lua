@@ -1,3 +1,4 @@
+-- Tests of passTLSClientCert.
 describe("passTLSClientCert", function()
   it("says in the log that there is no certificate", function()
     local passing = script("passTLSClientCert", { options = { pem = true } })

@@ -1,3 +1,4 @@
+-- Tests of rateLimit.
 describe("rateLimit", function()
   it("lets so many pass, refuses more, and lets pass again later", function()
     local limited = script("rateLimit", { options = { average = 1, period = "1s", burst = 2 } })

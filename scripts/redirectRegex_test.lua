@@ -1,3 +1,4 @@
+-- Tests of redirectRegex.
 describe("redirectRegex", function()
   local options = { regex = "^http://www\\.(.*)$", replacement = "https://${1}" }
 

@@ -1,3 +1,4 @@
+-- Tests of redirectScheme.
 describe("redirectScheme", function()
   local function to(options, request)
     local r = run("redirectScheme", { options = options, request = request })

@@ -1,3 +1,4 @@
+-- Tests of replacePathRegex.
 describe("replacePathRegex", function()
   local options = { regex = "^/users/(\\d+)", replacement = "/people/$1" }
 

@@ -1,3 +1,4 @@
+-- Tests of replacePath.
 describe("replacePath", function()
   it("replaces the path and tells the original", function()
     local r = run("replacePath", { options = { path = "/new" }, request = "GET /old?x=1" })

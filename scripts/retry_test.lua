@@ -1,3 +1,4 @@
+-- Tests of retry.
 describe("retry", function()
   it("sends again when no server was reached", function()
     local tries = 0

@@ -1,3 +1,4 @@
+-- Tests of stripPrefixRegex.
 describe("stripPrefixRegex", function()
   local options = { regex = { "/v[0-9]+" } }
 

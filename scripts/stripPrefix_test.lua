@@ -1,3 +1,4 @@
+-- Tests of stripPrefix.
 local options = { prefixes = { "/api", "/v1" } }
 
 describe("stripPrefix", function()

@@ -29,7 +29,7 @@ mod scripts;
 
 /// How long workers may take to load new scripts. A generation that is not ready on all of them by
 /// then is given up, and what is served stays.
-const PREPARE_LIMIT: Duration = Duration::from_secs(60);
+const PREPARE_LIMIT: Duration = Duration::from_mins(1);
 /// How often scripts, and files that options name, are looked at for changes.
 const SCRIPTS_EVERY: Duration = Duration::from_millis(500);
 

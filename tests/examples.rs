@@ -239,6 +239,9 @@ fn copy(example: &str, to: &Path, ports: &BTreeMap<u16, u16>) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
     for entry in fs::read_dir(from).expect("the example") {
         let path = entry.expect("a file").path();
+        if path.is_dir() {
+            continue;
+        }
         let mut text = fs::read_to_string(&path).expect("text");
         for (port, used) in ports {
             text = text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{used}"));

@@ -1,5 +1,7 @@
 //! The tests of the scripts themselves, run as users run theirs.
 
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
 use std::process::Command;
 
 /// Runs `moongate test` in the project's folder.

@@ -1,5 +1,7 @@
 //! User scripts as they are delivered: in a folder, by path, and what a bad version changes.
 
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
 mod support;
 
 use support::{Backend, Moongate, until};
@@ -131,4 +133,18 @@ fn a_script_by_path_is_followed_beside_the_file_and_in_the_folder() {
     save(&moongate, "own.lua", "return 1 +");
     until("the error is shown", || errors(&moongate).contains("own.lua:1").then_some(()));
     served(&moongate, &backend, "folder again");
+}
+
+#[test]
+fn the_end_of_a_request_is_noted() {
+    let backend = Backend::echo("a");
+    let code = "local seen = store.open('seen') return { request = function(req) \
+                if req.path == '/seen' then return respond(200, seen:get('/x') or '') end end, \
+                log = function(entry, ctx) time.sleep('1ms') seen:set(entry.uri, entry.method .. \
+                entry.status .. ' ' .. tostring(entry.bytes > 0) .. ' ' .. entry.service) end }";
+    let moongate = Moongate::start(&through(&format!("{{lua: {{code: \"{code}\"}}}}"), &backend));
+    assert_eq!(moongate.get("h", "/x").status, 200);
+    until("the end is noted", || {
+        (moongate.get("h", "/seen").text() == "GET200 true s@file").then_some(())
+    });
 }

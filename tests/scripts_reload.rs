@@ -3,6 +3,8 @@
 //! `RELOADS` and `ROUTES` ask for more than the plain run does; the figures in the documentation
 //! are of 1000 and 100. A process of its own, since memory is the process's.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail, and say figures")]
+
 mod support;
 
 use std::fmt::Write as _;
@@ -34,7 +36,8 @@ fn dynamic(routes: usize, version: usize) -> String {
     for route in 0..routes {
         let _ = writeln!(
             text,
-            "    r{route}: {{rule: 'Path(`/{route}`)', service: noop@internal, middlewares: [m{route}]}}"
+            "    r{route}:\n      {{rule: 'Path(`/{route}`)', service: noop@internal, \
+             middlewares: [m{route}]}}"
         );
         let _ = writeln!(middlewares, "    m{route}: {{lua: {{code: \"{}\"}}}}", script(version));
     }

@@ -8,7 +8,10 @@ end
 return {
   schema = {
     secret = { type = "secret", required = true, doc = "What tokens are signed with." },
-    issuer = { type = "string", default = "", doc = "Who must have made the token; empty for anyone." },
+    issuer = {
+      type = "string", default = "",
+      doc = "Who must have made the token; empty for anyone.",
+    },
   },
 
   setup = function(options)
@@ -32,7 +35,9 @@ return {
     if not claims or (claims.exp and now >= claims.exp) or (claims.nbf and now < claims.nbf) then
       return refuse("not its time")
     end
-    if ctx.options.issuer ~= "" and claims.iss ~= ctx.options.issuer then return refuse("not ours") end
+    if ctx.options.issuer ~= "" and claims.iss ~= ctx.options.issuer then
+      return refuse("not ours")
+    end
     req.user = claims.sub
     req.headers["X-User"] = claims.sub
   end,

@@ -1,8 +1,10 @@
+-- Tests of bearerToken.
 describe("bearerToken", function()
   local function plain(bytes) return base64.encode(bytes, "base64url") end
 
   local function token(claims, secret, algorithm)
-    local text = plain(json.encode({ alg = algorithm or "HS256" })) .. "." .. plain(json.encode(claims))
+    local text = plain(json.encode({ alg = algorithm or "HS256" })) .. "."
+      .. plain(json.encode(claims))
     return text .. "." .. crypto.hmac("sha256", secret or "s3cret", text, "base64url")
   end
 

@@ -1,6 +1,9 @@
+-- Tests of blockBots.
 describe("blockBots", function()
   local function status(agent, path)
-    return run("blockBots", { request = { url = path or "/", headers = { ["User-Agent"] = agent } } }).status
+    return run("blockBots", {
+      request = { url = path or "/", headers = { ["User-Agent"] = agent } },
+    }).status
   end
 
   it("refuses those on the list and those without a name", function()

@@ -2,7 +2,10 @@
 return {
   schema = {
     header = { type = "string", default = "CF-IPCountry", doc = "The header with the country." },
-    allowed = { type = "list", of = "string", default = {}, doc = "The only countries that are served." },
+    allowed = {
+      type = "list", of = "string", default = {},
+      doc = "The only countries that are served.",
+    },
     denied = { type = "list", of = "string", default = {}, doc = "Countries that are not served." },
   },
 

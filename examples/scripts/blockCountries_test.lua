@@ -1,3 +1,4 @@
+-- Tests of blockCountries.
 describe("blockCountries", function()
   local function status(options, country)
     return run("blockCountries", {

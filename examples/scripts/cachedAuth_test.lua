@@ -1,3 +1,4 @@
+-- Tests of cachedAuth.
 describe("cachedAuth", function()
   local options = { address = "https://auth.example/", ttl = "30s" }
 

@@ -1,3 +1,4 @@
+-- Tests of canary.
 describe("canary", function()
   local function with(percent)
     return script("canary", {

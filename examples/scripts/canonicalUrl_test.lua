@@ -1,3 +1,4 @@
+-- Tests of canonicalUrl.
 describe("canonicalUrl", function()
   local function to(target)
     return run("canonicalUrl", { request = "GET " .. target }).headers["Location"]

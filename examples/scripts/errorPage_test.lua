@@ -1,8 +1,11 @@
+-- Tests of errorPage.
 describe("errorPage", function()
   local page = { headers = { Accept = "text/html,*/*" } }
 
   it("puts a page in the place of errors", function()
-    local r = run("errorPage", { request = page, upstream = { status = 404, body = "nginx says no" } })
+    local r = run("errorPage", {
+      request = page, upstream = { status = 404, body = "nginx says no" },
+    })
     expect(r.status).to_be(404)
     expect(r.body).to_contain("<h1>404</h1><p>Not Found")
   end)

@@ -1,3 +1,4 @@
+-- Tests of loginThrottle.
 describe("loginThrottle", function()
   it("stops clients that guess, for a while", function()
     local answer = 401

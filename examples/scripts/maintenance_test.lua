@@ -1,3 +1,4 @@
+-- Tests of maintenance.
 describe("maintenance", function()
   it("answers with the page", function()
     local r = run("maintenance", { options = { page = "later", retry_after = "1m" } })
@@ -7,7 +8,9 @@ describe("maintenance", function()
   end)
 
   it("lets those through who work on it", function()
-    local site = script("maintenance", { options = { networks = { "10.0.0.0/8" }, cookie = "s3cret" } })
+    local site = script("maintenance", {
+      options = { networks = { "10.0.0.0/8" }, cookie = "s3cret" },
+    })
     expect(site:send({ peer = "10.1.2.3" }).status).to_be(200)
     expect(site:send({ headers = { Cookie = "preview=s3cret" } }).status).to_be(200)
     expect(site:send({ headers = { Cookie = "preview=guess" } }).status).to_be(503)

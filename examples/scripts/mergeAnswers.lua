@@ -9,7 +9,8 @@ return {
     local all = {}
     for name, address in pairs(ctx.options.parts) do
       local res = http.fetch(address, {
-        timeout = ctx.options.timeout, headers = { Authorization = req.headers:get("Authorization") },
+        timeout = ctx.options.timeout,
+        headers = { Authorization = req.headers:get("Authorization") },
       })
       local value = res and res.status == 200 and json.decode(res:body())
       -- What is missing is said, and the rest is shown.

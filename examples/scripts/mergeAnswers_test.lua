@@ -1,3 +1,4 @@
+-- Tests of mergeAnswers.
 describe("mergeAnswers", function()
   it("asks all and shows what there is", function()
     local r = run("mergeAnswers", {

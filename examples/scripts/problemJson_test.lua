@@ -1,3 +1,4 @@
+-- Tests of problemJson.
 describe("problemJson", function()
   it("gives errors one form", function()
     local r = run("problemJson", {
@@ -10,7 +11,9 @@ describe("problemJson", function()
 
   it("leaves good answers and those that have the form", function()
     expect(run("problemJson", { upstream = "fine" }).body).to_be("fine")
-    local own = { status = 400, body = "{}", headers = { ["Content-Type"] = "application/problem+json" } }
+    local own = {
+      status = 400, body = "{}", headers = { ["Content-Type"] = "application/problem+json" },
+    }
     expect(run("problemJson", { upstream = own }).body).to_be("{}")
   end)
 end)

@@ -1,3 +1,4 @@
+-- Tests of quota.
 describe("quota", function()
   it("counts by key and day", function()
     local limited = script("quota", { options = { per_day = 2 } })

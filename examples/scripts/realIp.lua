@@ -2,7 +2,10 @@
 -- connection comes from there.
 return {
   schema = {
-    header = { type = "string", default = "CF-Connecting-IP", doc = "The header with the address." },
+    header = {
+      type = "string", default = "CF-Connecting-IP",
+      doc = "The header with the address.",
+    },
     networks = { type = "list", of = "cidr", required = true, doc = "Who may say it." },
   },
 

@@ -1,3 +1,4 @@
+-- Tests of redactJson.
 describe("redactJson", function()
   it("removes fields however deep they are", function()
     local r = run("redactJson", {

@@ -1,7 +1,10 @@
 -- Redirects old addresses to new ones, by a list.
 return {
   schema = {
-    paths = { type = "map", of = "string", required = true, doc = "New paths or URLs by old path." },
+    paths = {
+      type = "map", of = "string", required = true,
+      doc = "New paths or URLs by old path.",
+    },
     gone = { type = "list", of = "string", default = {}, doc = "Paths that are no more." },
   },
 

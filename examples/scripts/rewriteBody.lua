@@ -6,7 +6,10 @@ return {
         type = "object",
         fields = {
           pattern = { type = "regex", required = true, doc = "What is looked for." },
-          with = { type = "string", default = "", doc = "What stands in its place; $1 is a group." },
+          with = {
+            type = "string", default = "",
+            doc = "What stands in its place; $1 is a group.",
+          },
         },
       },
       doc = "What is replaced, in this order.",

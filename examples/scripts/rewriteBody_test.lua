@@ -1,3 +1,4 @@
+-- Tests of rewriteBody.
 describe("rewriteBody", function()
   local options = { replace = { { pattern = "http://(\\w+)\\.old", with = "https://$1.new" } } }
   local html = { ["Content-Type"] = "text/html; charset=utf-8", ETag = '"1"' }

@@ -1,4 +1,4 @@
--- Serves links that were signed for a time: /file?expires=SECONDS&signature=… A link's signature is
+-- Serves links that were signed for a time: /file?expires=SECONDS&signature=TEXT. The signature is
 -- hmac(sha256, secret, PATH .. "\n" .. EXPIRES) as base64url.
 return {
   schema = {

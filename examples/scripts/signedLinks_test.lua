@@ -1,3 +1,4 @@
+-- Tests of signedLinks.
 describe("signedLinks", function()
   local function link(path, expires, secret)
     local text = string.format("%d", expires)

@@ -1,3 +1,4 @@
+-- Tests of staleOnError.
 describe("staleOnError", function()
   it("gives the last good answer when the server fails", function()
     local answer = { body = "good", headers = { ["Content-Type"] = "text/plain" } }

@@ -8,7 +8,9 @@ return {
   request = function(req, ctx)
     local text = ctx.options.files[req.path]
     if not text then return end
-    if req.method ~= "GET" and req.method ~= "HEAD" then return respond(405, "", { Allow = "GET, HEAD" }) end
+    if req.method ~= "GET" and req.method ~= "HEAD" then
+      return respond(405, "", { Allow = "GET, HEAD" })
+    end
     local kind = req.path:sub(-5) == ".json" and "application/json" or "text/plain; charset=utf-8"
     return respond(200, text, {
       ["Content-Type"] = kind,

@@ -1,3 +1,4 @@
+-- Tests of staticText.
 describe("staticText", function()
   local site = { options = { files = { ["/robots.txt"] = "User-agent: *\nDisallow: /\n" } } }
 

@@ -1,6 +1,9 @@
+-- Tests of underPrefix.
 describe("underPrefix", function()
   local function ask(path, answer)
-    return run("underPrefix", { options = { prefix = "/wiki" }, request = "GET " .. path, upstream = answer })
+    return run("underPrefix", {
+      options = { prefix = "/wiki" }, request = "GET " .. path, upstream = answer,
+    })
   end
 
   it("takes the prefix off requests", function()
@@ -16,6 +19,7 @@ describe("underPrefix", function()
     })
     expect(r.headers["Location"]).to_be("/wiki/home")
     expect(r.headers:all("Set-Cookie")).to_equal({ "a=1; Path=/wiki/; Secure", "b=2" })
-    expect(ask("/wiki/", { headers = { Location = "https://x/" } }).headers["Location"]).to_be("https://x/")
+    local got = ask("/wiki/", { headers = { Location = "https://x/" } }).headers["Location"]
+    expect(got).to_be("https://x/")
   end)
 end)

@@ -2,7 +2,10 @@
 return {
   schema = {
     secret = { type = "secret", required = true, doc = "The webhook's secret." },
-    header = { type = "string", default = "X-Hub-Signature-256", doc = "The header with the signature." },
+    header = {
+      type = "string", default = "X-Hub-Signature-256",
+      doc = "The header with the signature.",
+    },
   },
 
   setup = function(options)

@@ -1,3 +1,4 @@
+-- Tests of webhook.
 describe("webhook", function()
   local function ask(body, signed)
     local signature = "sha256=" .. crypto.hmac("sha256", "s3cret", signed, "hex")

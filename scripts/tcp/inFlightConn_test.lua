@@ -1,3 +1,4 @@
+-- Tests of inFlightConn.
 describe("inFlightConn", function()
   it("closes connections beyond the amount", function()
     local none = script("tcp/inFlightConn", { options = { amount = 0 } })

@@ -1,3 +1,4 @@
+-- Tests of ipAllowList.
 describe("ipAllowList of TCP", function()
   local guard = { sourceRange = { "192.0.2.0/24" } }
 

@@ -14,7 +14,8 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
     let (ours, flags): (Vec<String>, Vec<String>) =
         arguments.iter().cloned().partition(|argument| argument == "--json");
     let is_script = |argument: &String| {
-        !argument.starts_with('-') && (argument.ends_with(".lua") || Path::new(argument).is_dir())
+        let path = Path::new(argument);
+        !argument.starts_with('-') && (is_lua(path) || path.is_dir())
     };
     let (scripts, flags): (Vec<String>, Vec<String>) = flags.into_iter().partition(is_script);
     let findings = match plan(&flags) {
@@ -54,11 +55,15 @@ fn of_scripts(path: &str) -> Vec<Diagnostic> {
     files.into_iter().flat_map(read).collect()
 }
 
+fn is_lua(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "lua")
+}
+
 fn in_folder(path: &str) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path)? {
         let name = entry?.path().display().to_string();
-        if name.ends_with(".lua") && !name.ends_with("_test.lua") {
+        if is_lua(Path::new(&name)) && !name.ends_with("_test.lua") {
             found.push(name);
         }
     }

@@ -18,10 +18,14 @@ pub enum Admittance {
 impl Instance {
     /// Runs the `stream` hook. A failure closes the connection, unless `onError` is `skip`.
     pub async fn stream(self: &Rc<Self>, cx: &Rc<Context>) -> Admittance {
+        if !self.admits() {
+            return self.unrun_stream();
+        }
         let slot = ConnSlot::new(Rc::clone(&cx.exchange.client));
         let held = Ended(&slot);
         let outcome = self.run_stream(cx, &slot).await;
         drop(held);
+        self.note(outcome.as_ref());
         match outcome {
             Ok(()) if slot.is_closed.get() => Admittance::Closed,
             Ok(()) => Admittance::Granted,

@@ -12,8 +12,10 @@ use http::header::CONTENT_LENGTH;
 use mlua::{FromLuaMulti, IntoLua, IntoLuaMulti, Value};
 
 use super::api::{RequestObject, chunk, context};
+use super::breaker::Breaker;
 use super::call::{Call, Step};
 use super::error::blame;
+use super::figures::Tally;
 use super::handle::{Handle, Kind};
 use super::load::Loaded;
 use super::memory::Growth;
@@ -36,6 +38,8 @@ pub struct Hooks {
     pub request: bool,
     /// `response` or `response_body`.
     pub response: bool,
+    /// `log`.
+    pub log: bool,
 }
 
 /// What scripts of one request share.
@@ -76,8 +80,10 @@ pub enum Flow {
 /// A script loaded on a worker with its options.
 pub struct Instance {
     spec: Arc<InstanceSpec>,
-    engine: Rc<Engine>,
+    pub(super) engine: Rc<Engine>,
     hooks: Cell<Hooks>,
+    pub(super) breaker: Breaker,
+    pub(super) tally: Arc<Tally>,
     /// Keeps the shared state while the script is loaded afresh.
     _scope: Arc<Scope>,
     /// Empty after the script was stopped for its memory; the next request loads it afresh.
@@ -110,10 +116,14 @@ impl Instance {
         position: usize,
         request: Request,
     ) -> Flow {
+        if !self.admits() {
+            return self.unrun_request(request);
+        }
         let kept = Kept::of_request(&self.spec.on_error, &request);
         let held = Requested(RequestSlot::new(request, Rc::clone(&self.engine.tools)));
         let slot = &held.0;
         let outcome = self.run_request(cx, position, slot).await;
+        self.note(outcome.as_ref().map_err(|(error, _)| error));
         match outcome {
             Ok(Some(response)) => Flow::Done(response),
             Ok(None) => match slot.take() {
@@ -130,10 +140,14 @@ impl Instance {
 
     /// Runs the `response` hook. A failure becomes what `onError` says.
     pub async fn response(self: &Rc<Self>, cx: &Rc<Context>, response: Response) -> Response {
+        if !self.admits() {
+            return self.unrun_response(response);
+        }
         let kept = Kept::of_response(&self.spec.on_error, &response);
         let held = Responded(ResponseSlot::new(response, Rc::clone(&self.engine.tools)));
         let slot = &held.0;
         let outcome = self.run_response(cx, slot).await;
+        self.note(outcome.as_ref());
         match outcome {
             Ok(Some(response)) => self.filtered_response(cx, response),
             Ok(None) => match slot.take() {
@@ -151,7 +165,8 @@ impl Instance {
     pub(super) fn new(engine: Rc<Engine>, spec: Arc<InstanceSpec>) -> Self {
         let scope = engine.tools.scope_of(spec.id);
         let (hooks, loaded) = (Cell::default(), RefCell::default());
-        Self { spec, engine, hooks, _scope: scope, loaded }
+        let (breaker, tally) = (Breaker::default(), scope.tallies.begin());
+        Self { spec, engine, hooks, breaker, tally, _scope: scope, loaded }
     }
 
     /// Loads the script and runs its `setup`.
@@ -175,7 +190,7 @@ impl Instance {
         }
         let request = loaded.request.is_some() || loaded.request_body.is_some();
         let response = loaded.response.is_some() || loaded.response_body.is_some();
-        self.hooks.set(Hooks { request, response });
+        self.hooks.set(Hooks { request, response, log: loaded.log.is_some() });
         self.loaded.replace(Some(Rc::clone(&loaded)));
         Ok(loaded)
     }

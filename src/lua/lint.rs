@@ -152,7 +152,11 @@ fn prototype(reader: &mut Reader<'_>, strings: &[String], found: &mut Vec<Use>) 
     let lines = lines(reader, length, first_line)?;
     if reader.byte()? != 0 {
         for _ in 0..reader.number()? {
-            (reader.number()?, reader.number()?, reader.number()?, reader.byte()?);
+            // A name, where it begins and ends, and its register.
+            for _ in 0..3 {
+                reader.number()?;
+            }
+            reader.byte()?;
         }
         for _ in 0..reader.number()? {
             reader.number()?;
@@ -160,7 +164,7 @@ fn prototype(reader: &mut Reader<'_>, strings: &[String], found: &mut Vec<Use>) 
     }
     let text = |index: Option<&u32>| {
         let constant = constants.get(usize::try_from(*index?).ok()?)?;
-        strings.get((*constant)?.checked_sub(1)?).cloned()
+        strings.get(constant.checked_sub(1)?).cloned()
     };
     let mut at = 0;
     while let Some(instruction) = code.get(at) {
@@ -181,13 +185,13 @@ fn prototype(reader: &mut Reader<'_>, strings: &[String], found: &mut Vec<Use>) 
     Some(())
 }
 
-/// Reads a constant; the number of its string, if it is one.
-fn constant(reader: &mut Reader<'_>) -> Option<Option<usize>> {
+/// Reads a constant; the number of its string, which is 0 for all others.
+fn constant(reader: &mut Reader<'_>) -> Option<usize> {
     match reader.byte()? {
         0 => {}
         1 => drop(reader.take(1)?),
         2 => drop(reader.take(8)?),
-        3 => return Some(Some(reader.number()?)),
+        3 => return reader.number(),
         4 => drop(reader.take(4)?),
         5 => {
             for _ in 0..reader.number()? {
@@ -208,7 +212,7 @@ fn constant(reader: &mut Reader<'_>) -> Option<Option<usize>> {
         }
         _ => return None,
     }
-    Some(None)
+    Some(0)
 }
 
 /// Reads the lines of a function's instructions.
@@ -291,7 +295,8 @@ mod tests {
                 &["1: unknown global \"respont\"; did you mean \"respond\"?"][..],
             ),
             (
-                "local a = 1\n\nreturn { request = function()\n  local f = function() return b end\nend }",
+                "local a = 1\n\nreturn { request = function()\n  local f = function() return b \
+                 end\nend }",
                 &["4: unknown global \"b\""],
             ),
             (

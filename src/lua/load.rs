@@ -25,6 +25,7 @@ pub(super) struct Loaded {
     pub(super) judge: Option<Function>,
     pub(super) balance: Option<Function>,
     pub(super) response_body: Option<Function>,
+    pub(super) log: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -62,6 +63,7 @@ pub(super) fn load(
         judge: function("match")?,
         balance: function("balance")?,
         response_body: function("response_body")?,
+        log: function("log")?,
         setup: function("setup")?,
         options,
         ctx,
@@ -112,11 +114,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 8] =
-    ["setup", "request", "response", "request_body", "response_body", "stream", "match", "balance"];
-
-/// Everything a script's table may hold.
-const KEYS: [&str; 13] = [
+const HOOKS: [&str; 9] = [
     "setup",
     "request",
     "response",
@@ -125,6 +123,20 @@ const KEYS: [&str; 13] = [
     "stream",
     "match",
     "balance",
+    "log",
+];
+
+/// Everything a script's table may hold.
+const KEYS: [&str; 14] = [
+    "setup",
+    "request",
+    "response",
+    "request_body",
+    "response_body",
+    "stream",
+    "match",
+    "balance",
+    "log",
     "schema",
     "expand",
     "alias_of",

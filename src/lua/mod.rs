@@ -4,15 +4,19 @@
 //! services and routers: what a script needs of them comes through [`Host`].
 
 mod admit;
+mod after;
 pub mod api;
 mod atoms;
 mod beside;
+mod breaker;
 mod builtin;
 mod call;
 mod error;
+mod figures;
 mod files;
 mod gate;
 mod geo;
+mod guarded;
 mod handle;
 mod host;
 mod instance;
@@ -22,6 +26,7 @@ mod limits;
 mod lint;
 mod load;
 mod memory;
+mod meter;
 mod onerror;
 mod password;
 mod raw;
@@ -41,13 +46,16 @@ mod watch;
 mod tests;
 
 pub use admit::Admittance;
+pub use after::Entry;
 pub use builtin::{builtins, tcp_builtins};
+pub use figures::{Figures, LastFailure};
 pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use judge::{Candidate, Pick};
 pub use limits::{limits, on_error};
 pub use lint::{Unknown, lint};
 pub use load::inspect;
+pub use meter::Meters;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };

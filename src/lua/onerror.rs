@@ -6,9 +6,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::{Method, StatusCode, Version};
 
+use super::figures::LastFailure;
 use super::tools::Tools;
 use super::{Context, Flow, InstanceSpec, OnError, ScriptError};
 use crate::headers::Headers;
@@ -75,7 +77,19 @@ impl<'a> Rescue<'a> {
         let router = router.as_deref().unwrap_or_default();
         let (script, middleware) = (&*spec.source.name, &*spec.name);
         tracing::error!(id, script, middleware, router, hook, %error, "a script failed");
+        tools.scope_of(spec.id).tallies.note(LastFailure {
+            at: SystemTime::now(),
+            id: id.clone(),
+            hook,
+            router: router.to_owned(),
+            error: error.to_string(),
+        });
         Self { spec, id }
+    }
+
+    /// A failure that is not logged: that of a script which is not run.
+    pub(super) fn unlogged(spec: &'a InstanceSpec, tools: &Tools) -> Self {
+        Self { spec, id: tools.failure_id() }
     }
 
     /// How a request goes on.

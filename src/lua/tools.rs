@@ -15,6 +15,7 @@ use super::InstanceId;
 use super::atoms::Atoms;
 use super::gate::Gate;
 use super::handle::Places;
+use super::meter::Meters;
 use super::password::Passwords;
 use super::raw::Coroutines;
 use super::run::{RequestSlot, ResponseSlot, Run};
@@ -161,6 +162,11 @@ impl Tools {
     pub(super) fn run_number(&self) -> u64 {
         self.runs.set(self.runs.get() + 1);
         self.runs.get()
+    }
+
+    /// The metrics of all scripts.
+    pub(super) fn meters(&self) -> &Meters {
+        self.shared.meters()
     }
 
     /// What this VM knows of passwords.

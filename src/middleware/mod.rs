@@ -3,6 +3,7 @@
 //! Knows instances by id only: which script they run is none of its business. What ends the chain
 //! (a service, another chain) is handed in. Must not know services and routers.
 
+mod after;
 mod streams;
 
 use std::cell::OnceCell;
@@ -15,6 +16,8 @@ use crate::lua::{
     Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
 };
 use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
+
+use after::After;
 
 pub use streams::admit;
 
@@ -52,8 +55,13 @@ pub async fn run<E: End>(
     request: Request,
 ) -> Response {
     let exchange = Rc::clone(&request.exchange);
+    let after = After::of(&instances, &steps, &request);
     let (chain, context) = begin(instances, steps, end, exchange);
-    chain.walk(&context, 0, request).await
+    let response = chain.walk(&context, 0, request).await;
+    match after {
+        Some(after) => after.follow(&context, response),
+        None => response,
+    }
 }
 
 /// Scripts and what stands behind them, which scripts see as well.

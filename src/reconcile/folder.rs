@@ -105,7 +105,7 @@ impl ScriptFolder {
             let known = before.remove(&path);
             let script = match known {
                 Some(known) if known.stamp == stamp => known.script,
-                known => self.read(&path, &stamp, known.map(|known| known.script)),
+                known => self.read(&path, &stamp, known.as_ref().map(|known| &known.script)),
             };
             self.files.insert(path, File { stamp, script });
         }
@@ -114,13 +114,13 @@ impl ScriptFolder {
         }
     }
 
-    fn read(&self, path: &Path, stamp: &Stamp, before: Option<Script>) -> Script {
+    fn read(&self, path: &Path, stamp: &Stamp, before: Option<&Script>) -> Script {
         let name = path.to_string_lossy();
         let text = match stamp.len > SCRIPT_BYTES_MAX {
             true => Err(format!("longer than {SCRIPT_BYTES_MAX} bytes")),
             false => fs::read_to_string(path).map_err(|error| error.to_string()),
         };
-        if let (Ok(text), Some(before)) = (&text, &before)
+        if let (Ok(text), Some(before)) = (&text, before)
             && *before.source.text == **text
         {
             return before.clone();

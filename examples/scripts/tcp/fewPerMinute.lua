@@ -6,7 +6,9 @@ return {
   },
 
   setup = function(options)
-    return limit.rate({ average = options.per_minute, period = "1m", burst = options.per_minute, max_wait = 0 })
+    return limit.rate({
+      average = options.per_minute, period = "1m", burst = options.per_minute, max_wait = 0,
+    })
   end,
 
   stream = function(conn, ctx)

@@ -1,3 +1,4 @@
+-- Tests of fewPerMinute.
 describe("fewPerMinute", function()
   it("closes what is too much", function()
     local guard = script("fewPerMinute", { options = { per_minute = 2 } })

@@ -24,6 +24,7 @@ mod later;
 mod limit;
 mod log;
 mod members;
+mod metrics;
 mod os;
 mod password;
 mod predicate;
@@ -38,6 +39,7 @@ mod seal;
 mod stats;
 mod store;
 mod substitute;
+mod template;
 mod time;
 mod turns;
 mod types;
@@ -137,6 +139,8 @@ const MODULES: &[Module] = &[
     responses::MODULE,
     limit::MODULE,
     stats::MODULE,
+    metrics::MODULE,
+    template::MODULE,
     http::MODULE,
     files::MODULE,
     geo::MODULE,
@@ -174,6 +178,8 @@ pub fn sections() -> Vec<Section> {
     sections.push(stats::WINDOW.section());
     sections.extend([files::FILES.section(), files::FILE.section(), geo::GEO.section()]);
     sections.extend([http::CLIENT.section(), redis::CLIENT.section()]);
+    sections.extend([metrics::COUNTER.section(), metrics::GAUGE.section()]);
+    sections.extend([metrics::HISTOGRAM.section(), template::PAGE.section()]);
     sections
 }
 

@@ -77,6 +77,7 @@ const HOOKS: &[(&str, &str)] = &[
     ("request_body", "(chunk: string?, ctx: ctx) -> string?"),
     ("response_body", "(chunk: string?, ctx: ctx) -> string?"),
     ("stream", "(conn: conn, ctx: ctx) -> ()"),
+    ("log", "(entry: { [string]: any }, ctx: ctx) -> ()"),
 ];
 
 /// The definitions as Luau reads them, `moongate.d.luau`.
@@ -343,7 +344,7 @@ mod tests {
         for part in [
             "declare respond: (status: number, body: string?, headers: { [any]: any }?) -> res",
             "get: (self: headers, name: string) -> string?,",
-            "find: (self: expression, text: string, from: number?) -> (number?, number?, ...string?)",
+            "find: (self: expression, text: string, from: number?) -> (number?, number?, ...str",
         ] {
             assert!(luau.contains(part), "{part}\n{luau}");
         }

@@ -30,6 +30,8 @@ pub(super) use turns::{Came, Turn, Turns};
 pub(super) use window::Window;
 
 use super::InstanceId;
+use super::figures::{Figures, Tallies};
+use super::meter::Meters;
 use super::watch::Watch;
 
 /// Things that one scope may open.
@@ -54,6 +56,7 @@ pub struct Shared {
     scopes: Mutex<HashMap<InstanceId, Weak<Scope>>>,
     room: Arc<Room>,
     watch: Arc<Watch>,
+    meters: Meters,
 }
 
 /// Something that is shared by its type and name.
@@ -64,7 +67,8 @@ impl Shared {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let room = Room { began: Instant::now(), reserved: AtomicUsize::new(0) };
-        Arc::new(Self { scopes: Mutex::default(), room: Arc::new(room), watch: Arc::default() })
+        let (scopes, meters, watch) = (Mutex::default(), Meters::default(), Arc::default());
+        Arc::new(Self { scopes, room: Arc::new(room), meters, watch })
     }
 
     /// The clock that scripts' computing time is checked by.
@@ -79,9 +83,23 @@ impl Shared {
             return scope;
         }
         scopes.retain(|_, scope| scope.strong_count() > 0);
-        let scope = Arc::new(Scope { opened: Mutex::default(), room: Arc::clone(&self.room) });
+        let (room, tallies) = (Arc::clone(&self.room), Tallies::default());
+        let scope = Arc::new(Scope { opened: Mutex::default(), room, tallies });
         scopes.insert(id, Arc::downgrade(&scope));
         scope
+    }
+
+    /// The metrics of all scripts.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// What an instance has done on all workers; none when no worker has it.
+    #[must_use]
+    pub fn figures(&self, id: InstanceId) -> Option<Figures> {
+        let scope = self.scopes.lock().get(&id).and_then(Weak::upgrade)?;
+        Some(scope.tallies.sum())
     }
 }
 
@@ -90,6 +108,8 @@ impl Shared {
 pub(super) struct Scope {
     opened: Mutex<HashMap<(TypeId, Box<str>), Shelved>>,
     room: Arc<Room>,
+    /// What the instance has done.
+    pub(super) tallies: Tallies,
 }
 
 impl Scope {

@@ -237,12 +237,17 @@ end
 
 function Script:logs() return self.handle:logs() end
 
+function Script:metrics() return self.handle:metrics() end
+
 local function script(name, spec)
   spec = spec or {}
   for key in pairs(spec) do
-    local known = { "options", "upstream", "services", "fetch", "limits", "onError", "now", "name", "request" }
+    local known = {
+      "options", "upstream", "services", "fetch", "limits", "onError", "now", "name", "request",
+    }
     if not table.find(known, key) then
-      error(string.format("%q is no part of a script's test; known are %s", key, table.concat(known, ", ")), 2)
+      local names = table.concat(known, ", ")
+      error(string.format("%q is no part of a script's test; known are %s", key, names), 2)
     end
   end
   local services, fetch = spec.services or {}, spec.fetch or {}

@@ -1,4 +1,4 @@
-//! What became of a test file, and the same as JUnit's XML.
+//! What became of a test file, and the same as XML for `JUnit`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl FileReport {
     }
 }
 
-/// The reports as one document of JUnit.
+/// The reports as one document for `JUnit`.
 #[must_use]
 pub fn junit(reports: &[FileReport]) -> String {
     let total: usize = reports.iter().map(|report| report.cases.len()).sum();

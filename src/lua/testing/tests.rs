@@ -56,16 +56,19 @@ fn a_script_runs_with_everything_around_it_played() {
            upstream = function(req) return { status = 201, body = req.method .. req.body } end })
          expect(r.body).to_be('POSTb') expect(r.status):to_equal(201)
          expect(#r.upstream).to_be(1) expect(r.request.url).to_be('http://test.example/p?q=1')",
-        "local r = run('sut', { request = '/fetch', fetch = { ['https://api.test/x'] = 'fetched' } })
+        "local r = run('sut', {
+           request = '/fetch', fetch = { ['https://api.test/x'] = 'fetched' } })
          expect(r.body).to_be('fetched') expect(r.fetched[1].query).to_be('y')",
-        "local r = run('sut', { request = '/fetch', fetch = { ['https://api.*'] = { delay = '2s' } } })
+        "local r = run('sut', {
+           request = '/fetch', fetch = { ['https://api.*'] = { delay = '2s' } } })
          expect(r.body).to_contain('1s')",
         "local r = run('sut', { request = '/service', services = { other = 'there' } })
          expect(r.body).to_be('there')",
         "expect(run('sut', { request = '/service' }).status).to_be(404)",
         "local r = run('sut', { request = '/fail' }) expect(r.status).to_be(500)
          expect(r.error).to_contain('sut.lua:7: on purpose')",
-        "local s = script('sut') s:send('/a') s:send('/b') expect(s:logs()[2].fields.path).to_be('/b')",
+        "local s = script('sut') s:send('/a') s:send('/b')
+         expect(s:logs()[2].fields.path).to_be('/b')",
         "local r = run('sut', { request = '/loop', limits = { cpu = '5ms' }, onError = 'skip' })
          expect(r.status).to_be(200) expect(r.error).to_contain('limit')",
     ] {
@@ -145,4 +148,27 @@ fn a_filter_leaves_others_out_and_a_broken_file_says_where() {
     assert_eq!(report.cases.len(), 1);
     let broken = run_tests(&source("\nlocal x = nil\nx.y = 1"), find(), &options).unwrap_err();
     assert!(broken.to_string().contains("t_test.lua:3"), "{broken}");
+}
+
+#[test]
+fn the_hook_for_the_end_of_a_request_runs() {
+    let source = ScriptSource {
+        name: "t_test.lua".into(),
+        text: "it('logs', function()
+            local s = script([[
+              local served = metrics.counter('served')
+              return { request = function(req, ctx) ctx.vars.seen = req.path end,
+                log = function(entry, ctx)
+                  served:inc({ status = entry.status })
+                  log.info('served', { uri = entry.uri, seen = ctx.vars.seen, bytes = entry.bytes })
+                end }]], { upstream = { status = 201, body = 'four' } })
+            s:send('GET /x?y')
+            expect(s:logs()[1].fields).to_equal({ uri = '/x?y', seen = '/x', bytes = 4 })
+            expect(s:metrics()).to_contain('moongate_script_served{status=\"201\"} 1')
+          end)"
+            .into(),
+    };
+    let find: Find = Rc::new(|text| Ok(ScriptSource { name: "s.lua".into(), text: text.into() }));
+    let report = run_tests(&source, find, &TestOptions::default()).unwrap();
+    assert_eq!(report.cases[0].outcome, Outcome::Passed);
 }

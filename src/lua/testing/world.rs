@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::{AnyUserData, Function, Lua, Table, UserData, UserDataMethods, Value};
 
@@ -10,8 +11,8 @@ use super::probe::{Clock, Counting, Probe};
 use super::{Coverage, Find, bench, message};
 use crate::lua::api::json;
 use crate::lua::{
-    Admittance, Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance,
-    InstanceId, InstanceSpec, Limits, Shared, Vm, inspect, limits, on_error,
+    Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Host, HttpClient,
+    Instance, InstanceId, InstanceSpec, Limits, Shared, Vm, inspect, limits, on_error,
 };
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
 use crate::schema::Source;
@@ -64,14 +65,16 @@ impl Stage {
             on_error: given(&kind("on_error")?, on_error)?,
         };
         let probe = Rc::new(Probe::new(self.counting, Rc::clone(&self.clock)));
-        let vm = Vm::watched(Shared::new(), Rc::clone(&probe)).map_err(mlua::Error::external)?;
+        let shared = Shared::new();
+        let vm = Vm::watched(Arc::clone(&shared), Rc::clone(&probe));
+        let vm = vm.map_err(mlua::Error::external)?;
         let instance = vm.instance(&Arc::new(spec)).await;
         let handle = Handle {
             instance: instance.map_err(mlua::Error::external)?,
             world: Rc::new(World::new(lua.clone(), calls)?),
             probe,
             stage: Rc::clone(self),
-            vm,
+            shared,
         };
         lua.create_userdata(handle)
     }
@@ -91,8 +94,7 @@ struct Handle {
     world: Rc<World>,
     probe: Rc<Probe>,
     stage: Rc<Stage>,
-    #[allow(dead_code, reason = "the script lives in it")]
-    vm: Vm,
+    shared: Arc<Shared>,
 }
 
 impl Drop for Handle {
@@ -123,6 +125,7 @@ impl UserData for Handle {
                 bench::measure(&lua, &this.instance, &context, &request, &response).await
             },
         );
+        methods.add_method("metrics", |_, this, ()| Ok(this.shared.meters().prometheus()));
         methods.add_method("logs", |lua, this, ()| {
             let lines = lua.create_table()?;
             for line in this.probe.lines.borrow().iter() {
@@ -150,8 +153,24 @@ impl Handle {
         self.world.reset(lua)?;
         let exchange = Rc::clone(&request.exchange);
         let context = self.context(Rc::clone(&exchange));
+        let mut entry = Entry {
+            method: request.method.clone(),
+            host: request.host.clone(),
+            uri: request.target.bytes().clone(),
+            status: 0,
+            duration: Duration::ZERO,
+            bytes: 0,
+        };
         let response = self.pass(&context, request).await;
         let result = message::result(lua, response).await?;
+        if self.instance.hooks().log {
+            entry.status = result.raw_get("status")?;
+            entry.bytes = result
+                .raw_get::<Option<mlua::LuaString>>("body")?
+                .map_or(0, |body| body.as_bytes().len() as u64);
+            entry.duration = Duration::from_secs_f64(self.stage.clock.elapsed() - began);
+            self.instance.log(&context, &entry).await;
+        }
         if let Some(problem) = self.world.problem.take() {
             return Err(mlua::Error::runtime(problem));
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::support::*;
-use crate::lua::{Flow, Vm};
+use crate::lua::{Flow, Shared, Vm};
 use crate::message::Failure;
 
 /// Each is the body of a `request` hook.
@@ -142,4 +142,51 @@ fn a_long_computation_lets_others_in_between() {
         others.get()
     });
     assert!(others >= 4, "{others}");
+}
+
+#[test]
+fn a_script_that_always_fails_is_not_run_for_a_while() {
+    let text = "local runs = 0
+        return { request = function(req)
+          runs = runs + 1
+          if req.path == '/good' then return respond(200) end
+          error('on purpose')
+        end }";
+    let shared = Shared::new();
+    let vm = Vm::sharing(std::sync::Arc::clone(&shared)).unwrap();
+    block_on(async {
+        let spec = std::sync::Arc::new(spec(text, json!({})));
+        let instance = vm.instance(&spec).await.unwrap();
+        for _ in 0..25 {
+            let answer = answered(instance.request(&context(), 0, request("GET a/", &[])).await);
+            assert_eq!(answer.status, 500);
+        }
+        let good = instance.request(&context(), 0, request("GET a/good", &[])).await;
+        assert_eq!(answered(good).status, 500);
+        let figures = shared.figures(spec.id).unwrap();
+        assert_eq!((figures.runs, figures.failures, figures.refused), (20, 20, 6));
+        assert_eq!(figures.open_on, 1);
+        let last = figures.last_failure.unwrap();
+        assert_eq!(last.hook, "request");
+        assert!(last.error.contains("t.lua:5: on purpose"), "{last:?}");
+    });
+}
+
+#[test]
+fn failures_that_are_few_do_not_stop_a_script() {
+    let text = "return { request = function(req)
+          if req.path == '/bad' then error('on purpose') end
+          return respond(200)
+        end }";
+    let vm = Vm::new().unwrap();
+    block_on(async {
+        let instance = vm.instance(&std::sync::Arc::new(spec(text, json!({})))).await.unwrap();
+        for _ in 0..40 {
+            instance.request(&context(), 0, request("GET a/bad", &[])).await;
+            for _ in 0..2 {
+                let good = instance.request(&context(), 0, request("GET a/", &[])).await;
+                assert_eq!(answered(good).status, 200);
+            }
+        }
+    });
 }
