@@ -3,10 +3,13 @@
 //! Listening sockets come first, so that a port in use is told before anything else happens; the
 //! first configuration is served before the first connection is accepted.
 
+mod admission;
 mod catalog;
+mod cluster;
 mod definitions;
 pub mod echo;
 mod internal;
+mod objects;
 
 use std::fs;
 use std::io;
@@ -36,9 +39,11 @@ use crate::provider::{self, FileProvider, Kubernetes, Message, Schemas, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 
+pub use admission::Admission;
 pub use catalog::CatalogError;
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
+pub use objects::{Checked, Objects};
 
 use catalog::Internals;
 
@@ -73,6 +78,15 @@ pub enum StartError {
     Acceptor(io::Error),
 }
 
+/// What is served beside the static configuration.
+#[derive(Debug)]
+pub struct Extra {
+    /// A provider's configuration.
+    pub update: Update,
+    /// The service that checks Kubernetes objects.
+    pub admission: Option<Arc<Admission>>,
+}
+
 /// A running Moongate.
 #[derive(Debug)]
 pub struct App {
@@ -87,12 +101,12 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything; `extra` is a provider's configuration beside those of the static one.
-    /// Must be called within the control plane's runtime.
+    /// Starts everything; `extra` is what it serves beside the static configuration. Must be called
+    /// within the control plane's runtime.
     ///
     /// # Errors
     /// When a port is in use, or a part of the static configuration cannot be had.
-    pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
+    pub async fn start(plan: Static, extra: Option<Extra>) -> Result<Self, StartError> {
         let (listeners, datagrams) = listen(&plan)?;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
@@ -102,13 +116,16 @@ impl App {
             .api
             .is_some()
             .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
-        let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
+        let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
+        let admission = admission.flatten().map(|service| (admission::NAME, service as _));
+        let more = admission.into_iter().collect();
+        let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
         let workers = workers(&plan, &live, access_log.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
         let (sender, messages) = provider::channel();
         let mut first = vec![internal(&plan)?];
-        first.extend(extra.map(Message::Update));
+        first.extend(update.map(Message::Update));
         let mut file = file_provider(&plan, &catalog);
         first.extend(file.as_mut().map(FileProvider::load));
         let kubernetes = kubernetes(&plan, &catalog);
@@ -189,17 +206,18 @@ impl App {
 /// # Errors
 /// When user scripts cannot be read or the built-in configuration is wrong.
 pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::Acceptor)?;
     let live = Arc::<Live>::default();
     let api = plan
         .api
         .is_some()
         .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
-    let internals = Internals { api, ping: ping(plan)? };
+    let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
     let mut catalog = catalog::catalog(plan, internals)?;
     let mut messages = vec![internal(plan)?];
     messages.extend(file_provider(plan, &catalog).as_mut().map(FileProvider::load));
+    messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &catalog))));
     let mut findings = Vec::new();
     let mut parts = Vec::new();
     for message in messages {

@@ -8,8 +8,10 @@ mod check;
 mod crds;
 mod demo;
 mod healthcheck;
+mod manifests;
 mod serve;
 mod version;
+mod webhook;
 
 use std::env;
 use std::fmt::Write as _;
@@ -36,7 +38,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        doc: "Checks the whole configuration; --json prints the findings as JSON.",
+        doc: "Checks the configuration, or Kubernetes manifests at PATHs; --json prints JSON.",
         run: check::run,
     },
     Command {
@@ -50,6 +52,11 @@ const COMMANDS: &[Command] = &[
         run: healthcheck::run,
     },
     Command { name: "version", doc: "Prints the version.", run: version::run },
+    Command {
+        name: "webhook",
+        doc: "Checks Kubernetes objects before they are accepted; --webhook.{address,certFile,keyFile}.",
+        run: webhook::run,
+    },
 ];
 
 /// Runs the command that the arguments name; flags alone mean `run`.
