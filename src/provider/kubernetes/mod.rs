@@ -229,3 +229,6 @@ fn plain(options: KubernetesIngress) -> Provider {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;
