@@ -178,6 +178,7 @@ fn servers(backends: &[&Backend]) -> Servers {
         endpoint: Arc::new(Endpoint::parse(&backend.url(), Arc::default()).unwrap()),
         forwarding,
         weight: 1,
+        fenced: false,
         member: Arc::default(),
     });
     Servers {

@@ -250,3 +250,6 @@ fn plain(options: KubernetesIngress) -> Provider {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;
