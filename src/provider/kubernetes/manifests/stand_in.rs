@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::cluster::Stores;
 use super::super::names::Id;
 use super::super::objects::{
-    Conditions, Endpoint, EndpointSlice, IngressClass, Service, ServicePort,
+    Conditions, Endpoint, EndpointSlice, IngressClass, Part, Service, ServicePort,
 };
 use super::super::port::Port;
 use super::super::schemas::Schemas;
@@ -71,7 +71,8 @@ fn slice(name: &str, service: &Service) -> EndpointSlice {
     let conditions = Conditions { ready: Some(true), ..Conditions::default() };
     let endpoint = Endpoint { addresses: vec![NOBODY.to_string()], conditions };
     let ports = service.ports.iter().map(|port| (port.name.clone(), port.port));
-    EndpointSlice { service: name.to_owned(), ports: ports.collect(), endpoints: vec![endpoint] }
+    let part = Part { ports: ports.collect(), endpoints: vec![endpoint] };
+    EndpointSlice { service: name.to_owned(), parts: vec![part] }
 }
 
 /// The Services that a part of an object names: sections with a name and a port.
