@@ -149,7 +149,9 @@ metadata:
   annotations: {traefik.ingress.kubernetes.io/router.middlewares: default-gone@kubernetescrd}
 spec:
   rules:
-  - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: gone, port: {number: 80}}}}]}
+  - http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: gone, port: {number: 80}}}}
 ";
 
 #[test]

@@ -54,7 +54,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "version", doc: "Prints the version.", run: version::run },
     Command {
         name: "webhook",
-        doc: "Checks Kubernetes objects before they are accepted; --webhook.{address,certFile,keyFile}.",
+        doc: "Checks Kubernetes objects for a cluster's API, before it accepts them.",
         run: webhook::run,
     },
 ];
