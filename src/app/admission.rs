@@ -50,12 +50,13 @@ impl Admission {
 }
 
 impl Internal for Admission {
-    fn serve(self: Arc<Self>, request: Request) -> LocalFuture<'static, Response> {
+    fn serve(self: Arc<Self>, mut request: Request) -> LocalFuture<'static, Response> {
         Box::pin(async move {
             if request.method != Method::POST {
                 return plain(StatusCode::METHOD_NOT_ALLOWED, "a review is posted");
             }
-            let Ok(body) = request.body.collect(REVIEW_BYTES_MAX).await else {
+            let body = std::mem::take(&mut request.body).collect(REVIEW_BYTES_MAX).await;
+            let Ok(body) = body else {
                 return plain(StatusCode::PAYLOAD_TOO_LARGE, "the review is too large");
             };
             let objects = Arc::clone(&self.objects);

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::catalog::{Internals, catalog};
-use super::{StartError, about, internal, kubernetes, ping, script_bases};
+use super::providers::kubernetes;
+use super::{StartError, about, internal, ping, script_files};
 use crate::api::Api;
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
-use crate::config::{Static, Transport};
+use crate::config::{Answers, Static, Transport};
+use crate::message::Timeouts;
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
 use crate::reconcile::ScriptFiles;
@@ -18,8 +21,8 @@ use crate::snapshot::Live;
 /// Checks objects by a static configuration.
 #[derive(Debug)]
 pub struct Objects {
-    plan: Static,
     catalog: Catalog,
+    scripts: Mutex<ScriptFiles>,
     kubernetes: Kubernetes,
     internal: Update,
     entrypoints: Entrypoints,
@@ -63,9 +66,11 @@ impl Objects {
             Message::Update(update) => update,
             Message::Rejected { provider, .. } => Update::new(&provider, Arc::default()),
         };
-        let kubernetes = kubernetes(&plan, &catalog);
+        let scripts = script_files(&plan)?;
+        let kubernetes = kubernetes(&plan, &scripts.kinds());
         let entrypoints = if is_bare { Entrypoints::Any } else { Entrypoints::Configured };
-        Ok(Self { plan, catalog, kubernetes, internal, entrypoints })
+        let scripts = Mutex::new(scripts);
+        Ok(Self { catalog, scripts, kubernetes, internal, entrypoints })
     }
 
     /// Checks objects. What they refer to and is not among them is taken to be there.
@@ -79,7 +84,7 @@ impl Objects {
         if self.entrypoints == Entrypoints::Any {
             open(&dynamic, &mut catalog);
         }
-        ScriptFiles::new(script_bases(&self.plan)).load(&dynamic, &mut catalog);
+        self.scripts.lock().load(&dynamic, &mut catalog);
         let mut compiled =
             compile(&dynamic, &catalog, &mut Memory::default()).outcome.diagnostics();
         for part in &written.updates {
@@ -123,6 +128,8 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 middlewares: Vec::new(),
                 tls: None,
                 access_log: false,
+                answers: Answers::default(),
+                timeouts: Timeouts::default(),
             });
         }
     }

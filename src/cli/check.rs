@@ -1,35 +1,27 @@
-//! `moongate check`: compiles the whole configuration, or Kubernetes manifests, and says what is
-//! wrong.
+//! `moongate check`: compiles the whole configuration, or scripts and Kubernetes manifests alone,
+//! and says what is wrong.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::{fs, io};
 
 use tokio::runtime;
 
 use super::{manifests, plan};
 use crate::app::{self, Objects, StartError};
-use crate::config::Static;
+use crate::lua::ScriptSource;
 use crate::model::{Diagnostic, Severity};
 
 /// Prints all findings; fails when one of them is an error. Arguments that are no flags are files
-/// and folders of manifests, which are checked alone.
+/// and folders of scripts and manifests, which are checked alone.
 pub(super) fn run(arguments: &[String]) -> ExitCode {
     let (ours, rest): (Vec<String>, Vec<String>) =
         arguments.iter().cloned().partition(|argument| argument == "--json");
     let is_path = |argument: &String| argument == "-" || !argument.starts_with('-');
     let (paths, flags): (Vec<String>, Vec<String>) = rest.into_iter().partition(is_path);
-    let findings = match plan(&flags) {
-        Err(error) => vec![Diagnostic::error("static", error)],
-        Ok((plan, mut findings)) => {
-            let found = match paths.is_empty() {
-                true => app::check(&plan),
-                false => objects(plan, &paths),
-            };
-            match found {
-                Ok(found) => findings.extend(found),
-                Err(error) => findings.push(Diagnostic::error("start", error)),
-            }
-            findings
-        }
+    let findings = match paths.is_empty() {
+        true => of_configuration(&flags),
+        false => of_paths(&paths, &flags),
     };
     if ours.is_empty() {
         print(&findings);
@@ -43,8 +35,35 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// What is wrong with the objects of files and folders.
-fn objects(plan: Static, paths: &[String]) -> Result<Vec<Diagnostic>, StartError> {
+fn of_configuration(flags: &[String]) -> Vec<Diagnostic> {
+    match plan(flags) {
+        Err(error) => vec![Diagnostic::error("static", error)],
+        Ok((plan, mut findings)) => {
+            match app::check(&plan) {
+                Ok(found) => findings.extend(found),
+                Err(error) => findings.push(Diagnostic::error("start", error)),
+            }
+            findings
+        }
+    }
+}
+
+/// Findings of scripts and of manifests. A folder may hold both.
+fn of_paths(paths: &[String], flags: &[String]) -> Vec<Diagnostic> {
+    let is_folder = |path: &&String| Path::new(path.as_str()).is_dir();
+    let is_script = |path: &&String| path.ends_with(".lua");
+    let scripts = paths.iter().filter(|path| is_folder(path) || is_script(path));
+    let mut findings: Vec<_> = scripts.flat_map(|path| of_scripts(path)).collect();
+    let manifests: Vec<&String> = paths.iter().filter(|path| !is_script(path)).collect();
+    match of_manifests(&manifests, flags) {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(Diagnostic::error("start", error)),
+    }
+    findings
+}
+
+/// Findings of the objects of files and folders.
+fn of_manifests(paths: &[&String], flags: &[String]) -> Result<Vec<Diagnostic>, StartError> {
     let mut all = Vec::new();
     for path in paths {
         match manifests::read(path) {
@@ -52,9 +71,43 @@ fn objects(plan: Static, paths: &[String]) -> Result<Vec<Diagnostic>, StartError
             Err(error) => return Ok(vec![Diagnostic::error("manifests", error)]),
         }
     }
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (plan, mut findings) = match plan(flags) {
+        Ok(planned) => planned,
+        Err(error) => return Ok(vec![Diagnostic::error("static", error)]),
+    };
     let runtime = runtime::Builder::new_current_thread().build().map_err(StartError::Acceptor)?;
     let objects = Objects::new(plan, runtime.handle().clone())?;
-    Ok(objects.check(&all).findings)
+    findings.extend(objects.check(&all).findings);
+    Ok(findings)
+}
+
+/// Findings of a script, or of all scripts in a folder.
+fn of_scripts(path: &str) -> Vec<Diagnostic> {
+    let files = if Path::new(path).is_dir() { in_folder(path) } else { Ok(vec![path.to_owned()]) };
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => return vec![Diagnostic::error(path, error)],
+    };
+    let read = |path: String| match fs::read_to_string(&path) {
+        Ok(text) => app::check_script(&ScriptSource { name: path.into(), text: text.into() }),
+        Err(error) => vec![Diagnostic::error(path, error)],
+    };
+    files.into_iter().flat_map(read).collect()
+}
+
+fn in_folder(path: &str) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let name = entry?.path().display().to_string();
+        if name.ends_with(".lua") && !name.ends_with("_test.lua") {
+            found.push(name);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn print(findings: &[Diagnostic]) {

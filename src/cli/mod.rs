@@ -7,9 +7,12 @@
 mod check;
 mod crds;
 mod demo;
+mod eject;
 mod healthcheck;
 mod manifests;
 mod serve;
+mod test;
+mod types;
 mod version;
 mod webhook;
 
@@ -38,8 +41,23 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        doc: "Checks the configuration, or Kubernetes manifests at PATHs; --json prints JSON.",
+        doc: "Checks the configuration, or scripts and Kubernetes manifests (FILE, FOLDER); --json.",
         run: check::run,
+    },
+    Command {
+        name: "test",
+        doc: "Runs the tests of scripts, *_test.lua, below the paths it is given.",
+        run: test::run,
+    },
+    Command {
+        name: "types",
+        doc: "Prints definitions of the scripting API for editors; --luals for that server.",
+        run: types::run,
+    },
+    Command {
+        name: "eject",
+        doc: "Writes a built-in script to scripts.directory or --to=FOLDER, to be changed there.",
+        run: eject::run,
     },
     Command {
         name: "crds",
