@@ -159,7 +159,8 @@ fn a_cluster_serves_both_groups() {
         cluster.apply(&GOOD.replace("GROUP", group));
         for (kind, spec, words) in BAD {
             let object = format!(
-                "apiVersion: {group}/v1alpha1\nkind: {kind}\nmetadata: {{name: bad}}\nspec: {spec}\n"
+                "apiVersion: {group}/v1alpha1\nkind: {kind}\nmetadata: {{name: bad}}\n\
+                 spec: {spec}\n"
             );
             let refusal = cluster.refuses(&object);
             assert!(refusal.contains(words), "{kind} {spec}: {refusal}");

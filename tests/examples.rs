@@ -121,7 +121,9 @@ fn every_example_is_run() {
     let here = include_str!("examples.rs");
     for entry in fs::read_dir(folder).expect("the examples") {
         let entry = entry.expect("an example");
-        if entry.path().is_dir() {
+        // What a cluster needs is run against one, in files of its own.
+        let is_cluster = entry.file_name() == "kubernetes";
+        if entry.path().is_dir() && !is_cluster {
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(here.contains(&format!("start(\"{name}\")")), "{name} is not run");
         }

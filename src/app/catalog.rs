@@ -20,6 +20,8 @@ use crate::upstream::{Transport, TransportError};
 pub(super) struct Internals {
     pub(super) api: Option<Arc<Api>>,
     pub(super) ping: Option<Arc<Ping>>,
+    /// Others by name.
+    pub(super) more: Vec<(&'static str, Arc<dyn Internal>)>,
 }
 
 /// Why there is no catalogue.
@@ -71,6 +73,7 @@ fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Inte
     if let Some(ping) = internals.ping {
         all.insert("ping@internal".to_owned(), ping);
     }
+    all.extend(internals.more.into_iter().map(|(name, service)| (name.to_owned(), service)));
     all
 }
 

@@ -3,10 +3,13 @@
 //! Listening sockets come first, so that a port in use is told before anything else happens; the
 //! first configuration is served before the first connection is accepted.
 
+mod admission;
 mod catalog;
+mod cluster;
 mod definitions;
 pub mod echo;
 mod internal;
+mod objects;
 mod providers;
 mod restart;
 
@@ -40,9 +43,11 @@ use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 use crate::stapling::Stapling;
 
+pub use admission::Admission;
 pub use catalog::CatalogError;
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
+pub use objects::{Checked, Objects};
 
 use catalog::Internals;
 use providers::{file_provider, kubernetes, providers};
@@ -95,6 +100,15 @@ pub enum StartError {
     Acceptor(io::Error),
 }
 
+/// What is served beside the static configuration.
+#[derive(Debug)]
+pub struct Extra {
+    /// A provider's configuration.
+    pub update: Update,
+    /// The service that checks Kubernetes objects.
+    pub admission: Option<Arc<Admission>>,
+}
+
 /// A running Moongate.
 #[derive(Debug)]
 pub struct App {
@@ -111,12 +125,12 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything; `extra` is a provider's configuration beside those of the static one.
-    /// Must be called within the control plane's runtime.
+    /// Starts everything; `extra` is what it serves beside the static configuration. Must be called
+    /// within the control plane's runtime.
     ///
     /// # Errors
     /// When a port is in use, or a part of the static configuration cannot be had.
-    pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
+    pub async fn start(plan: Static, extra: Option<Extra>) -> Result<Self, StartError> {
         let mut origin = restart::origin(&plan)?;
         let sockets = listen(&plan, &mut origin.inherited)?;
         origin.tell_of_unused(&plan);
@@ -130,13 +144,16 @@ impl App {
             .api
             .is_some()
             .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
-        let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
+        let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
+        let admission = admission.flatten().map(|service| (admission::NAME, service as _));
+        let more = admission.into_iter().collect();
+        let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
         let workers = workers(&plan, &addresses, &live, access_log.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
         let (sender, messages) = provider::channel();
         let mut first = vec![internal(&plan)?];
-        first.extend(extra.map(Message::Update));
+        first.extend(update.map(Message::Update));
         let mut scripts = script_files(&plan)?;
         let mut file = file_provider(&plan, scripts.kinds());
         first.extend(file.as_mut().map(FileProvider::load));
@@ -264,18 +281,19 @@ impl App {
 /// # Errors
 /// When user scripts cannot be read or the built-in configuration is wrong.
 pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::Acceptor)?;
     let live = Arc::<Live>::default();
     let api = plan
         .api
         .is_some()
         .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
-    let internals = Internals { api, ping: ping(plan)? };
+    let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
     let mut catalog = catalog::catalog(plan, internals)?;
     let mut messages = vec![internal(plan)?];
     let mut scripts = script_files(plan)?;
     messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
+    messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
     let mut findings = Vec::new();
     let mut parts = Vec::new();
     for message in messages {

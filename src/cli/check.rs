@@ -1,33 +1,27 @@
-//! `moongate check`: compiles the whole configuration, or scripts alone, and says what is wrong.
+//! `moongate check`: compiles the whole configuration, or scripts and Kubernetes manifests alone,
+//! and says what is wrong.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
 
-use super::plan;
-use crate::app;
+use tokio::runtime;
+
+use super::{manifests, plan};
+use crate::app::{self, Objects, StartError};
 use crate::lua::ScriptSource;
 use crate::model::{Diagnostic, Severity};
 
-/// Prints all findings; fails when one of them is an error.
+/// Prints all findings; fails when one of them is an error. Arguments that are no flags are files
+/// and folders of scripts and manifests, which are checked alone.
 pub(super) fn run(arguments: &[String]) -> ExitCode {
-    let (ours, flags): (Vec<String>, Vec<String>) =
+    let (ours, rest): (Vec<String>, Vec<String>) =
         arguments.iter().cloned().partition(|argument| argument == "--json");
-    let is_script = |argument: &String| {
-        let path = Path::new(argument);
-        !argument.starts_with('-') && (is_lua(path) || path.is_dir())
-    };
-    let (scripts, flags): (Vec<String>, Vec<String>) = flags.into_iter().partition(is_script);
-    let findings = match plan(&flags) {
-        _ if !scripts.is_empty() => scripts.iter().flat_map(|path| of_scripts(path)).collect(),
-        Err(error) => vec![Diagnostic::error("static", error)],
-        Ok((plan, mut findings)) => {
-            match app::check(&plan) {
-                Ok(found) => findings.extend(found),
-                Err(error) => findings.push(Diagnostic::error("start", error)),
-            }
-            findings
-        }
+    let is_path = |argument: &String| argument == "-" || !argument.starts_with('-');
+    let (paths, flags): (Vec<String>, Vec<String>) = rest.into_iter().partition(is_path);
+    let findings = match paths.is_empty() {
+        true => of_configuration(&flags),
+        false => of_paths(&paths, &flags),
     };
     if ours.is_empty() {
         print(&findings);
@@ -39,6 +33,55 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+fn of_configuration(flags: &[String]) -> Vec<Diagnostic> {
+    match plan(flags) {
+        Err(error) => vec![Diagnostic::error("static", error)],
+        Ok((plan, mut findings)) => {
+            match app::check(&plan) {
+                Ok(found) => findings.extend(found),
+                Err(error) => findings.push(Diagnostic::error("start", error)),
+            }
+            findings
+        }
+    }
+}
+
+/// Findings of scripts and of manifests. A folder may hold both.
+fn of_paths(paths: &[String], flags: &[String]) -> Vec<Diagnostic> {
+    let is_folder = |path: &&String| Path::new(path.as_str()).is_dir();
+    let is_script = |path: &&String| path.ends_with(".lua");
+    let scripts = paths.iter().filter(|path| is_folder(path) || is_script(path));
+    let mut findings: Vec<_> = scripts.flat_map(|path| of_scripts(path)).collect();
+    let manifests: Vec<&String> = paths.iter().filter(|path| !is_script(path)).collect();
+    match of_manifests(&manifests, flags) {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(Diagnostic::error("start", error)),
+    }
+    findings
+}
+
+/// Findings of the objects of files and folders.
+fn of_manifests(paths: &[&String], flags: &[String]) -> Result<Vec<Diagnostic>, StartError> {
+    let mut all = Vec::new();
+    for path in paths {
+        match manifests::read(path) {
+            Ok(objects) => all.extend(objects),
+            Err(error) => return Ok(vec![Diagnostic::error("manifests", error)]),
+        }
+    }
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (plan, mut findings) = match plan(flags) {
+        Ok(planned) => planned,
+        Err(error) => return Ok(vec![Diagnostic::error("static", error)]),
+    };
+    let runtime = runtime::Builder::new_current_thread().build().map_err(StartError::Acceptor)?;
+    let objects = Objects::new(plan, runtime.handle().clone())?;
+    findings.extend(objects.check(&all).findings);
+    Ok(findings)
 }
 
 /// Findings of a script, or of all scripts in a folder.

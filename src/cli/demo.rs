@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::serve::serve;
-use crate::app::{App, echo};
+use crate::app::{App, Extra, echo};
 use crate::config::{Root, Static};
 use crate::model::Dynamic;
 use crate::provider::Update;
@@ -29,7 +29,10 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
         }
     };
     match plan(servers) {
-        Ok((plan, update)) => serve(plan, &[], Some(update), tell),
+        Ok((plan, update)) => {
+            let extra = Extra { update, admission: None };
+            serve(plan, &[], |_| Ok(Some(extra)), tell)
+        }
         Err(error) => {
             eprintln!("moongate: the demonstration is broken: {error}");
             ExitCode::FAILURE

@@ -9,10 +9,12 @@ mod crds;
 mod demo;
 mod eject;
 mod healthcheck;
+mod manifests;
 mod serve;
 mod test;
 mod types;
 mod version;
+mod webhook;
 
 use std::env;
 use std::fmt::Write as _;
@@ -39,7 +41,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        doc: "Checks the configuration, or scripts (FILE.lua, FOLDER); --json prints JSON.",
+        doc: "Checks the configuration, or scripts and Kubernetes manifests (FILE, FOLDER); --json.",
         run: check::run,
     },
     Command {
@@ -68,6 +70,11 @@ const COMMANDS: &[Command] = &[
         run: healthcheck::run,
     },
     Command { name: "version", doc: "Prints the version.", run: version::run },
+    Command {
+        name: "webhook",
+        doc: "Checks Kubernetes objects for a cluster's API, before it accepts them.",
+        run: webhook::run,
+    },
 ];
 
 /// Runs the command that the arguments name; flags alone mean `run`.

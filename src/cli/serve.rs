@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::plan;
-use crate::app::App;
+use crate::app::{Admission, App, Extra, Objects, StartError};
 use crate::config::{Log, Static};
 use crate::model::Diagnostic;
 use crate::observe::{self, LogError, LogFile};
@@ -21,14 +22,30 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    serve(plan, &warnings, None, |_| ())
+    serve(plan, &warnings, |_| Ok(None), |_| ())
 }
 
-/// Serves until the process is told to stop; `ready` is called once connections are accepted.
+/// Serves a webhook whose reviews are answered by another static configuration.
+pub(super) fn serve_admission(
+    plan: Static,
+    warnings: &[Diagnostic],
+    update: Update,
+    checked: Static,
+) -> ExitCode {
+    let extra = |control: &Handle| {
+        let objects = Objects::new(checked, control.clone())?;
+        let admission = Some(Admission::new(objects, control.clone()));
+        Ok(Some(Extra { update, admission }))
+    };
+    serve(plan, warnings, extra, |_| ())
+}
+
+/// Serves until the process is told to stop; `extra` is asked on the control plane for what is
+/// served beside the static configuration, `ready` is called once connections are accepted.
 pub(super) fn serve(
     plan: Static,
     warnings: &[Diagnostic],
-    extra: Option<Update>,
+    extra: impl FnOnce(&Handle) -> Result<Option<Extra>, StartError>,
     ready: impl FnOnce(&App),
 ) -> ExitCode {
     let log = match init_log(&plan.root.log) {
@@ -49,7 +66,11 @@ pub(super) fn serve(
         }
     };
     let code = runtime.block_on(async {
-        match App::start(plan, extra).await {
+        let started = match extra(&Handle::current()) {
+            Ok(extra) => App::start(plan, extra).await,
+            Err(error) => Err(error),
+        };
+        match started {
             Ok(app) => {
                 ready(&app);
                 until_stopped(app, log.as_ref()).await

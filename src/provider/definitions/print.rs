@@ -4,6 +4,7 @@
 //! The option schemas see to that; here the head of an object is put around them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -80,12 +81,32 @@ fn spec(kind: &Declared, middlewares: &Middlewares) -> Result<Value, DefinitionE
         None => return Ok(schema),
     };
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        let mut all: Vec<_> = of_scripts.iter().map(|(name, of)| (name.clone(), crd(of))).collect();
+        let of_script = |(name, of): &(String, Arc<Schema>)| {
+            let mut schema = crd(of);
+            relax(&mut schema);
+            (name.clone(), schema)
+        };
+        let mut all: Vec<_> = of_scripts.iter().map(of_script).collect();
         all.extend(std::mem::take(properties));
         all.sort_by(|a, b| a.0.cmp(&b.0));
         properties.extend(Map::from_iter(all));
     }
     Ok(schema)
+}
+
+/// Takes the pattern from durations. Traefik's definitions have none there: an object that was
+/// accepted with them must be accepted still, and what is wrong with it is told elsewhere.
+fn relax(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.contains_key("x-kubernetes-int-or-string") {
+                fields.remove("pattern");
+            }
+            fields.values_mut().for_each(relax);
+        }
+        Value::Array(items) => items.iter_mut().for_each(relax),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +139,7 @@ mod tests {
     #[test]
     fn schemas_are_structural() {
         let of = |name: &str, declared: Value| {
-            (name.to_owned(), std::sync::Arc::new(Schema::parse(&declared).unwrap()))
+            (name.to_owned(), Arc::new(Schema::parse(&declared).unwrap()))
         };
         let http = vec![of("first", json!({"a": {"type": "duration"}})), of("any", Value::Null)];
         let middlewares =
@@ -137,6 +158,9 @@ mod tests {
             }
             assert_eq!(kinds.len(), 10, "{kinds:?}");
             assert!(text.contains("            first:\n"), "{text}");
+            let first = text.split("            first:\n").nth(1).unwrap_or_default();
+            let first = first.split("            limits:\n").next().unwrap_or_default();
+            assert!(!first.contains("pattern"), "durations of middlewares are free: {first}");
         }
     }
 

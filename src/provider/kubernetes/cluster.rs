@@ -163,10 +163,35 @@ impl Cluster {
     pub(super) fn follow_backends(&self) {
         let stores = &self.stores;
         self.follow(&kinds::SERVICE, Group::Present, None, &stores.services);
-        self.follow(&kinds::ENDPOINT_SLICE, Group::Present, None, &stores.slices);
+        self.follow_endpoints();
         self.follow(&kinds::SECRET, Group::Present, Some(NOT_HELM), &stores.secrets);
         if self.connection.is_cluster_wide {
             self.follow_all(&kinds::NODE, None, &stores.nodes);
+        }
+    }
+
+    /// Follows slices; where the account may not see them, as with the roles of Traefik 2, the
+    /// older kind.
+    fn follow_endpoints(&self) {
+        let slices = &self.stores.slices;
+        let kind = &kinds::ENDPOINT_SLICE;
+        for mut follow in self.follows(kind, Group::Present, None, slices) {
+            let (stop, changes) = (self.stop.clone(), self.changes.clone());
+            // Told apart by its group, so that one kind's list does not replace the other's.
+            let scope = Scope { group: Group::Old, ..follow.scope.clone() };
+            let resource = kinds::ENDPOINTS.resource(Group::Present);
+            let client = self.client.clone();
+            let api = match &scope.namespace {
+                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+                None => Api::all_with(client, &resource),
+            };
+            let (labels, store, fallback) = (None, Arc::clone(slices), None);
+            let older = Follow { api, resource, labels, scope, store, changes, fallback };
+            follow.fallback = Some(Box::new(move || {
+                older.changes.await_kind(&older.resource, &older.scope);
+                tokio::spawn(older.run(stop));
+            }));
+            self.start(follow);
         }
     }
 
@@ -204,43 +229,65 @@ impl Cluster {
         labels: Option<&str>,
         store: &Arc<Store<T>>,
     ) {
+        for follow in self.follows(kind, group, labels, store) {
+            self.start(follow);
+        }
+    }
+
+    fn follows<T: Watched>(
+        &self,
+        kind: &Kind,
+        group: Group,
+        labels: Option<&str>,
+        store: &Arc<Store<T>>,
+    ) -> Vec<Follow<T>> {
         let resource = kind.resource(group);
-        if self.connection.namespaces.is_empty() {
-            let api = Api::all_with(self.client.clone(), &resource);
-            self.start(api, resource, labels, Scope { group, namespace: None }, store);
-            return;
+        let all = &self.connection.namespaces;
+        let mut namespaces: Vec<_> = all.iter().map(|name| Some(name.as_str())).collect();
+        if namespaces.is_empty() {
+            namespaces.push(None);
         }
-        for namespace in &self.connection.namespaces {
-            let api = Api::namespaced_with(self.client.clone(), namespace, &resource);
-            let scope = Scope { group, namespace: Some(namespace.clone()) };
-            self.start(api, resource.clone(), labels, scope, store);
-        }
+        let follow = |namespace: Option<&str>| {
+            let client = self.client.clone();
+            let api = match namespace {
+                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+                None => Api::all_with(client, &resource),
+            };
+            let scope = Scope { group, namespace: namespace.map(str::to_owned) };
+            self.follow_of(api, resource.clone(), labels, scope, store)
+        };
+        namespaces.into_iter().map(follow).collect()
     }
 
     /// Follows a kind that belongs to no namespace.
     fn follow_all<T: Watched>(&self, kind: &Kind, labels: Option<&str>, store: &Arc<Store<T>>) {
         let resource = kind.resource(Group::Present);
         let api = Api::all_with(self.client.clone(), &resource);
-        self.start(api, resource, labels, Scope { group: Group::Present, namespace: None }, store);
+        let scope = Scope { group: Group::Present, namespace: None };
+        self.start(self.follow_of(api, resource, labels, scope, store));
     }
 
-    fn start<T: Watched>(
+    fn follow_of<T: Watched>(
         &self,
         api: Api<DynamicObject>,
         resource: ApiResource,
         labels: Option<&str>,
         scope: Scope,
         store: &Arc<Store<T>>,
-    ) {
-        self.changes.await_kind(&resource, &scope);
-        let follow = Follow {
+    ) -> Follow<T> {
+        Follow {
             api,
             resource,
             labels: labels.map(str::to_owned),
             scope,
             store: Arc::clone(store),
             changes: self.changes.clone(),
-        };
+            fallback: None,
+        }
+    }
+
+    fn start<T: Watched>(&self, follow: Follow<T>) {
+        self.changes.await_kind(&follow.resource, &follow.scope);
         tokio::spawn(follow.run(self.stop.clone()));
     }
 }

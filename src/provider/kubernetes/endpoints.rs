@@ -122,10 +122,10 @@ fn on_nodes(view: &View, port: &ServicePort, service: &Id) -> Result<Vec<Backend
 fn on_pods(view: &View, port: &ServicePort, ask: Ask<'_>) -> Vec<Backend> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
-    for slice in view.slices(ask.service) {
-        let number = slice.ports.iter().find(|(name, _)| *name == port.name);
+    for part in view.slices(ask.service).iter().flat_map(|slice| &slice.parts) {
+        let number = part.ports.iter().find(|(name, _)| *name == port.name);
         let Some((_, number)) = number else { continue };
-        for endpoint in &slice.endpoints {
+        for endpoint in &part.endpoints {
             if !ask.reading.takes(endpoint.conditions) {
                 continue;
             }

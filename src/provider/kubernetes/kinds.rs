@@ -59,6 +59,8 @@ pub(super) const SERVICE: Kind = Kind::core("Service", "services");
 pub(super) const SECRET: Kind = Kind::core("Secret", "secrets");
 pub(super) const CONFIG_MAP: Kind = Kind::core("ConfigMap", "configmaps");
 pub(super) const NODE: Kind = Kind::core("Node", "nodes");
+/// The older kind, for accounts that may not see slices.
+pub(super) const ENDPOINTS: Kind = Kind::core("Endpoints", "endpoints");
 pub(super) const ENDPOINT_SLICE: Kind =
     Kind::of("discovery.k8s.io", "EndpointSlice", "endpointslices");
 pub(super) const INGRESS: Kind = Kind::of("networking.k8s.io", "Ingress", "ingresses");

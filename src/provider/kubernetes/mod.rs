@@ -65,6 +65,23 @@ impl Kubernetes {
     ///
     /// What is found of the configuration is told to the objects it is about.
     pub fn start(self, sender: &Sender, findings: &Findings, stop: &signal::Receiver<bool>) {
+        self.follow(sender, Some(findings), stop);
+    }
+
+    /// Follows the cluster until told to stop, and writes nothing into it. Returns at once; must be
+    /// called within a runtime.
+    pub fn look(self, sender: &Sender, stop: &signal::Receiver<bool>) {
+        self.follow(sender, None, stop);
+    }
+
+    /// The names of the providers that are on.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let crd = self.crd.as_ref().map(|_| crd::NAME);
+        crd.into_iter().chain(self.ingress.as_ref().map(|_| ingress::NAME)).collect()
+    }
+
+    fn follow(self, sender: &Sender, findings: Option<&Findings>, stop: &signal::Receiver<bool>) {
         let endpoint = self.ingress.as_ref().map(|options| options.ingress_endpoint.clone());
         let crd = self.crd.as_ref().map(crd_connection);
         let ingress = self.ingress.as_ref().map(ingress_connection);
@@ -80,10 +97,10 @@ impl Kubernetes {
             }
         }
         for (connection, providers) in all {
-            let writing = Writing {
+            let writing = findings.map(|findings| Writing {
                 findings: findings.clone(),
                 endpoint: endpoint.clone().filter(|_| providers.iter().any(Provider::is_ingress)),
-            };
+            });
             tokio::spawn(follow(connection, providers, writing, sender.clone(), stop.clone()));
         }
     }
@@ -100,7 +117,7 @@ struct Writing {
 async fn follow(
     connection: Connection,
     providers: Vec<Provider>,
-    writing: Writing,
+    writing: Option<Writing>,
     sender: Sender,
     stop: signal::Receiver<bool>,
 ) {
@@ -122,7 +139,9 @@ async fn follow(
     let cluster = Arc::new(Cluster::new(client, connection, stop.clone()));
     let subscribed: Vec<_> = providers.iter().map(|_| cluster.changes.subscribe()).collect();
     cluster.follow_backends();
-    write(&cluster, &providers, writing, &stop);
+    if let Some(writing) = writing {
+        write(&cluster, &providers, writing, &stop);
+    }
     for (provider, notify) in providers.into_iter().zip(subscribed) {
         provider.follow(&cluster);
         tokio::spawn(provider.run(Arc::clone(&cluster), notify, sender.clone(), stop.clone()));
@@ -231,3 +250,6 @@ fn plain(options: KubernetesIngress) -> Provider {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

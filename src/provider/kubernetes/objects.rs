@@ -55,11 +55,17 @@ pub(super) enum ServiceKind {
     ExternalName,
 }
 
-/// A part of the endpoints of a Service.
+/// Some of the endpoints of a Service: an `EndpointSlice`, or the older kind with all of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct EndpointSlice {
     /// The Service it is of.
     pub(super) service: String,
+    pub(super) parts: Vec<Part>,
+}
+
+/// Endpoints that have the same ports.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Part {
     /// Numbers by name, in the order given.
     pub(super) ports: Vec<(String, u16)>,
     pub(super) endpoints: Vec<Endpoint>,
@@ -167,22 +173,53 @@ impl Watched for Service {
 
 impl Watched for EndpointSlice {
     fn read(mut object: DynamicObject) -> Result<Self, String> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Port {
-            name: Option<String>,
-            port: Option<u16>,
+        if object.data.get("subsets").is_some() || object.data.get("addressType").is_none() {
+            return of_subsets(object);
         }
         let labels = object.metadata.labels.as_mut();
         let service = labels.and_then(|labels| labels.remove(SERVICE_LABEL)).unwrap_or_default();
-        let ports: Vec<Port> = part(&mut object, "ports")?;
-        let ports = ports.into_iter().filter_map(|p| Some((p.name.unwrap_or_default(), p.port?)));
+        let ports = ports(part(&mut object, "ports")?);
         let mut endpoints: Vec<Endpoint> = part(&mut object, "endpoints")?;
         for endpoint in &mut endpoints {
             endpoint.addresses.shrink_to_fit();
         }
-        Ok(Self { service, ports: ports.collect(), endpoints })
+        Ok(Self { service, parts: vec![Part { ports, endpoints }] })
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Port {
+    name: Option<String>,
+    port: Option<u16>,
+}
+
+fn ports(all: Vec<Port>) -> Vec<(String, u16)> {
+    all.into_iter().filter_map(|p| Some((p.name.unwrap_or_default(), p.port?))).collect()
+}
+
+/// Reads the older kind, whose object has the Service's name.
+fn of_subsets(mut object: DynamicObject) -> Result<EndpointSlice, String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Subset {
+        addresses: Vec<Address>,
+        ports: Vec<Port>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Address {
+        ip: String,
+    }
+    let subsets: Vec<Subset> = part(&mut object, "subsets")?;
+    let ready = Conditions { ready: Some(true), serving: Some(true), terminating: None };
+    let parts = subsets.into_iter().map(|subset| {
+        let addresses = subset.addresses.into_iter().map(|address| address.ip).collect();
+        let endpoints = vec![Endpoint { addresses, conditions: ready }];
+        Part { ports: ports(subset.ports), endpoints }
+    });
+    let service = object.metadata.name.unwrap_or_default();
+    Ok(EndpointSlice { service, parts: parts.collect() })
 }
 
 /// The label that names the Service of a slice.

@@ -26,7 +26,12 @@ pub(super) struct Follow<T> {
     pub(super) scope: Scope,
     pub(super) store: Arc<Store<T>>,
     pub(super) changes: Changes,
+    /// What is done once where the kind cannot be had.
+    pub(super) fallback: Option<Fallback>,
 }
+
+/// Follows another kind instead.
+pub(super) type Fallback = Box<dyn FnOnce() + Send>;
 
 /// How long one watch lasts; then it goes on where it was. Shorter than the API's own end of it,
 /// and than the silence after which networks forget connections.
@@ -59,7 +64,7 @@ impl<T: Watched> Follow<T> {
         }
     }
 
-    async fn follow(self) {
+    async fn follow(mut self) {
         let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
         if let Some(labels) = &self.labels {
             config = config.labels(labels);
@@ -130,7 +135,12 @@ impl<T: Watched> Follow<T> {
             .ok()
     }
 
-    fn meet(&self, trouble: Trouble) {
+    fn meet(&mut self, trouble: Trouble) {
+        if trouble.is_absence()
+            && let Some(fallback) = self.fallback.take()
+        {
+            fallback();
+        }
         // What may no longer be seen stays as it was; what is gone goes.
         if trouble == Trouble::Missing {
             let is_changed = self.store.replace(&self.scope, BTreeMap::new());

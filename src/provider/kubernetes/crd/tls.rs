@@ -36,6 +36,7 @@ impl Work<'_> {
                     self.output.origin("tls.options", &name, origin);
                     self.output.dynamic.tls.options.insert(name, Arc::new(options));
                 }
+                Err((_, ObjectError::Decode(error))) => self.undecoded(origin, &error),
                 Err((path, error)) => self.output.error(origin, &path, &error),
             }
         }

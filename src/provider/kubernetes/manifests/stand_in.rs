@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::cluster::Stores;
 use super::super::names::Id;
-use super::super::objects::{Endpoint, EndpointSlice, IngressClass, Service, ServicePort};
+use super::super::objects::{
+    Conditions, Endpoint, EndpointSlice, IngressClass, Part, Service, ServicePort,
+};
 use super::super::port::Port;
 use super::super::schemas::Schemas;
 use super::{DEFAULT_NAMESPACE, Manifest};
@@ -66,9 +68,11 @@ pub(super) fn behind(manifests: &[Manifest], stores: &Stores) {
 }
 
 fn slice(name: &str, service: &Service) -> EndpointSlice {
-    let endpoint = Endpoint { addresses: vec![NOBODY.to_string()], ..Endpoint::default() };
+    let conditions = Conditions { ready: Some(true), ..Conditions::default() };
+    let endpoint = Endpoint { addresses: vec![NOBODY.to_string()], conditions };
     let ports = service.ports.iter().map(|port| (port.name.clone(), port.port));
-    EndpointSlice { service: name.to_owned(), ports: ports.collect(), endpoints: vec![endpoint] }
+    let part = Part { ports: ports.collect(), endpoints: vec![endpoint] };
+    EndpointSlice { service: name.to_owned(), parts: vec![part] }
 }
 
 /// The Services that a part of an object names: sections with a name and a port.

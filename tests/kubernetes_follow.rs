@@ -1,0 +1,254 @@
+//! How a cluster is followed: its API may be away, forget, refuse, or have thousands of objects.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::{Backend, Cluster, Moongate, poll, until};
+
+/// How long a new list may take after the API was away.
+const RETURN_LIMIT: Duration = Duration::from_secs(30);
+
+fn follow(endpoint: &str, token: &str, authority: &str, flags: &[&str]) -> Moongate {
+    assert!(std::env::var_os("KUBECONFIG").is_none(), "KUBECONFIG would be followed instead");
+    let mut all = vec![
+        "--providers.kubernetesCRD=true".to_owned(),
+        format!("--providers.kubernetesCRD.endpoint={endpoint}"),
+        format!("--providers.kubernetesCRD.token={token}"),
+        format!("--providers.kubernetesCRD.certAuthFilePath={authority}"),
+    ];
+    all.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    Moongate::with("{}", &all.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn followed(cluster: &Cluster) -> Moongate {
+    let (token, authority) = (cluster.token(), cluster.authority());
+    follow(&cluster.endpoint(), token.to_str().unwrap(), authority.to_str().unwrap(), &[])
+}
+
+fn route(name: &str, service: &str) -> String {
+    format!(
+        "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}}}\nspec:\n  \
+         routes:\n  - match: Host(`{name}.test`)\n    services: [{{name: {service}, port: 80}}]\n---\n"
+    )
+}
+
+fn service(name: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec:\n  ports: [{{name: web, \
+         port: 80}}]\n---\n"
+    )
+}
+
+fn serve(cluster: &Cluster, name: &str) -> Backend {
+    let backend = Backend::echo(name);
+    cluster.apply(&service(name));
+    cluster.endpoints(name, "web", &[backend.address()]);
+    backend
+}
+
+/// How often routes were listed, in both groups.
+fn lists(cluster: &Cluster) -> usize {
+    let requests = cluster.requests();
+    requests.iter().filter(|r| r.verb == "list" && r.resource == "ingressroutes").count()
+}
+
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
+fn answers(moongate: &Moongate, host: &str, limit: Duration) {
+    poll::until(&format!("200 for {host}"), limit, || {
+        (moongate.get(host, "/").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn the_last_configuration_stays_while_the_api_is_away() {
+    let port = free_port();
+    let mut cluster = Cluster::with(&["--keep", "--port", &port]);
+    cluster.define();
+    let _a = serve(&cluster, "a");
+    cluster.apply(&route("first", "a"));
+    let moongate = followed(&cluster);
+    answers(&moongate, "first.test", RETURN_LIMIT);
+    cluster.stop();
+    until("the error in the API", || {
+        let raw = moongate.api("/api/overview");
+        (raw != json!({}) && moongate.get("first.test", "/").status == 200).then_some(())
+    });
+    cluster.run();
+    cluster.apply(&route("second", "a"));
+    answers(&moongate, "second.test", RETURN_LIMIT);
+    assert_eq!(moongate.get("first.test", "/").status, 200);
+}
+
+#[test]
+fn the_api_is_waited_for_at_the_start() {
+    let port = free_port();
+    let mut cluster = Cluster::with(&["--keep", "--port", &port]);
+    cluster.define();
+    let _a = serve(&cluster, "a");
+    cluster.apply(&route("late", "a"));
+    let (endpoint, token) = (cluster.endpoint(), cluster.token());
+    let authority = cluster.authority();
+    cluster.stop();
+    let (token, authority) = (token.to_str().unwrap(), authority.to_str().unwrap());
+    let moongate = follow(&endpoint, token, authority, &[]);
+    assert_eq!(moongate.get("late.test", "/").status, 404);
+    cluster.run();
+    answers(&moongate, "late.test", RETURN_LIMIT);
+}
+
+#[test]
+fn a_forgotten_place_is_a_new_list() {
+    // This API forgets within seconds, so that watches that begin anew are answered with 410.
+    let port = free_port();
+    let mut cluster =
+        Cluster::with(&["--watch-cache=false", "--compact-interval=1s", "--keep", "--port", &port]);
+    cluster.define();
+    let _a = serve(&cluster, "a");
+    cluster.apply(&route("first", "a"));
+    let moongate = followed(&cluster);
+    answers(&moongate, "first.test", RETURN_LIMIT);
+    let before = lists(&cluster);
+    let end = Instant::now() + Duration::from_secs(4);
+    poll::until("time to forget", Duration::from_secs(30), || {
+        let name = format!("n{}", end.saturating_duration_since(Instant::now()).as_millis());
+        cluster.apply(&service(&name));
+        (Instant::now() > end).then_some(())
+    });
+    cluster.stop();
+    cluster.run();
+    cluster.apply(&route("later", "a"));
+    answers(&moongate, "later.test", RETURN_LIMIT);
+    assert_eq!(moongate.get("first.test", "/").status, 200);
+    assert!(lists(&cluster) > before, "the watch went on from where it was");
+}
+
+#[test]
+fn a_cluster_without_definitions_is_followed_until_it_has_them() {
+    let cluster = Cluster::start();
+    let _a = serve(&cluster, "a");
+    let moongate = followed(&cluster);
+    assert_eq!(moongate.get("first.test", "/").status, 404);
+    cluster.define();
+    cluster.apply(&route("first", "a"));
+    answers(&moongate, "first.test", Duration::from_secs(60));
+}
+
+#[test]
+fn a_token_that_changes_is_read_again() {
+    let cluster = Cluster::with_definitions();
+    let _a = serve(&cluster, "a");
+    cluster.apply(&route("first", "a"));
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "not yet").unwrap();
+    let authority = cluster.authority();
+    let (path, authority) = (token.to_str().unwrap(), authority.to_str().unwrap());
+    let moongate = follow(&cluster.endpoint(), path, authority, &[]);
+    assert_eq!(moongate.get("first.test", "/").status, 404);
+    std::fs::copy(cluster.token(), &token).unwrap();
+    // The client reads the file once a minute.
+    answers(&moongate, "first.test", Duration::from_secs(90));
+}
+
+#[test]
+fn thousands_of_objects_are_listed_in_pages() {
+    const COUNT: usize = 1500;
+    let cluster = Cluster::with_definitions();
+    let _a = serve(&cluster, "a");
+    let mut routes = String::new();
+    for number in 0..COUNT {
+        let _ = write!(routes, "{}", route(&format!("r{number}"), "a"));
+    }
+    cluster.kubectl(&["create", "-f", "-"], &routes);
+    let moongate = followed(&cluster);
+    answers(&moongate, &format!("r{}.test", COUNT - 1), RETURN_LIMIT);
+    answers(&moongate, "r0.test", RETURN_LIMIT);
+    let lists = cluster
+        .requests()
+        .into_iter()
+        .filter(|request| request.verb == "list" && request.resource == "ingressroutes");
+    let lists = lists.filter(|request| request.group == "traefik.io").count();
+    assert!(lists >= COUNT / 500, "{lists} lists");
+}
+
+/// An API with the objects of one old cluster: it knows no slices, and lists what it is told.
+fn old_api(backend: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let list = move |path: &str| {
+        let items = if path.starts_with("/api/v1/services?") {
+            json!([{"metadata": {"name": "a", "namespace": "default"},
+                "spec": {"ports": [{"name": "web", "port": 80}]}}])
+        } else if path.starts_with("/api/v1/endpoints?") {
+            json!([{"metadata": {"name": "a", "namespace": "default"}, "subsets": [{
+                "addresses": [{"ip": backend.ip().to_string()}],
+                "ports": [{"name": "web", "port": backend.port()}]}]}])
+        } else if path.starts_with("/apis/traefik.containo.us/v1alpha1/ingressroutes?") {
+            json!([{"metadata": {"name": "r", "namespace": "default"}, "spec": {"routes": [{
+                "match": "Host(`old.test`)", "kind": "Rule",
+                "services": [{"name": "a", "port": 80}]}]}}])
+        } else if path.starts_with("/api/v1/secrets?") {
+            json!([])
+        } else {
+            return (
+                403,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "message": format!("forbidden: {path}"), "reason": "Forbidden", "code": 403}),
+            );
+        };
+        let list = json!({"kind": "List", "apiVersion": "v1",
+            "metadata": {"resourceVersion": "1"}, "items": items});
+        (200, list)
+    };
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let list = list.clone();
+            thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") {
+                    if stream.read(&mut byte).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    head.push(byte[0]);
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let (status, body) = list(&path);
+                if status == 200 && path.contains("watch=true") {
+                    // A watch that tells nothing: it ends with the test.
+                    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                    let _ = stream.write_all(answer.as_bytes());
+                    let _ = stream.read(&mut byte);
+                    return;
+                }
+                let body = body.to_string();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: \
+                     close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn the_roles_of_traefik_2_are_enough() {
+    let backend = Backend::echo("a");
+    let api = old_api(backend.address());
+    let moongate = follow(&format!("http://{api}"), "", "", &[]);
+    answers(&moongate, "old.test", RETURN_LIMIT);
+}
