@@ -22,3 +22,8 @@ fn matchers() {
 fn matchers_of_tcp_routers() {
     check("tcp-matchers.md", &moongate::rule::tcp::reference());
 }
+
+#[test]
+fn scripting_api() {
+    check("scripting-api.md", &moongate::lua::api::reference());
+}

@@ -1,19 +1,19 @@
 //! The definitions of custom resources, with the options of all middlewares there are.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::{CatalogError, scripts, tcp_folder};
+use super::catalog::folders;
 use crate::compile::Scripts;
 use crate::lua::{self, ScriptSource};
 use crate::provider::definitions::{DefinitionError, Middlewares, Options, print};
+use crate::reconcile::FolderError;
 
 /// Why there are no definitions.
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionsError {
     /// User scripts cannot be read.
     #[error(transparent)]
-    Catalog(#[from] CatalogError),
+    Folder(#[from] FolderError),
     /// They cannot be printed.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -25,8 +25,8 @@ pub enum DefinitionsError {
 /// # Errors
 /// When the folder cannot be read.
 pub fn definitions(group: &str, directory: &str) -> Result<String, DefinitionsError> {
-    let http = scripts(lua::builtins(), Path::new(directory))?;
-    let tcp = scripts(lua::tcp_builtins(), &tcp_folder(directory))?;
+    let folders = folders(directory)?;
+    let (http, tcp) = (folders.http.scripts(), folders.tcp.scripts());
     let middlewares = Middlewares {
         http: options(lua::builtins(), &http),
         tcp: options(lua::tcp_builtins(), &tcp),

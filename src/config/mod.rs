@@ -4,6 +4,7 @@
 //! Traefik does. Knows no runtime.
 
 mod address;
+mod answers;
 mod heads;
 mod kubernetes;
 mod options;
@@ -14,6 +15,7 @@ mod unsupported;
 mod usage;
 
 pub use address::{Address, AddressError, Transport};
+pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
@@ -22,5 +24,5 @@ pub use options::{
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
-pub use streams::{ProxyProtocol, TcpServersTransport, Udp};
+pub use streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
-use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
-use crate::model::{self, ForwardingTimeouts, RouterTls};
+use super::streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
+use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
 
 /// The whole static configuration.
@@ -39,6 +40,8 @@ pub struct Root {
     pub core: Core,
     /// Moongate's own: scripts.
     pub scripts: Scripts,
+    /// Moongate's own: how one process replaces another.
+    pub restart: Restart,
     /// Moongate's own: worker threads; 0 means one per core.
     pub workers: usize,
 }
@@ -74,8 +77,8 @@ pub struct ServersTransport {
     /// Roots to trust: paths or PEM text; none means the system's.
     #[serde(rename = "rootCAs")]
     pub root_cas: Vec<String>,
-    /// Idle connections kept to one server, over all workers.
-    pub max_idle_conns_per_host: usize,
+    /// Idle connections kept to one server, over all workers: 0 means two, less than 0 none.
+    pub max_idle_conns_per_host: i64,
     /// Limits of waiting.
     pub forwarding_timeouts: ForwardingTimeouts,
 }
@@ -128,6 +131,9 @@ pub struct EntryPoint {
     pub http: Http,
     /// HTTP/2 of this entrypoint.
     pub http2: Http2,
+    /// HTTP/3 of this entrypoint; without it there is none.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub http3: Option<Http3>,
     /// Switches of logs of routers that say nothing of it.
     pub observability: EntryPointObservability,
 }
@@ -185,13 +191,19 @@ impl Default for LifeCycle {
 pub struct RespondingTimeouts {
     /// For a request's head.
     pub read_timeout: GoDuration,
+    /// For a request from the end of its head to the end of its answer.
+    pub write_timeout: GoDuration,
     /// For the next request on a connection.
     pub idle_timeout: GoDuration,
 }
 
 impl Default for RespondingTimeouts {
     fn default() -> Self {
-        Self { read_timeout: GoDuration::from_secs(60), idle_timeout: GoDuration::from_secs(180) }
+        Self {
+            read_timeout: GoDuration::from_secs(60),
+            write_timeout: GoDuration::ZERO,
+            idle_timeout: GoDuration::from_secs(180),
+        }
     }
 }
 
@@ -229,6 +241,12 @@ pub struct Http {
     pub encode_query_semicolons: bool,
     /// What is done with headers whose names hold an underscore.
     pub underscore_headers_strategy: UnderscoreHeaders,
+    /// Moongate's own: limits of waiting of routers that say nothing of it.
+    #[serde(skip_serializing_if = "Timeouts::is_empty")]
+    pub timeouts: Timeouts,
+    /// Moongate's own: pages in the place of plain answers.
+    #[serde(skip_serializing_if = "Answers::is_empty")]
+    pub answers: Answers,
 }
 
 impl Default for Http {
@@ -242,6 +260,8 @@ impl Default for Http {
             encoded_characters: EncodedCharacters::default(),
             encode_query_semicolons: false,
             underscore_headers_strategy: UnderscoreHeaders::default(),
+            timeouts: Timeouts::default(),
+            answers: Answers::default(),
         }
     }
 }
@@ -463,6 +483,15 @@ impl Default for Core {
     fn default() -> Self {
         Self { default_rule_syntax: String::new(), disabled_routers: "fallThrough".to_owned() }
     }
+}
+
+/// How one process replaces another.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restart {
+    /// A path: a process that is started while another listens there takes over that one's
+    /// listening sockets.
+    pub socket: String,
 }
 
 /// Scripts.

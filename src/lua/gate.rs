@@ -3,7 +3,7 @@
 //!
 //! Must not know what a hook is for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
@@ -59,6 +59,8 @@ struct Armed {
 #[derive(Default)]
 pub(super) struct Gate {
     armed: RefCell<Option<Armed>>,
+    /// Whether hooks run in one piece: a clock that stands still has nobody to let go ahead.
+    unsliced: Cell<bool>,
 }
 
 impl Gate {
@@ -68,6 +70,11 @@ impl Gate {
             Some(armed) => armed.check(lua),
             None => Ok(VmState::Continue),
         }
+    }
+
+    /// From now on hooks run in one piece.
+    pub(super) fn run_whole(&self) {
+        self.unsliced.set(true);
     }
 
     /// Refuses to wait where Luau cannot suspend the hook.
@@ -196,7 +203,7 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
             seen: started,
             left: this.left,
             gap_max: this.gap_max,
-            slice_end: Some(started + SLICE),
+            slice_end: (!this.gate.unsliced.get()).then(|| started + SLICE),
             root: this.root,
             category: this.category.clone(),
             waiting: Waiting::Allowed,

@@ -10,15 +10,21 @@ mod error;
 mod gate;
 mod host;
 mod instance;
+mod jose;
+mod judge;
+mod limits;
+mod lint;
 mod load;
 mod memory;
 mod onerror;
 mod password;
+mod redis;
 mod run;
 mod sandbox;
 mod script;
 mod shared;
 mod stream;
+pub mod testing;
 mod tools;
 mod vm;
 
@@ -27,8 +33,11 @@ mod tests;
 
 pub use admit::Admittance;
 pub use builtin::{builtins, tcp_builtins};
-pub use host::{FetchError, Host, HttpClient, Reach};
+pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
+pub use judge::{Candidate, Pick};
+pub use limits::{limits, on_error};
+pub use lint::{Unknown, lint};
 pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,

@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::password::Passwords;
 use super::run::Run;
 use super::shared::{Scope, Shared};
+use super::testing::Probe;
 
 /// Header names kept ready; a script that makes up names does not grow the table beyond this.
 const HEADER_NAMES_MAX: usize = 512;
@@ -49,6 +50,8 @@ pub(super) struct Tools {
     /// Created at its first use: most VMs check no password.
     passwords: OnceCell<Rc<Passwords>>,
     ids: Cell<u64>,
+    /// Watches the scripts, in tests of scripts.
+    pub(super) probe: OnceCell<Rc<Probe>>,
 }
 
 impl Tools {
@@ -67,6 +70,7 @@ impl Tools {
             ctx: OnceCell::new(),
             passwords: OnceCell::new(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
+            probe: OnceCell::new(),
         })
     }
 

@@ -17,7 +17,7 @@ use crate::model::{Diagnostic, Dynamic};
 
 pub use channel::{Receiver, Sender, channel};
 pub use file::{Check, FileError, FileProvider};
-pub use kubernetes::{ConnectError, Findings, Kinds, Kubernetes, Schemas};
+pub use kubernetes::{ConnectError, Findings, Kinds, Kubernetes, Manifest, Schemas, Written};
 
 /// What a provider says.
 #[derive(Debug, Clone)]

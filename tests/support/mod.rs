@@ -67,12 +67,14 @@ impl Moongate {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap();
             runtime.block_on(async {
-                let app = App::start(plan, None).await.unwrap();
+                let mut app = App::start(plan, None).await.unwrap();
                 let all = app.addresses().iter().map(|(name, at)| (name.to_string(), *at));
                 told.send(all.collect()).unwrap();
-                // The test may end by a panic, which drops the sender.
-                let _ = stopped.await;
-                app.stop().await;
+                tokio::select! {
+                    // The test may end by a panic, which drops the sender.
+                    _ = stopped => app.stop().await,
+                    estate = app.replaced() => app.make_way(estate).await,
+                }
             });
             runtime.shutdown_background();
         });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Work, new, servers_of};
+use crate::compile::timeouts::service_timeouts;
 use crate::compile::{provider_of, qualify};
 use crate::model;
 use crate::service::{
@@ -26,6 +27,7 @@ impl Work<'_> {
         balancer: &model::LoadBalancer,
     ) -> Result<Arc<Service>, String> {
         let transport = self.transport(name, balancer)?;
+        self.script(balancer)?;
         let before = self.before(name, config);
         if let Some(service) = &before
             && let Some(servers) = servers_of(service)
@@ -55,7 +57,20 @@ impl Work<'_> {
             None => None,
             Some(options) => Some(Arc::new(self.check(name, options, &servers)?)),
         };
-        Ok(new(name, Kind::Servers(Servers { servers, strategy, sticky, passive, check })))
+        let timeouts = service_timeouts(balancer.timeouts);
+        let servers = Servers { servers, strategy, sticky, passive, check, timeouts };
+        Ok(new(name, Kind::Servers(servers)))
+    }
+
+    /// Takes up the script that chooses servers.
+    fn script(&mut self, balancer: &model::LoadBalancer) -> Result<(), String> {
+        let Some(by) = balancer.hash_by.as_ref().filter(|by| !by.lua.is_empty()) else {
+            return Ok(());
+        };
+        let taken = self.scripts.take(&by.lua, "balance", self.catalog);
+        let warning = taken.map_err(|error| format!("hashBy.lua: {error}"))?;
+        self.warnings.extend(warning);
+        Ok(())
     }
 
     fn transport(
@@ -137,17 +152,18 @@ fn strategy(balancer: &model::LoadBalancer, servers: &[Server]) -> Result<Strate
 }
 
 fn hash_by(options: Option<&model::HashBy>) -> Result<HashBy, String> {
-    let Some(model::HashBy { header, cookie, query }) = options else {
+    let Some(model::HashBy { header, cookie, query, lua }) = options else {
         return Ok(HashBy::ClientAddress);
     };
-    match (header.as_str(), cookie.as_str(), query.as_str()) {
-        (header, "", "") if !header.is_empty() => {
+    match (header.as_str(), cookie.as_str(), query.as_str(), lua.as_str()) {
+        ("", "", "", lua) if !lua.is_empty() => Ok(HashBy::Script(lua.into())),
+        (header, "", "", "") if !header.is_empty() => {
             let name = header.parse();
             name.map(HashBy::Header).map_err(|_| format!("hashBy.header: {header:?} is no name"))
         }
-        ("", cookie, "") if !cookie.is_empty() => Ok(HashBy::Cookie(cookie.into())),
-        ("", "", query) if !query.is_empty() => Ok(HashBy::Query(query.into())),
-        _ => Err("hashBy: give exactly one of header, cookie and query".to_owned()),
+        ("", cookie, "", "") if !cookie.is_empty() => Ok(HashBy::Cookie(cookie.into())),
+        ("", "", query, "") if !query.is_empty() => Ok(HashBy::Query(query.into())),
+        _ => Err("hashBy: give exactly one of header, cookie, query and lua".to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use mlua::{Lua, LuaString, Table, Value};
 
-use super::{Doc, ResponseObject, Section};
+use super::{Doc, Form, ResponseObject, Section};
 use crate::lua::run::Run;
 use crate::lua::tools::Tools;
 use crate::message::Response;
@@ -109,7 +109,8 @@ const FUNCTIONS: [&str; 2] = ["next", "service"];
 /// What users read about it.
 pub(super) fn section() -> Section {
     let entries = FIELDS.iter().map(|field| &field.doc).collect();
-    Section { name: "ctx", text: "What a hook gets beside the message.", entries }
+    let text = "What a hook gets beside the message.";
+    Section { name: "ctx", text, entries, form: Form::Object }
 }
 
 /// `ctx` of a script.

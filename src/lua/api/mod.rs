@@ -17,6 +17,7 @@ mod headers;
 mod http;
 mod ip;
 pub(super) mod json;
+mod jwt;
 mod limit;
 mod log;
 mod members;
@@ -24,6 +25,7 @@ mod os;
 mod password;
 mod predicate;
 mod re;
+mod redis;
 mod reference;
 mod request;
 mod resolve;
@@ -31,6 +33,8 @@ mod response;
 mod stats;
 mod store;
 mod time;
+mod turns;
+mod types;
 mod url;
 mod x509;
 
@@ -45,6 +49,7 @@ pub(super) use conn::{ConnObject, ConnSlot};
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
+pub use types::{luals_types, luau_types};
 
 /// What users read about one function or field.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +73,17 @@ pub struct Section {
     pub text: &'static str,
     /// What is in it.
     pub entries: Vec<&'static Doc>,
+    /// Where scripts find it.
+    pub form: Form,
+}
+
+/// Where scripts find a part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A module, or the global functions.
+    Module,
+    /// An object that functions and hooks hand out.
+    Object,
 }
 
 /// A function of a module.
@@ -108,11 +124,13 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    jwt::MODULE,
     ip::MODULE,
     store::MODULE,
     limit::MODULE,
     stats::MODULE,
     http::MODULE,
+    redis::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -134,14 +152,16 @@ pub fn sections() -> Vec<Section> {
         name: module.name,
         text: module.text,
         entries: module.functions.iter().map(|function| &function.doc).collect(),
+        form: Form::Module,
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
-    sections.push(crypto::KEY.section());
+    sections.extend([crypto::KEY.section(), jwt::KEYS.section()]);
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.extend([turns::TURNS.section(), turns::TURN.section()]);
     sections.push(stats::WINDOW.section());
-    sections.push(http::CLIENT.section());
+    sections.extend([http::CLIENT.section(), redis::CLIENT.section()]);
     sections
 }
 
@@ -162,7 +182,7 @@ impl<T> Object<T> {
 
     fn section(&self) -> Section {
         let entries = self.members.iter().map(|member| &member.doc).collect();
-        Section { name: self.name, text: self.text, entries }
+        Section { name: self.name, text: self.text, entries, form: Form::Object }
     }
 }
 

@@ -8,20 +8,23 @@ mod concurrency;
 mod rate;
 mod store;
 mod table;
+mod turns;
 mod window;
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub(super) use concurrency::Concurrency;
 pub(super) use rate::{BYTES_MAX as RATE_BYTES_MAX, Rate, RateLimits, Verdict};
 pub(super) use store::{Step, Store, StoreError, Stored};
 pub(super) use table::Used;
+pub(super) use turns::{Came, Turn, Turns};
 pub(super) use window::Window;
 
 use super::InstanceId;

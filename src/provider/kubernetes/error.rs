@@ -161,3 +161,16 @@ pub(super) enum ObjectError {
     #[error("{0}")]
     Options(String),
 }
+
+impl ObjectError {
+    /// Whether nothing is wrong with the object itself: what it needs is not there, or not yet.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::NoEndpoint { .. }
+                | Self::NoClusterAddress { .. }
+                | Self::NoNodePort { .. }
+        )
+    }
+}

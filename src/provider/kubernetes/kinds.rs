@@ -53,7 +53,7 @@ impl Kind {
 /// The group of custom resources.
 const GROUP: &str = "traefik.io";
 /// The group of custom resources up to Traefik 2.
-const OLD_GROUP: &str = "traefik.containo.us";
+pub(super) const OLD_GROUP: &str = "traefik.containo.us";
 
 pub(super) const SERVICE: Kind = Kind::core("Service", "services");
 pub(super) const SECRET: Kind = Kind::core("Secret", "secrets");

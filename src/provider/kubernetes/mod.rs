@@ -13,6 +13,7 @@ mod events;
 mod ingress;
 mod kinds;
 mod lease;
+mod manifests;
 mod names;
 mod objects;
 mod output;
@@ -44,6 +45,7 @@ use view::Rules;
 
 pub use error::ConnectError;
 pub use events::Findings;
+pub use manifests::{Manifest, Written};
 pub use schemas::{Kinds, Schemas};
 
 /// The providers of one process that follow a cluster.

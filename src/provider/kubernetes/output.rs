@@ -12,6 +12,8 @@ use crate::model::{Certificate, Diagnostic, Dynamic};
 pub(super) struct Output {
     pub(super) dynamic: Dynamic,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// The findings about what is not there, or not ready, by their places in the list.
+    pub(super) absences: Vec<usize>,
     /// The object an element comes from, by the element's path without provider.
     pub(super) origins: HashMap<String, String>,
     /// Certificates by Secret, so that each is there once.
@@ -40,6 +42,9 @@ impl Output {
     /// Notes that a part of an object is left out.
     pub(super) fn error(&mut self, origin: Origin<'_>, path: &str, error: &ObjectError) {
         let source = Some(origin.source());
+        if error.is_absence() {
+            self.absences.push(self.diagnostics.len());
+        }
         self.diagnostics.push(Diagnostic { source, ..Diagnostic::error(path, error) });
     }
 

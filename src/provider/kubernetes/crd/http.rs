@@ -106,6 +106,7 @@ impl Work<'_> {
             priority: route.priority,
             tls,
             observability: route.observability.clone(),
+            ..Router::default()
         };
         self.output.origin("http.routers", &name, Origin { kind: KIND, id });
         self.output.dynamic.http.routers.insert(name, Arc::new(router));

@@ -146,6 +146,7 @@ impl Work<'_> {
             sticky: service.sticky.clone(),
             health_check: service.health_check.clone(),
             passive_health_check: service.passive_health_check.clone(),
+            ..LoadBalancer::default()
         };
         let middlewares = self.middleware_names(of, &service.middlewares)?;
         Ok(Service { load_balancer: Some(balancer), middlewares, ..Service::default() })

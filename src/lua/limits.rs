@@ -2,11 +2,14 @@
 
 use serde_json::Value;
 
-use crate::lua::{Limits, OnError};
+use super::{Limits, OnError};
 use crate::value::{GoDuration, parse_size};
 
 /// Reads `limits: {cpu, wait, memory, body, fetches}`.
-pub(super) fn limits(value: Option<&Value>) -> Result<Limits, String> {
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn limits(value: Option<&Value>) -> Result<Limits, String> {
     let mut limits = Limits::default();
     let Some(value) = value else { return Ok(limits) };
     let fields = value.as_object().ok_or("limits: expected an object")?;
@@ -30,7 +33,10 @@ pub(super) fn limits(value: Option<&Value>) -> Result<Limits, String> {
 }
 
 /// Reads `onError: fail | skip | {status, body}`.
-pub(super) fn on_error(value: Option<&Value>) -> Result<OnError, String> {
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn on_error(value: Option<&Value>) -> Result<OnError, String> {
     let wrong = "onError: expected fail, skip or {status, body}";
     match value {
         None => Ok(OnError::Fail),
