@@ -1,5 +1,7 @@
 //! The Kubernetes API that tests run against does what they rely on.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
 mod support;
 
 use support::Cluster;

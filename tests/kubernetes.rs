@@ -1,6 +1,8 @@
 //! Traefik's custom resources, against a real Kubernetes API: every kind becomes what it says, and
 //! changes as its objects change.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
 mod support;
 
 use serde_json::{Value, json};

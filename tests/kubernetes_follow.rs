@@ -1,5 +1,7 @@
 //! How a cluster is followed: its API may be away, forget, refuse, or have thousands of objects.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
 mod support;
 
 use std::fmt::Write as _;
@@ -32,10 +34,11 @@ fn followed(cluster: &Cluster) -> Moongate {
 }
 
 fn route(name: &str, service: &str) -> String {
-    format!(
-        "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}}}\nspec:\n  \
-         routes:\n  - match: Host(`{name}.test`)\n    services: [{{name: {service}, port: 80}}]\n---\n"
-    )
+    let services = json!([{"name": service, "port": 80}]);
+    let routes = json!([{"match": format!("Host(`{name}.test`)"), "services": services}]);
+    let route = json!({"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute",
+        "metadata": {"name": name}, "spec": {"routes": routes}});
+    format!("{route}\n---\n")
 }
 
 fn service(name: &str) -> String {
@@ -140,7 +143,7 @@ fn a_cluster_without_definitions_is_followed_until_it_has_them() {
     assert_eq!(moongate.get("first.test", "/").status, 404);
     cluster.define();
     cluster.apply(&route("first", "a"));
-    answers(&moongate, "first.test", Duration::from_secs(60));
+    answers(&moongate, "first.test", Duration::from_mins(1));
 }
 
 #[test]
@@ -212,7 +215,6 @@ fn old_api(backend: SocketAddr) -> SocketAddr {
     };
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let list = list.clone();
             thread::spawn(move || {
                 let mut head = Vec::new();
                 let mut byte = [0];

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::poll;
 
 /// How long the API may take to start on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A Kubernetes API with nothing in it but the namespaces `default` and `kube-system`.
 pub(crate) struct Cluster {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::client::Connection;
@@ -28,7 +29,7 @@ pub(super) struct Stores {
     pub(super) nodes: Arc<Store<Node>>,
     pub(super) classes: Arc<Store<IngressClass>>,
     pub(super) ingresses: Arc<Store<ingress::Ingress>>,
-    pub(super) custom: crd::Stores,
+    pub(super) custom: crd::Resources,
 }
 
 /// A cluster that is followed.
@@ -97,7 +98,7 @@ impl Changes {
     }
 
     /// A kind cannot be followed now. Said once as long as it stays the same.
-    pub(super) fn trouble(&self, resource: &ApiResource, scope: &Scope, trouble: Trouble) {
+    pub(super) fn trouble(&self, resource: &ApiResource, scope: &Scope, trouble: &Trouble) {
         let kind = format!("{}.{}", resource.plural, resource.group);
         let kind = kind.trim_end_matches('.');
         let next = match self.shared.states.lock().get(&key(resource, scope)) {
@@ -107,7 +108,7 @@ impl Changes {
         if self.set(resource, scope, next.clone()) == Some(next) {
             return;
         }
-        match &trouble {
+        match trouble {
             Trouble::Missing => {
                 tracing::info!(provider = "kubernetes", "the cluster has no {kind}");
             }
@@ -189,7 +190,7 @@ impl Cluster {
             let older = Follow { api, resource, labels, scope, store, changes, fallback };
             follow.fallback = Some(Box::new(move || {
                 older.changes.await_kind(&older.resource, &older.scope);
-                tokio::spawn(older.run(stop));
+                Handle::current().spawn(older.run(stop));
             }));
             self.start(follow);
         }
@@ -288,7 +289,7 @@ impl Cluster {
 
     fn start<T: Watched>(&self, follow: Follow<T>) {
         self.changes.await_kind(&follow.resource, &follow.scope);
-        tokio::spawn(follow.run(self.stop.clone()));
+        Handle::current().spawn(follow.run(self.stop.clone()));
     }
 }
 

@@ -70,7 +70,7 @@ impl Events {
         for finding in findings {
             let Some((kind, id)) = finding.source.as_deref().and_then(object) else { continue };
             let message = format!("{}: {}", finding.path, finding.reason);
-            let key = (format!("{} {id}", kind.kind), message);
+            let key = (format!("{} {id}", kind.name), message);
             if !known.contains(&key) && !all.contains(&key) && written < EVENTS_MAX {
                 written += 1;
                 if let Err(error) = self.post(kind, &id, finding.severity, &key.1).await {
@@ -104,7 +104,7 @@ impl Events {
             },
             involved_object: ObjectReference {
                 api_version: Some(api_version),
-                kind: Some(kind.kind.to_owned()),
+                kind: Some(kind.name.to_owned()),
                 name: Some(id.name.clone()),
                 namespace: Some(id.namespace.clone()),
                 uid,
@@ -158,6 +158,6 @@ impl Events {
 fn object(source: &str) -> Option<(&'static Kind, Id)> {
     let (kind, name) = source.split_once(' ')?;
     let (namespace, name) = name.split_once('/')?;
-    let kind = kinds::WITH_FINDINGS.iter().find(|known| known.kind == kind)?;
+    let kind = kinds::WITH_FINDINGS.iter().find(|known| known.name == kind)?;
     Some((kind, Id::new(namespace, name)))
 }

@@ -9,21 +9,21 @@ use super::names::Group;
 pub(super) struct Kind {
     pub(super) group: &'static str,
     pub(super) version: &'static str,
-    pub(super) kind: &'static str,
+    pub(super) name: &'static str,
     pub(super) plural: &'static str,
 }
 
 impl Kind {
-    const fn core(kind: &'static str, plural: &'static str) -> Self {
-        Self { group: "", version: "v1", kind, plural }
+    const fn core(name: &'static str, plural: &'static str) -> Self {
+        Self { group: "", version: "v1", name, plural }
     }
 
-    const fn of(group: &'static str, kind: &'static str, plural: &'static str) -> Self {
-        Self { group, version: "v1", kind, plural }
+    const fn of(group: &'static str, name: &'static str, plural: &'static str) -> Self {
+        Self { group, version: "v1", name, plural }
     }
 
-    const fn custom(kind: &'static str, plural: &'static str) -> Self {
-        Self { group: GROUP, version: "v1alpha1", kind, plural }
+    const fn custom(name: &'static str, plural: &'static str) -> Self {
+        Self { group: GROUP, version: "v1alpha1", name, plural }
     }
 
     /// Whether it is Traefik's.
@@ -33,18 +33,18 @@ impl Kind {
 
     /// As the client names it; of custom resources that of one of their groups.
     pub(super) fn resource(&self, group: Group) -> ApiResource {
-        let name = match group {
+        let group = match group {
             Group::Present => self.group,
             Group::Old => OLD_GROUP,
         };
         ApiResource {
-            group: name.to_owned(),
+            group: group.to_owned(),
             version: self.version.to_owned(),
-            api_version: match name {
+            api_version: match group {
                 "" => self.version.to_owned(),
-                name => format!("{name}/{}", self.version),
+                group => format!("{group}/{}", self.version),
             },
-            kind: self.kind.to_owned(),
+            kind: self.name.to_owned(),
             plural: self.plural.to_owned(),
         }
     }

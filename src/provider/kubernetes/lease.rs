@@ -66,8 +66,8 @@ impl Candidate {
         }
     }
 
-    /// What holds without the Lease: the last answer while the API is away, for a while; alone where
-    /// Leases are not to be had.
+    /// What holds without the Lease: nobody while the API is away, everybody where Leases are not
+    /// to be had.
     fn without(&mut self, error: &kube::Error) -> bool {
         match error {
             kube::Error::Api(status) if matches!(status.code, 403 | 404) => {

@@ -30,6 +30,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch as signal;
 
 use super::Sender;
@@ -101,7 +102,13 @@ impl Kubernetes {
                 findings: findings.clone(),
                 endpoint: endpoint.clone().filter(|_| providers.iter().any(Provider::is_ingress)),
             });
-            tokio::spawn(follow(connection, providers, writing, sender.clone(), stop.clone()));
+            Handle::current().spawn(follow(
+                connection,
+                providers,
+                writing,
+                sender.clone(),
+                stop.clone(),
+            ));
         }
     }
 }
@@ -144,7 +151,12 @@ async fn follow(
     }
     for (provider, notify) in providers.into_iter().zip(subscribed) {
         provider.follow(&cluster);
-        tokio::spawn(provider.run(Arc::clone(&cluster), notify, sender.clone(), stop.clone()));
+        Handle::current().spawn(provider.run(
+            Arc::clone(&cluster),
+            notify,
+            sender.clone(),
+            stop.clone(),
+        ));
     }
 }
 
@@ -157,17 +169,17 @@ fn write(
 ) {
     let candidate = Candidate::new(&cluster.client, lease::identity());
     let is_leader = candidate.is_leader();
-    tokio::spawn(candidate.run(stop.clone()));
+    Handle::current().spawn(candidate.run(stop.clone()));
     let settings = providers.iter().find_map(|provider| provider.ingress.clone());
     if let (Some(settings), Some(endpoint)) = (settings, writing.endpoint)
         && Statuses::are_wanted(&endpoint)
     {
         let (cluster, changed) = (Arc::clone(cluster), cluster.changes.subscribe());
         let statuses = Statuses { cluster, settings, endpoint, is_leader: is_leader.clone() };
-        tokio::spawn(statuses.run(changed, stop.clone()));
+        Handle::current().spawn(statuses.run(changed, stop.clone()));
     }
     let (client, findings) = (cluster.client.clone(), writing.findings);
-    tokio::spawn(Events { client, findings, is_leader }.run(stop.clone()));
+    Handle::current().spawn(Events { client, findings, is_leader }.run(stop.clone()));
 }
 
 /// How often a connection is tried that the surroundings do not allow.

@@ -28,7 +28,7 @@ pub(super) struct Statuses {
 /// When what could not be written is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// When all are looked at although nothing has changed: never.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const NEVER: Duration = Duration::from_hours(365 * 24);
 
 impl Statuses {
     /// Whether the options say what is to be written.

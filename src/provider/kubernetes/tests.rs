@@ -18,11 +18,13 @@ use crate::schema::Schema;
 
 /// What every case has: a Service of two pods, one that ends, one that is not there, and nodes.
 const BACKENDS: &str = "
-{kind: Service, metadata: {name: app, namespace: default}, spec: {clusterIP: 10.0.0.1, type: NodePort,
-  ports: [{name: web, port: 80, targetPort: 8080, nodePort: 30080}, {name: https, port: 8443}]}}
+{kind: Service, metadata: {name: app, namespace: default}, spec: {clusterIP: 10.0.0.1,
+  type: NodePort, ports: [{name: web, port: 80, targetPort: 8080, nodePort: 30080},
+    {name: https, port: 8443}]}}
 ---
 {kind: EndpointSlice, addressType: IPv4, metadata: {name: app-1, namespace: default,
-  labels: {kubernetes.io/service-name: app}}, ports: [{name: web, port: 8080}, {name: https, port: 8443}],
+  labels: {kubernetes.io/service-name: app}},
+  ports: [{name: web, port: 8080}, {name: https, port: 8443}],
   endpoints: [
     {addresses: [10.1.0.1], conditions: {ready: true, serving: true}},
     {addresses: [10.1.0.2], conditions: {ready: false, serving: true, terminating: true}},
@@ -34,7 +36,8 @@ const BACKENDS: &str = "
 {kind: Service, metadata: {name: ext, namespace: default},
   spec: {type: ExternalName, externalName: api.test}}
 ---
-{kind: Service, metadata: {name: far, namespace: other}, spec: {clusterIP: None, ports: [{port: 80}]}}
+{kind: Service, metadata: {name: far, namespace: other},
+  spec: {clusterIP: None, ports: [{port: 80}]}}
 ---
 {kind: Node, metadata: {name: n}, status: {addresses: [{type: InternalIP, address: 10.2.0.1}]}}
 ---
@@ -110,8 +113,8 @@ fn check(objects: &str, rules: Rules, place: &str, expect: &Value) {
 
 fn route(services: &str) -> String {
     format!(
-        "{{kind: IngressRoute, metadata: {{name: r, namespace: default}}, spec: {{routes: [{{match: \
-         'Host(`a.test`)', services: {services}}}]}}}}"
+        "{{kind: IngressRoute, metadata: {{name: r, namespace: default}}, \
+         spec: {{routes: [{{match: 'Host(`a.test`)', services: {services}}}]}}}}"
     )
 }
 
@@ -174,14 +177,16 @@ fn errors_name_the_object_and_the_place() {
             "unknown option, did you mean \"port\"?",
         ),
         (
-            "{kind: Middleware, metadata: {name: m, namespace: default}, spec: {auth: {secret: no}}}"
+            "{kind: Middleware, metadata: {name: m, namespace: default},
+              spec: {auth: {secret: no}}}"
                 .to_owned(),
             "Middleware default/m",
             "spec.auth",
             "Secret default/no does not exist",
         ),
         (
-            "{kind: Middleware, metadata: {name: m, namespace: default}, spec: {auth: {wait: soon}}}"
+            "{kind: Middleware, metadata: {name: m, namespace: default},
+              spec: {auth: {wait: soon}}}"
                 .to_owned(),
             "Middleware default/m",
             "spec.auth.wait",
@@ -240,15 +245,18 @@ fn default_options_of_two_namespaces_cancel_each_other() {
 #[test]
 fn secrets_become_material() {
     let objects = "
-{kind: TLSOption, metadata: {name: mutual, namespace: default}, spec: {clientAuth: {secretNames: [ca]}}}
+{kind: TLSOption, metadata: {name: mutual, namespace: default},
+  spec: {clientAuth: {secretNames: [ca]}}}
 ---
-{kind: TLSOption, metadata: {name: broken, namespace: default}, spec: {clientAuth: {secretNames: [no]}}}
+{kind: TLSOption, metadata: {name: broken, namespace: default},
+  spec: {clientAuth: {secretNames: [no]}}}
 ---
 {kind: TLSStore, metadata: {name: default, namespace: default},
   spec: {defaultCertificate: {secretName: pair}}}
 ---
 {kind: ServersTransport, metadata: {name: t, namespace: default},
-  spec: {serverName: a, rootCAs: [{secret: ca}], certificatesSecrets: [pair], forwardingTimeouts: {dialTimeout: 5}}}
+  spec: {serverName: a, rootCAs: [{secret: ca}], certificatesSecrets: [pair],
+    forwardingTimeouts: {dialTimeout: 5}}}
 ---
 {kind: ServersTransportTCP, metadata: {name: t, namespace: default},
   spec: {dialTimeout: 2s, tls: {rootCAsSecrets: [ca]}}}
@@ -271,7 +279,8 @@ fn secrets_become_material() {
 fn streams_use_what_is_ready() {
     let objects = "
 {kind: IngressRouteTCP, metadata: {name: t, namespace: default}, spec: {entryPoints: [tcp],
-  routes: [{match: HostSNI(`*`), services: [{name: app, port: web, weight: 2}, {name: gone, port: 1}]}]}}
+  routes: [{match: HostSNI(`*`),
+    services: [{name: app, port: web, weight: 2}, {name: gone, port: 1}]}]}}
 ---
 {kind: IngressRouteUDP, metadata: {name: u, namespace: default}, spec: {routes: [
   {services: [{name: app, port: 80}]}]}}
@@ -326,7 +335,8 @@ fn rules_of_the_old_group_may_be_of_the_older_syntax() {
 #[test]
 fn paths_of_an_ingress_stand_alone() {
     let objects = "
-{kind: Ingress, metadata: {name: i, namespace: default}, spec: {rules: [{host: a.test, http: {paths: [
+{kind: Ingress, metadata: {name: i, namespace: default},
+  spec: {rules: [{host: a.test, http: {paths: [
   {path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}},
   {path: /gone, pathType: Prefix, backend: {service: {name: gone, port: {number: 80}}}},
   {path: /x, pathType: Exact, backend: {service: {name: app, port: {name: https}}}}]}}]}}

@@ -85,7 +85,7 @@ impl<T: Watched> Follow<T> {
                     let Some(trouble) = trouble else { continue };
                     let wait = wait(&trouble, attempts);
                     attempts += 1;
-                    self.meet(trouble);
+                    self.meet(&trouble);
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -135,14 +135,14 @@ impl<T: Watched> Follow<T> {
             .ok()
     }
 
-    fn meet(&mut self, trouble: Trouble) {
+    fn meet(&mut self, trouble: &Trouble) {
         if trouble.is_absence()
             && let Some(fallback) = self.fallback.take()
         {
             fallback();
         }
         // What may no longer be seen stays as it was; what is gone goes.
-        if trouble == Trouble::Missing {
+        if *trouble == Trouble::Missing {
             let is_changed = self.store.replace(&self.scope, BTreeMap::new());
             self.changes.seen(is_changed);
         }

@@ -7,7 +7,7 @@ use super::super::error::ObjectError;
 use super::super::names::{Group, Id, element, rule_element};
 use super::super::output::Origin;
 use super::super::secrets;
-use super::model::{ObjectRef, Route, RouteTls, Routes, RoutesSpec};
+use super::model::{ObjectRef, Route, RouteObject, RouteSpec, RouteTls};
 use super::{Work, syntax};
 use crate::model::{Router, RouterTls};
 use crate::rule::Syntax;
@@ -16,7 +16,7 @@ const KIND: &str = "IngressRoute";
 /// The TLS options of all routers that name none.
 pub(super) const DEFAULT: &str = "default";
 
-type Objects = BTreeMap<Id, Arc<Routes<Route>>>;
+type Objects = BTreeMap<Id, Arc<RouteObject<Route>>>;
 
 impl Work<'_> {
     pub(super) fn routes(&mut self, all: &Objects) {
@@ -41,7 +41,7 @@ impl Work<'_> {
         }
     }
 
-    fn routes_of(&mut self, id: &Id, spec: &RoutesSpec, routes: &[super::model::Part<Route>]) {
+    fn routes_of(&mut self, id: &Id, spec: &RouteSpec, routes: &[super::model::Part<Route>]) {
         let origin = Origin { kind: KIND, id };
         let parents = match self.parents_of(id, &spec.parent_refs) {
             Ok(parents) => parents,
@@ -82,7 +82,7 @@ impl Work<'_> {
     fn route(
         &mut self,
         id: &Id,
-        spec: &RoutesSpec,
+        spec: &RouteSpec,
         parents: &[String],
         route: &Route,
     ) -> Result<(), ObjectError> {

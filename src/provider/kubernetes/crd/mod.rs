@@ -31,10 +31,10 @@ pub(super) const NAME: &str = "kubernetescrd";
 
 /// What is known of custom resources.
 #[derive(Debug, Default)]
-pub(super) struct Stores {
-    pub(super) routes: Arc<Store<model::Routes<model::Route>>>,
-    pub(super) tcp_routes: Arc<Store<model::Routes<model::Route>>>,
-    pub(super) udp_routes: Arc<Store<model::Routes<model::UdpRoute>>>,
+pub(super) struct Resources {
+    pub(super) routes: Arc<Store<model::RouteObject<model::Route>>>,
+    pub(super) tcp_routes: Arc<Store<model::RouteObject<model::Route>>>,
+    pub(super) udp_routes: Arc<Store<model::RouteObject<model::UdpRoute>>>,
     pub(super) middlewares: Arc<Store<model::Middleware>>,
     pub(super) tcp_middlewares: Arc<Store<model::Middleware>>,
     pub(super) services: Arc<Store<model::TraefikService>>,
@@ -65,7 +65,7 @@ struct Work<'a> {
 
 /// What the custom resources come to.
 pub(super) fn build(
-    stores: &Stores,
+    stores: &Resources,
     view: &View,
     settings: &Settings,
     schemas: &Schemas,

@@ -29,17 +29,17 @@ pub(in crate::provider::kubernetes) struct ObjectRef {
 
 /// An `IngressRoute`, `IngressRouteTCP` or `IngressRouteUDP`.
 #[derive(Debug, PartialEq)]
-pub(in crate::provider::kubernetes) struct Routes<R> {
+pub(in crate::provider::kubernetes) struct RouteObject<R> {
     /// The annotation that names a class.
     pub(super) class: String,
-    pub(super) spec: Part<RoutesSpec>,
+    pub(super) spec: Part<RouteSpec>,
     pub(super) routes: Vec<Part<R>>,
 }
 
 /// What all routes of an object have in common.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::provider::kubernetes) struct RoutesSpec {
+pub(in crate::provider::kubernetes) struct RouteSpec {
     pub(super) ingress_class_name: String,
     pub(super) entry_points: Vec<String>,
     pub(super) parent_refs: Vec<ObjectRef>,
@@ -230,7 +230,7 @@ pub(super) fn take(section: &mut Map<String, Value>, names: &[&str]) -> Map<Stri
     names.iter().filter_map(|name| section.remove_entry(*name)).collect()
 }
 
-impl<R: DeserializeOwned + PartialEq + Send + Sync + 'static> Watched for Routes<R> {
+impl<R: DeserializeOwned + PartialEq + Send + Sync + 'static> Watched for RouteObject<R> {
     fn read(mut object: DynamicObject) -> Result<Self, String> {
         let class = class(&object);
         let mut rest = spec(&mut object);
@@ -251,6 +251,15 @@ impl Watched for TraefikService {
     }
 }
 
+/// The kinds that are decoded as they are written.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Rest {
+    weighted: Option<Weighted>,
+    highest_random_weight: Option<Weighted>,
+    failover: Option<Failover>,
+}
+
 impl TraefikServiceSpec {
     fn read(mut spec: Map<String, Value>) -> Part<Self> {
         let mirroring = match spec.remove("mirroring") {
@@ -262,13 +271,6 @@ impl TraefikServiceSpec {
             }
             _ => None,
         };
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Rest {
-            weighted: Option<Weighted>,
-            highest_random_weight: Option<Weighted>,
-            failover: Option<Failover>,
-        }
         let rest: Rest = decode_at(&spec.into(), "spec")?;
         let Rest { weighted, highest_random_weight, failover } = rest;
         Ok(Self { weighted, mirroring, highest_random_weight, failover })

@@ -8,7 +8,7 @@ use super::super::error::ObjectError;
 use super::super::names::{Id, normalize, rule_element};
 use super::super::output::Origin;
 use super::Work;
-use super::model::{Part, Route, RouteTls, Routes, RoutesSpec, ServiceRef};
+use super::model::{Part, Route, RouteObject, RouteSpec, RouteTls, ServiceRef};
 use crate::model::{
     TcpLoadBalancer, TcpRouter, TcpRouterTls, TcpServer, TcpService, TcpWeighted, WeightedChild,
 };
@@ -16,7 +16,7 @@ use crate::model::{
 const KIND: &str = "IngressRouteTCP";
 
 impl Work<'_> {
-    pub(super) fn tcp_routes(&mut self, all: &BTreeMap<Id, Arc<Routes<Route>>>) {
+    pub(super) fn tcp_routes(&mut self, all: &BTreeMap<Id, Arc<RouteObject<Route>>>) {
         for (id, object) in all {
             let origin = Origin { kind: KIND, id };
             match &object.spec {
@@ -29,7 +29,7 @@ impl Work<'_> {
         }
     }
 
-    fn tcp_routes_of(&mut self, id: &Id, spec: &RoutesSpec, routes: &[Part<Route>]) {
+    fn tcp_routes_of(&mut self, id: &Id, spec: &RouteSpec, routes: &[Part<Route>]) {
         let origin = Origin { kind: KIND, id };
         if let Some(tls) = spec.tls.as_ref().filter(|tls| !tls.passthrough) {
             self.certificate(origin, tls);
@@ -52,7 +52,7 @@ impl Work<'_> {
     fn tcp_route(
         &mut self,
         id: &Id,
-        spec: &RoutesSpec,
+        spec: &RouteSpec,
         path: &str,
         route: &Route,
     ) -> Result<(), ObjectError> {

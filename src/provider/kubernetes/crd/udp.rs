@@ -8,14 +8,14 @@ use super::super::error::ObjectError;
 use super::super::names::{Id, normalize};
 use super::super::output::Origin;
 use super::Work;
-use super::model::{Routes, RoutesSpec, ServiceRef, UdpRoute};
+use super::model::{RouteObject, RouteSpec, ServiceRef, UdpRoute};
 use super::tcp::stream;
 use crate::model::{UdpLoadBalancer, UdpRouter, UdpServer, UdpService, UdpWeighted, WeightedChild};
 
 const KIND: &str = "IngressRouteUDP";
 
 impl Work<'_> {
-    pub(super) fn udp_routes(&mut self, all: &BTreeMap<Id, Arc<Routes<UdpRoute>>>) {
+    pub(super) fn udp_routes(&mut self, all: &BTreeMap<Id, Arc<RouteObject<UdpRoute>>>) {
         for (id, object) in all {
             let origin = Origin { kind: KIND, id };
             let spec = match &object.spec {
@@ -37,7 +37,7 @@ impl Work<'_> {
         }
     }
 
-    fn udp_route(&mut self, id: &Id, spec: &RoutesSpec, place: usize, route: &UdpRoute) {
+    fn udp_route(&mut self, id: &Id, spec: &RouteSpec, place: usize, route: &UdpRoute) {
         let origin = Origin { kind: KIND, id };
         let name = normalize(&format!("{}-{}-{place}", id.namespace, id.name));
         self.udp_service(origin, &name, &format!("spec.routes[{place}]"), &route.services);

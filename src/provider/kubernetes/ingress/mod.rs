@@ -196,7 +196,7 @@ impl Work<'_> {
                 services.insert(name.clone(), Arc::new(service));
                 let rule = rule(&given.host, path, matcher, prefixes);
                 let Id { namespace, name: own, .. } = origin.id;
-                let key = normalize(&format!("{namespace}-{own}-{}{}", given.host, path.path));
+                let key = normalize(&format!("{namespace}-{own}-{}{}", given.host, path.text));
                 let router = Router { rule, ..router(options, &name) };
                 routers.entry(key).or_default().push(router);
             }

@@ -42,10 +42,12 @@ pub(super) struct Paths {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub(super) struct Path {
-    pub(super) path: String,
-    pub(super) path_type: String,
+    #[serde(rename = "path")]
+    pub(super) text: String,
+    #[serde(rename = "pathType")]
+    pub(super) kind: String,
     pub(super) backend: Backend,
 }
 

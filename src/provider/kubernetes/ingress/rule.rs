@@ -32,8 +32,8 @@ fn host_rule(host: &str) -> Option<String> {
 }
 
 fn path_rule(path: &Path, matcher: &str, prefixes: Prefixes) -> Option<String> {
-    let text = path.path.as_str();
-    match (path.path_type.as_str(), prefixes) {
+    let text = path.text.as_str();
+    match (path.kind.as_str(), prefixes) {
         _ if text.is_empty() => None,
         ("Exact", _) => Some(format!("Path({})", quoted(text))),
         ("Prefix", Prefixes::Strict) if text != "/" => {
@@ -57,8 +57,7 @@ mod tests {
     use crate::rule::{Syntax, parse};
 
     fn check(host: &str, path: &str, path_type: &str, prefixes: Prefixes, expect: &str) {
-        let given =
-            Path { path: path.to_owned(), path_type: path_type.to_owned(), ..Path::default() };
+        let given = Path { text: path.to_owned(), kind: path_type.to_owned(), ..Path::default() };
         let rule = rule(host, &given, "PathPrefix", prefixes);
         assert_eq!(rule, expect);
         Syntax::V3.compile(&parse(&rule).unwrap()).unwrap();
