@@ -112,7 +112,7 @@ impl Host for Nowhere {
 
     fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
         let reason = "nowhere".to_owned();
-        Box::pin(ready(Err(FetchError::Client { reason })))
+        Box::pin(std::future::ready(Err(FetchError::Client { reason })))
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot set its scene has failed")]
 
+#[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "support/poll.rs"]
 mod poll;
 

@@ -13,13 +13,16 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use moongate::config::{Address, System, load};
 use moongate::entrypoint::{HeadReading, read_head};
+use moongate::headers::Headers;
 use moongate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId, InstanceSpec, Limits,
-    OnError, ScriptSource, Vm, builtins,
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
+    InstanceSpec, Limits, OnError, ScriptSource, Vm, builtins,
 };
 use moongate::message::chunked::{Decoder, Step};
 use moongate::message::proxy::{ProxyHeader, ProxyVersion};
-use moongate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target as Uri};
+use moongate::message::{
+    Body, Client, Exchange, LocalFuture, Parts, Request, Response, Target as Uri,
+};
 use moongate::model::{Dynamic, SignedDuration};
 use moongate::predicate::{Kind, Predicate, Signature, Value};
 use moongate::rule::{Facts, Matcher, NoScripts, Syntax, parse};
@@ -179,7 +182,7 @@ fn rule_match(bytes: &[u8]) -> bool {
     let method = words.next().and_then(|word| Method::from_bytes(word.as_bytes()).ok());
     let (host, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::new();
     if let Some((name, value)) = words.next().and_then(|line| line.split_once(": "))
         && let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
@@ -476,6 +479,11 @@ impl Host for Answers {
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         Err(FetchError::Client { reason: "there is nobody".to_owned() })
     }
+
+    fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = "there is nobody".to_owned();
+        Box::pin(std::future::ready(Err(FetchError::Client { reason })))
+    }
 }
 
 fn request(target: Uri, name: &'static str, value: &[u8]) -> Option<Request> {
@@ -490,16 +498,16 @@ fn request(target: Uri, name: &'static str, value: &[u8]) -> Option<Request> {
     };
     let mut headers = HeaderMap::new();
     headers.insert(name, HeaderValue::from_bytes(value).ok()?);
-    Some(Request {
+    Some(Request::from(Parts {
         method: Method::GET,
         target,
         version: Version::HTTP_11,
         host: Bytes::from_static(b"h"),
-        headers,
+        headers: headers.into(),
         body: Body::Empty,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),
-    })
+    }))
 }
 
 /// The script that compresses reads any header, and never fails of it.

@@ -76,7 +76,6 @@ fn options_of_objects_become_those_of_files() {
             *value = match held {
                 Held::Duration | Held::Path => return,
                 Held::Secret => json!(secret),
-                Held::Path => return,
                 Held::Reference(_) => {
                     let namespace = value["namespace"].as_str().unwrap_or("own");
                     let name = value["name"].as_str().unwrap_or_default();

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::key::KeyError;
 use super::*;
-use crate::lua::jose::key::KeyError;
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
