@@ -9,6 +9,7 @@ mod heads;
 mod hooks;
 mod limits;
 mod memory;
+mod objects;
 mod server;
 mod shared;
 mod streams;
