@@ -9,6 +9,7 @@ mod heads;
 mod hooks;
 mod limits;
 mod memory;
+mod objects;
 mod rewriting;
 mod server;
 mod shared;

@@ -88,18 +88,18 @@ unsafe fn called(l: *mut ffi::lua_State, state: &State) -> mlua::Result<Step> {
 /// When there is no memory for it.
 pub(in crate::lua) fn pairs(lua: &Lua) -> mlua::Result<Function> {
     let globals = lua.globals();
-    let own = (globals.raw_get::<Function>("next")?, globals.raw_get::<Function>("pairs")?);
-    // SAFETY: the closure owns nothing, and the function finds both where it looks.
+    let next = globals.raw_get::<Function>("next")?;
+    // SAFETY: the closure owns nothing, and the function finds `next` where it looks.
     unsafe {
-        lua.exec_raw::<Function>(own, |l| {
-            ffi::lua_pushcclosurek(l, walk, c"pairs".as_ptr(), 2, None);
+        lua.exec_raw::<Function>(next, |l| {
+            ffi::lua_pushcclosurek(l, walk, c"pairs".as_ptr(), 1, None);
         })
     }
 }
 
 /// Begins a walk.
 unsafe extern "C-unwind" fn walk(l: *mut ffi::lua_State) -> c_int {
-    // SAFETY: the VM calls it with the two functions that `pairs` has given it; nothing is owned.
+    // SAFETY: the VM calls it with `next`, which `pairs` has given it; nothing is owned.
     unsafe {
         match ffi::lua_type(l, 1) {
             ffi::LUA_TTABLE => {
@@ -115,11 +115,8 @@ unsafe extern "C-unwind" fn walk(l: *mut ffi::lua_State) -> c_int {
                 1
             }
             _ => {
-                let arguments = ffi::lua_gettop(l);
-                ffi::lua_pushvalue(l, ffi::lua_upvalueindex(2));
-                ffi::lua_insert(l, 1);
-                ffi::lua_call(l, arguments, ffi::LUA_MULTRET);
-                ffi::lua_gettop(l)
+                ffi::luaL_checktype(l, 1, ffi::LUA_TTABLE);
+                0
             }
         }
     }
