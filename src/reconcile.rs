@@ -14,18 +14,21 @@ use tokio::time::Instant;
 use crate::compile::{Catalog, Memory, compile};
 use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
-use crate::model::{Diagnostic, Severity, merge};
+use crate::model::{Diagnostic, RouterVerdict, Severity, merge};
 use crate::provider::{Message, Receiver, Update};
 use crate::service::{HealthChecks, Watch};
 use crate::snapshot::{Live, Snapshot};
 
-pub use scripts::ScriptFiles;
+pub use folder::{FolderError, ScriptFolder};
 pub(crate) use scripts::script;
+pub use scripts::{Folders, ScriptFiles};
 
+mod folder;
 mod scripts;
 
-/// How long workers may take to load new scripts.
-const PREPARE_LIMIT: Duration = Duration::from_secs(10);
+/// How long workers may take to load new scripts. A generation that is not ready on all of them by
+/// then is given up, and what is served stays.
+const PREPARE_LIMIT: Duration = Duration::from_secs(60);
 /// How often scripts, and files that options name, are looked at for changes.
 const SCRIPTS_EVERY: Duration = Duration::from_millis(500);
 
@@ -40,6 +43,7 @@ pub struct Reconciler {
     live: Arc<Live>,
     throttle: Duration,
     checks: HealthChecks,
+    findings: watch::Sender<Arc<Vec<Diagnostic>>>,
 }
 
 impl Reconciler {
@@ -53,8 +57,14 @@ impl Reconciler {
         throttle: Duration,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
-        let checks = HealthChecks::default();
-        Self { catalog, scripts, memory, parts, workers, live, throttle, checks }
+        let (checks, findings) = (HealthChecks::default(), watch::Sender::default());
+        Self { catalog, scripts, memory, parts, workers, live, throttle, checks, findings }
+    }
+
+    /// What is found of everything that is served, for those who tell it on.
+    #[must_use]
+    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Diagnostic>>> {
+        self.findings.subscribe()
     }
 
     /// Serves what providers say at the start, all at once.
@@ -114,7 +124,8 @@ impl Reconciler {
                 false
             }
             Message::Update(update) => {
-                log_all(&update.provider, &update.diagnostics);
+                let known = self.parts.get(&*update.provider).map(|part| &part.diagnostics[..]);
+                log_new(&update.provider, &update.diagnostics, known.unwrap_or_default());
                 self.live.note_rejected(&update.provider, update.diagnostics.clone());
                 let dynamic = Arc::clone(&update.dynamic);
                 let before = self.parts.insert(update.provider.to_string(), update);
@@ -149,11 +160,16 @@ impl Reconciler {
         }
         let known = before.outcome.diagnostics();
         let mut findings = snapshot.outcome.diagnostics();
-        findings.retain(|finding| !known.contains(finding));
         for part in self.parts.values() {
             part.locate(&mut findings);
         }
-        log_all("", &findings);
+        let is_new = |finding: &&Diagnostic| {
+            !known.iter().any(|known| known.path == finding.path && known.reason == finding.reason)
+        };
+        let new: Vec<_> = findings.iter().filter(is_new).cloned().collect();
+        log_changes(&new, &snapshot);
+        findings.extend(self.parts.values().flat_map(|part| part.diagnostics.iter().cloned()));
+        self.findings.send_replace(Arc::new(findings));
         tracing::info!(
             generation = snapshot.number,
             routers = snapshot.outcome.routers.len(),
@@ -162,21 +178,19 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Loads new scripts on all workers; the errors of those that failed on any.
+    /// Loads new scripts on all workers at once; the errors of those that failed on any.
     async fn prepare(
         &self,
         snapshot: &Arc<Snapshot>,
     ) -> Result<HashMap<InstanceId, String>, WorkerError> {
+        let end = Instant::now() + PREPARE_LIMIT;
+        let preparing = self.workers.iter().map(|worker| worker.prepare(Arc::clone(snapshot)));
         let mut failed = HashMap::new();
-        for worker in &*self.workers {
-            let prepare = worker.prepare(Arc::clone(snapshot));
-            match tokio::time::timeout(PREPARE_LIMIT, prepare).await {
-                Ok(prepared) => {
-                    for (id, error) in prepared? {
-                        failed.insert(id, error.to_string());
-                    }
-                }
-                Err(_) => tracing::error!("a worker took too long to load scripts"),
+        for prepare in preparing.collect::<Vec<_>>() {
+            let prepared = tokio::time::timeout_at(end, prepare).await;
+            let late = |_| WorkerError::Late { limit: PREPARE_LIMIT };
+            for (id, error) in prepared.map_err(late)?? {
+                failed.insert(id, error.to_string());
             }
         }
         Ok(failed)
@@ -189,6 +203,13 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Logs the findings that were not there before.
+fn log_new(provider: &str, findings: &[Diagnostic], known: &[Diagnostic]) {
+    for finding in findings.iter().filter(|finding| !known.contains(finding)) {
+        log_all(provider, std::slice::from_ref(finding));
+    }
+}
+
 fn log_all(provider: &str, findings: &[Diagnostic]) {
     for finding in findings {
         match finding.severity {
@@ -196,4 +217,32 @@ fn log_all(provider: &str, findings: &[Diagnostic]) {
             Severity::Warning => tracing::warn!(provider, "{finding}"),
         }
     }
+}
+
+/// Writes down what is newly wrong; with a middleware stand the routers that use it.
+fn log_changes(findings: &[Diagnostic], snapshot: &Snapshot) {
+    for finding in findings {
+        let Some(name) = finding.path.strip_prefix("http.middlewares.") else {
+            log_all("", std::slice::from_ref(finding));
+            continue;
+        };
+        let routers = routers_through(snapshot, name);
+        match finding.severity {
+            Severity::Error => tracing::error!(routers, "{finding}"),
+            Severity::Warning => tracing::warn!(routers, "{finding}"),
+        }
+    }
+}
+
+/// Routers that name a middleware, as many as fit into a line.
+fn routers_through(snapshot: &Snapshot, middleware: &str) -> String {
+    const SHOWN_MAX: usize = 10;
+    let named = |(name, router): (&Arc<str>, &Arc<RouterVerdict>)| {
+        let provider = name.rsplit_once('@').map_or("", |(_, provider)| provider);
+        let own = middleware.strip_suffix(provider).and_then(|name| name.strip_suffix('@'));
+        let mut used = router.config.middlewares.iter();
+        used.any(|used| used == middleware || own == Some(used)).then(|| name.to_string())
+    };
+    let routers = snapshot.outcome.routers.iter().filter_map(named);
+    routers.take(SHOWN_MAX).collect::<Vec<_>>().join(", ")
 }

@@ -105,6 +105,17 @@ fn script() {
 }
 
 #[test]
+fn scripts() {
+    let mut running = Running::start("scripts");
+    running.check(&[
+        get(8000, "/robots.txt", "Host: x\r\n", 200, "Disallow: /private"),
+        get(8000, "/", "Host: x\r\nUser-Agent: GPTBot\r\n", 403, "\"status\":403"),
+        get(8000, "/old", "Host: x\r\nUser-Agent: me\r\n", 301, "/new"),
+        get(8000, "/", "Host: x\r\nUser-Agent: me\r\n", 200, ""),
+    ]);
+}
+
+#[test]
 fn every_example_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let here = include_str!("examples.rs");

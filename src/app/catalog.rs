@@ -1,16 +1,17 @@
 //! The catalogue: scripts, internal services and entrypoints that configuration may name.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::api::{Api, Dashboard, Noop, Ping};
-use crate::compile::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts};
+use crate::compile::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts, timeouts,
+};
 use crate::config::{EntryPointPlan, Static};
-use crate::lua::{self, ScriptSource};
-use crate::reconcile::script;
+use crate::lua;
+use crate::reconcile::{FolderError, Folders, ScriptFolder};
 use crate::service::Internal;
 use crate::upstream::{Transport, TransportError};
 
@@ -24,29 +25,23 @@ pub(super) struct Internals {
 /// Why there is no catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// A folder of user scripts, or a file in it, cannot be read.
-    #[error("scripts.directory: {}: {cause}", path.display())]
-    Scripts {
-        /// The folder or the file.
-        path: PathBuf,
-        /// The system's words.
-        cause: std::io::Error,
-    },
+    /// A folder of user scripts cannot be read.
+    #[error(transparent)]
+    Scripts(#[from] FolderError),
     /// The transport of services that name none is refused.
     #[error("serversTransport.{0}")]
     Transport(#[from] TransportError),
 }
 
-/// Puts the catalogue together.
+/// Puts the catalogue together, without scripts: they are put in when they are known.
 ///
 /// # Errors
-/// When user scripts cannot be read, or the default transport is refused.
+/// When the default transport is refused.
 pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, CatalogError> {
-    let directory = plan.root.scripts.directory.as_str();
     let transport = Transport::build(&plan.root.servers_transport.as_dynamic())?;
     Ok(Catalog {
-        scripts: scripts(lua::builtins(), Path::new(directory))?,
-        tcp_scripts: scripts(lua::tcp_builtins(), &tcp_folder(directory))?,
+        scripts: Scripts::default(),
+        tcp_scripts: Scripts::default(),
         internals: services(plan, internals),
         entrypoints: plan.entrypoints.iter().map(facts).collect(),
         transport: Arc::new(transport),
@@ -87,52 +82,22 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
         access_log: plan.options.observability.access_logs,
+        answers: plan.options.http.answers.clone(),
+        timeouts: timeouts(plan.options.http.timeouts),
     }
 }
 
 /// Built-in scripts, and those of the user's folder, which replace built-ins of the same name.
-fn scripts(
-    builtins: impl Iterator<Item = ScriptSource>,
-    directory: &Path,
-) -> Result<Scripts, CatalogError> {
-    let mut scripts = Scripts::default();
-    for source in builtins {
-        let kind = source.kind().to_ascii_lowercase();
-        scripts.kinds.insert(kind, script(&source.name, &source.text));
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(super) fn folders(directory: &str) -> Result<Folders, FolderError> {
+    let http = ScriptFolder::builtins(lua::builtins());
+    let tcp = ScriptFolder::builtins(lua::tcp_builtins());
+    if directory.is_empty() {
+        return Ok(Folders { http, tcp });
     }
-    if !directory.as_os_str().is_empty() {
-        user_scripts(directory, &mut scripts)?;
-    }
-    scripts.resolve_aliases();
-    Ok(scripts)
-}
-
-/// Where a user's scripts of TCP routers are, if there are any.
-fn tcp_folder(directory: &str) -> PathBuf {
-    let folder = Path::new(directory).join("tcp");
-    if !directory.is_empty() && folder.is_dir() { folder } else { PathBuf::new() }
-}
-
-fn user_scripts(folder: &Path, scripts: &mut Scripts) -> Result<(), CatalogError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| CatalogError::Scripts { path, cause }
-    };
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let path = entry.map_err(failed(folder))?.path();
-        let is_test = path.to_string_lossy().ends_with("_test.lua");
-        if path.extension().is_none_or(|extension| extension != "lua") || is_test {
-            continue;
-        }
-        let text = fs::read_to_string(&path).map_err(failed(&path))?;
-        let loaded = script(&path.to_string_lossy(), &text);
-        let kind = loaded.source.kind().to_ascii_lowercase();
-        if let Err(error) = &loaded.info {
-            tracing::error!(script = %path.display(), %error, "a user script cannot be used");
-        }
-        if scripts.kinds.insert(kind, loaded).is_some() {
-            tracing::warn!(script = %path.display(), "a user script replaces a built-in one");
-        }
-    }
-    Ok(())
+    let tcp_folder = Path::new(directory).join("tcp");
+    let tcp = if tcp_folder.is_dir() { tcp.with_folder(tcp_folder)? } else { tcp };
+    Ok(Folders { http: http.with_folder(directory.into())?, tcp })
 }

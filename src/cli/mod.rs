@@ -5,9 +5,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
 
 mod check;
+mod crds;
 mod demo;
+mod eject;
 mod healthcheck;
 mod serve;
+mod test;
+mod types;
 mod version;
 
 use std::env;
@@ -35,8 +39,28 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        doc: "Checks the whole configuration; --json prints the findings as JSON.",
+        doc: "Checks the configuration, or scripts (FILE.lua, FOLDER); --json prints JSON.",
         run: check::run,
+    },
+    Command {
+        name: "test",
+        doc: "Runs the tests of scripts, *_test.lua, below the paths it is given.",
+        run: test::run,
+    },
+    Command {
+        name: "types",
+        doc: "Prints definitions of the scripting API for editors; --luals for that server.",
+        run: types::run,
+    },
+    Command {
+        name: "eject",
+        doc: "Writes a built-in script to scripts.directory or --to=FOLDER, to be changed there.",
+        run: eject::run,
+    },
+    Command {
+        name: "crds",
+        doc: "Prints the Kubernetes definitions of the custom resources, of a GROUP or of all.",
+        run: crds::run,
     },
     Command {
         name: "healthcheck",

@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
 use crate::config;
 use crate::lua::{ScriptInfo, ScriptSource};
+use crate::message::Timeouts;
 use crate::model::{RouterTls, TcpServersTransport};
 use crate::rule::Syntax;
 use crate::service::Internal;
@@ -71,6 +73,10 @@ pub struct EntrypointFacts {
     pub tls: Option<RouterTls>,
     /// Whether requests are in the access log where a router says nothing of it.
     pub access_log: bool,
+    /// Pages in the place of plain answers.
+    pub answers: config::Answers,
+    /// Limits of waiting of its routers that say nothing of it.
+    pub timeouts: Timeouts,
 }
 
 /// Whether routers without `entryPoints` are on an entrypoint.
@@ -133,5 +139,37 @@ impl Scripts {
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&Script> {
         self.files.get(Path::new(path))
+    }
+}
+
+/// The kinds of middlewares there are now, for providers, which check what they read against them.
+#[derive(Debug, Default)]
+pub struct Kinds(ArcSwap<Known>);
+
+/// Kinds of both protocols.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Of HTTP routers.
+    pub http: Scripts,
+    /// Of TCP routers.
+    pub tcp: Scripts,
+}
+
+impl Kinds {
+    /// These, for now.
+    #[must_use]
+    pub fn new(http: Scripts, tcp: Scripts) -> Self {
+        Self(ArcSwap::from_pointee(Known { http, tcp }))
+    }
+
+    /// Those there are now.
+    #[must_use]
+    pub fn known(&self) -> Arc<Known> {
+        self.0.load_full()
+    }
+
+    /// From now on these.
+    pub fn replace(&self, http: Scripts, tcp: Scripts) {
+        self.0.store(Arc::new(Known { http, tcp }));
     }
 }

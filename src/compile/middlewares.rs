@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::held::{self, Files};
 use super::services::Services;
-use super::{Catalog, Script, Scripts, limits, provider_of, qualify};
-use crate::lua::{InstanceId, InstanceSpec};
+use super::{Catalog, Known, Script, Scripts, provider_of, qualify};
+use crate::lua::{self, InstanceId, InstanceSpec};
 use crate::model::{self, Diagnostic, Dynamic, Elements, Verdict};
 use crate::schema::{Problem, ProblemKind, ReferenceKind, Source};
 
@@ -280,9 +280,9 @@ fn compile(
 /// values of a wrong type. As Traefik does, such a piece rejects the file it stands in, while a
 /// value that is wrong in itself disables its middleware alone.
 #[must_use]
-pub fn structure(dynamic: &Dynamic, http: &Scripts, tcp: &Scripts) -> Vec<Diagnostic> {
-    let mut findings = structure_of("http", &dynamic.http.middlewares, http);
-    findings.extend(structure_of("tcp", &dynamic.tcp.middlewares, tcp));
+pub fn structure(dynamic: &Dynamic, known: &Known) -> Vec<Diagnostic> {
+    let mut findings = structure_of("http", &dynamic.http.middlewares, &known.http);
+    findings.extend(structure_of("tcp", &dynamic.tcp.middlewares, &known.tcp));
     findings
 }
 
@@ -393,8 +393,8 @@ fn spec(
     script: &Script,
     options: Value,
 ) -> Result<InstanceSpec, Vec<String>> {
-    let limits = limits::limits(config.limits.as_ref()).map_err(|error| vec![error])?;
-    let on_error = limits::on_error(config.on_error.as_ref()).map_err(|error| vec![error])?;
+    let limits = lua::limits(config.limits.as_ref()).map_err(|error| vec![error])?;
+    let on_error = lua::on_error(config.on_error.as_ref()).map_err(|error| vec![error])?;
     // The name is part of it: middlewares with equal options keep states of their own.
     let identity =
         format!("{name}\u{0}{options}\u{0}{limits:?}\u{0}{on_error:?}\u{0}{}", script.source.text);

@@ -17,8 +17,9 @@ use super::Entrypoint;
 use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
-use super::drain::Drain;
-use crate::lua::{self, InstanceId, ScriptError, Vm};
+use super::drain::{Drain, Manner};
+use super::http3::{self, Arrived};
+use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::{Snapshot, StreamTables};
@@ -36,6 +37,12 @@ pub enum WorkerError {
     /// It has ended.
     #[error("a worker has ended")]
     Gone,
+    /// It did not load what a snapshot needs in time.
+    #[error("a worker took longer than {} s to load scripts", limit.as_secs())]
+    Late {
+        /// How long it had.
+        limit: Duration,
+    },
 }
 
 /// What a worker says of a snapshot it has prepared: the instances that failed.
@@ -53,9 +60,10 @@ pub struct Worker {
 enum Command {
     Accept(std::net::TcpStream, SocketAddr, usize),
     Datagrams(std::net::UdpSocket, usize),
+    Quic(Box<Arrived>),
     Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
     Publish(oneshot::Sender<()>),
-    Drain(Duration, oneshot::Sender<()>),
+    Drain(Manner, Duration, oneshot::Sender<()>),
 }
 
 /// What all workers are started with.
@@ -116,6 +124,14 @@ impl Worker {
         }
     }
 
+    /// Hands over a QUIC connection whose handshake is still to come.
+    pub(super) fn accept_quic(&self, arrived: Arrived) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        if self.commands.send(Command::Quic(Box::new(arrived))).is_err() {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
     /// Serves the UDP entrypoint at a listener's place.
     ///
     /// # Errors
@@ -124,14 +140,21 @@ impl Worker {
         self.send(Command::Datagrams(listener.socket, listener.place))
     }
 
-    /// Loads what a snapshot needs beside what is served.
+    /// Loads what a snapshot needs beside what is served; the worker begins at once, the future
+    /// waits for it.
     ///
     /// # Errors
     /// When the worker has ended.
-    pub async fn prepare(&self, snapshot: Arc<Snapshot>) -> Result<Prepared, WorkerError> {
+    pub fn prepare(
+        &self,
+        snapshot: Arc<Snapshot>,
+    ) -> impl Future<Output = Result<Prepared, WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Prepare(snapshot, answer))?;
-        answered.await.map_err(|_| WorkerError::Gone)
+        let told = self.send(Command::Prepare(snapshot, answer));
+        async move {
+            told?;
+            answered.await.map_err(|_| WorkerError::Gone)
+        }
     }
 
     /// Serves the prepared snapshot from now on.
@@ -149,9 +172,13 @@ impl Worker {
     ///
     /// # Errors
     /// When the worker has ended already.
-    pub fn drain(&self, limit: Duration) -> impl Future<Output = Result<(), WorkerError>> + use<> {
+    pub fn drain(
+        &self,
+        manner: Manner,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        let told = self.send(Command::Drain(limit, answer));
+        let told = self.send(Command::Drain(manner, limit, answer));
         async move {
             told?;
             answered.await.map_err(|_| WorkerError::Gone)
@@ -171,9 +198,21 @@ impl Drop for Worker {
 }
 
 /// One generation as a worker serves it.
+#[derive(Debug)]
 pub(super) struct Generation {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) instances: Rc<Instances>,
+}
+
+impl Generation {
+    /// A script of rules or services, by the name they call it.
+    pub(super) fn named(&self, script: &str) -> Option<&Rc<Instance>> {
+        let found = self.snapshot.scripts.get(script).and_then(|id| self.instances.get(id));
+        if found.is_none() {
+            tracing::error!(script, "a script of a rule or a service is not loaded");
+        }
+        found
+    }
 }
 
 /// What a worker's connections share.
@@ -241,6 +280,7 @@ impl Shared {
                 None => return,
                 Some(Command::Accept(stream, peer, place)) => self.accept(stream, peer, place),
                 Some(Command::Datagrams(socket, place)) => self.listen(socket, place),
+                Some(Command::Quic(arrived)) => self.accept_quic(*arrived),
                 Some(Command::Prepare(snapshot, answer)) => {
                     let shared = Rc::clone(&self);
                     tokio::task::spawn_local(async move {
@@ -255,8 +295,8 @@ impl Shared {
                     }
                     let _ = answer.send(());
                 }
-                Some(Command::Drain(limit, answer)) => {
-                    self.drain.begin();
+                Some(Command::Drain(manner, limit, answer)) => {
+                    self.drain.begin(manner);
                     let _ = tokio::time::timeout(limit, self.drain.emptied()).await;
                     let _ = answer.send(());
                     return;
@@ -277,6 +317,13 @@ impl Shared {
         }
     }
 
+    fn accept_quic(self: &Rc<Self>, arrived: Arrived) {
+        let permit = self.drain.adopt();
+        let entrypoint = self.entrypoints.get(arrived.settings.place).cloned();
+        let Some(entrypoint) = entrypoint else { return };
+        tokio::task::spawn_local(http3::serve(Rc::clone(self), arrived, entrypoint, permit));
+    }
+
     fn listen(self: &Rc<Self>, socket: std::net::UdpSocket, place: usize) {
         let Some(entrypoint) = self.entrypoints.get(place) else { return };
         match UdpSocket::from_std(socket) {
@@ -288,25 +335,41 @@ impl Shared {
         }
     }
 
-    /// Builds the next generation; instances that both generations use are the same.
-    async fn prepare(&self, snapshot: Arc<Snapshot>) -> Prepared {
+    /// Builds the next generation; instances that both generations use are the same. Requests are
+    /// served between two scripts, and those that wait in `setup` wait at the same time.
+    async fn prepare(self: Rc<Self>, snapshot: Arc<Snapshot>) -> Prepared {
         let current = self.generation();
         let mut instances = Instances::default();
         let mut failed = Vec::new();
+        let mut loading = tokio::task::JoinSet::new();
         for spec in &snapshot.instances {
             if let Some(kept) = current.instances.get(&spec.id) {
                 instances.insert(spec.id, Rc::clone(kept));
                 continue;
             }
-            match self.vm.instance(spec).await {
-                Ok(instance) => {
-                    instances.insert(spec.id, instance);
+            let (worker, spec) = (Rc::clone(&self), Arc::clone(spec));
+            loading.spawn_local(async move { (spec.id, worker.vm.instance(&spec).await) });
+            tokio::task::yield_now().await;
+        }
+        while let Some(loaded) = loading.join_next().await {
+            match loaded {
+                Ok((id, Ok(instance))) => {
+                    instances.insert(id, instance);
                 }
-                Err(error) => failed.push((spec.id, error)),
+                Ok((id, Err(error))) => failed.push((id, error)),
+                Err(error) => tracing::error!(%error, "a script could not be loaded"),
             }
         }
         let next = Generation { snapshot, instances: Rc::new(instances) };
-        self.prepared.replace(Some(Rc::new(next)));
+        // One that was given up, since a worker took too long, may be ready after its successor.
+        let is_newest = self
+            .prepared
+            .borrow()
+            .as_ref()
+            .is_none_or(|p| p.snapshot.number < next.snapshot.number);
+        if is_newest {
+            self.prepared.replace(Some(Rc::new(next)));
+        }
         failed
     }
 }

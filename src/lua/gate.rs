@@ -3,7 +3,7 @@
 //!
 //! Must not know what a hook is for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
@@ -59,6 +59,8 @@ struct Armed {
 #[derive(Default)]
 pub(super) struct Gate {
     armed: RefCell<Option<Armed>>,
+    /// Whether hooks run in one piece: a clock that stands still has nobody to let go ahead.
+    unsliced: Cell<bool>,
 }
 
 impl Gate {
@@ -68,6 +70,11 @@ impl Gate {
             Some(armed) => armed.check(lua),
             None => Ok(VmState::Continue),
         }
+    }
+
+    /// From now on hooks run in one piece.
+    pub(super) fn run_whole(&self) {
+        self.unsliced.set(true);
     }
 
     /// Refuses to wait where Luau cannot suspend the hook.
@@ -187,16 +194,18 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let mut is_resumed = false;
         if let Some(pause) = &mut this.pause {
             ready!(pause.as_mut().poll(cx));
             this.pause = None;
+            is_resumed = true;
         }
         let started = Instant::now();
         let armed = Armed {
             seen: started,
             left: this.left,
             gap_max: this.gap_max,
-            slice_end: Some(started + SLICE),
+            slice_end: (!this.gate.unsliced.get()).then(|| started + SLICE),
             root: this.root,
             category: this.category.clone(),
             waiting: Waiting::Allowed,
@@ -219,6 +228,10 @@ impl<T, F: Future<Output = mlua::Result<T>> + Unpin> Future for Metered<F> {
                     // The runtime looks at its sockets before this comes round again. The call
                     // has woken the task already, so the pause is polled from its next turn on.
                     this.pause = Some(Box::pin(tokio::task::yield_now()));
+                } else if is_resumed {
+                    // The slice may have ended between the look at what the script waits for and
+                    // the wait itself, and this turn may be the one that should have told it.
+                    cx.waker().wake_by_ref();
                 }
             }
         }

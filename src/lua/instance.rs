@@ -167,7 +167,9 @@ impl Instance {
             let arguments = (&loaded.options, &loaded.ctx);
             let call = self.call(&run, setup, arguments);
             let state = tokio::time::timeout(SETUP_LIMIT, call).await;
-            let state = state.map_err(|_| self.limit("setup", SETUP_LIMIT))??;
+            let state = state.unwrap_or_else(|_| Err(self.limit("setup", SETUP_LIMIT)));
+            let state = state
+                .map_err(|error| ScriptError::Hook { hook: "setup", error: Box::new(error) })?;
             let (script, limits) = (&self.spec.source.name, &self.spec.limits);
             context::set_state(&loaded.ctx, &state)
                 .map_err(|error| blame(script, limits, &error))?;
@@ -186,6 +188,16 @@ impl Instance {
             Some(loaded) => Ok(loaded),
             None => self.load().await,
         }
+    }
+
+    /// What is loaded, if it is.
+    pub(super) fn loaded_now(&self) -> Option<Rc<Loaded>> {
+        self.loaded.borrow().clone()
+    }
+
+    /// The VM it is loaded in.
+    pub(super) fn lua(&self) -> &mlua::Lua {
+        &self.engine.lua
     }
 
     /// The response with which the script ends the request, if it does. With an error comes the
@@ -274,7 +286,7 @@ impl Instance {
         {
             request.headers.remove(CONTENT_LENGTH);
             let filter = self.filter(&loaded, cx, function.clone(), "request_body");
-            request.body = filter.apply(request.body);
+            request.body = filter.apply(std::mem::take(&mut request.body));
         }
         request
     }
@@ -366,7 +378,7 @@ impl Instance {
     }
 
     /// Looks at the memory that a run has left behind.
-    fn settle<T>(
+    pub(super) fn settle<T>(
         &self,
         loaded: &Rc<Loaded>,
         used_before: usize,

@@ -21,6 +21,9 @@ pub(super) struct Loaded {
     pub(super) response: Option<Function>,
     pub(super) request_body: Option<Function>,
     pub(super) stream: Option<Function>,
+    /// `match`.
+    pub(super) judge: Option<Function>,
+    pub(super) balance: Option<Function>,
     pub(super) response_body: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
@@ -56,6 +59,8 @@ pub(super) fn load(
         response: function("response")?,
         request_body: function("request_body")?,
         stream: function("stream")?,
+        judge: function("match")?,
+        balance: function("balance")?,
         response_body: function("response_body")?,
         setup: function("setup")?,
         options,
@@ -107,17 +112,19 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 6] =
-    ["setup", "request", "response", "request_body", "response_body", "stream"];
+const HOOKS: [&str; 8] =
+    ["setup", "request", "response", "request_body", "response_body", "stream", "match", "balance"];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "setup",
     "request",
     "response",
     "request_body",
     "response_body",
     "stream",
+    "match",
+    "balance",
     "schema",
     "expand",
     "alias_of",
@@ -141,6 +148,9 @@ fn evaluate(
         .set_environment(environment)
         .into_function()
         .map_err(vm)?;
+    if let Some(probe) = tools.probe.get() {
+        probe.loaded(&source.name, &chunk);
+    }
     Growth::allow(lua, limits.memory_bytes).map_err(vm)?;
     let value: Value = tools.gate.run(limits.cpu, Some(category), || chunk.call(())).map_err(vm)?;
     // Loads run on the main coroutine, whose own objects belong to no script.

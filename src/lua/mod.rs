@@ -14,6 +14,9 @@ mod geo;
 mod host;
 mod instance;
 mod jose;
+mod judge;
+mod limits;
+mod lint;
 mod load;
 mod memory;
 mod onerror;
@@ -24,6 +27,7 @@ mod sandbox;
 mod script;
 mod shared;
 mod stream;
+pub mod testing;
 mod tools;
 mod vm;
 
@@ -34,6 +38,9 @@ pub use admit::Admittance;
 pub use builtin::{builtins, tcp_builtins};
 pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
 pub use instance::{Context, Flow, Hooks, Instance};
+pub use judge::{Candidate, Pick};
+pub use limits::{limits, on_error};
+pub use lint::{Unknown, lint};
 pub use load::inspect;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,

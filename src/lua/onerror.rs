@@ -7,10 +7,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use super::tools::Tools;
 use super::{Context, Flow, InstanceSpec, OnError, ScriptError};
+use crate::headers::Headers;
 use crate::message::{Body, Failure, Request, Response, Target, plain, rescue};
 
 /// What a message was before the script saw it; kept only where `onError: skip` asks for it.
@@ -18,7 +19,7 @@ pub(super) enum Kept {
     /// The head of a request.
     Request(Box<RequestHead>),
     /// The head of a response.
-    Response { status: StatusCode, headers: HeaderMap },
+    Response { status: StatusCode, headers: Headers },
 }
 
 /// Everything of a request but its body.
@@ -27,7 +28,7 @@ pub(super) struct RequestHead {
     target: Target,
     version: Version,
     host: bytes::Bytes,
-    headers: HeaderMap,
+    headers: Headers,
 }
 
 impl Kept {
@@ -67,6 +68,9 @@ impl<'a> Rescue<'a> {
         error: &ScriptError,
     ) -> Self {
         let id = tools.failure_id();
+        if let Some(probe) = tools.probe.get() {
+            probe.failed(error.to_string());
+        }
         let router: Option<Arc<str>> = cx.exchange.record.borrow().router.clone();
         let router = router.as_deref().unwrap_or_default();
         let (script, middleware) = (&*spec.source.name, &*spec.name);

@@ -8,6 +8,7 @@ use mlua::{Lua, LuaOptions, StdLib, Table, Value};
 
 use super::api;
 use super::memory::VM_BYTES_MAX;
+use super::testing::Counting;
 use super::tools::Tools;
 
 /// Coroutines kept for reuse.
@@ -33,7 +34,13 @@ pub(super) fn vm(tools: &Rc<Tools>) -> mlua::Result<Lua> {
         | StdLib::BUFFER;
     let options = LuaOptions::new().thread_pool_size(THREADS_KEPT);
     let lua = Lua::new_with(libraries, options)?;
-    lua.set_compiler(mlua::chunk::Compiler::new().set_optimization_level(2).set_debug_level(1));
+    let counting = tools.probe.get().map_or(Counting::Nothing, |probe| probe.counting);
+    let compiler = mlua::chunk::Compiler::new().set_optimization_level(2).set_debug_level(1);
+    lua.set_compiler(match counting {
+        // Inlined functions would be counted where they are called.
+        Counting::Lines => compiler.set_optimization_level(1).set_coverage_level(1),
+        Counting::Nothing => compiler,
+    });
     let globals = lua.globals();
     for name in REMOVED {
         globals.raw_set(name, Value::Nil)?;

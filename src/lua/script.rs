@@ -139,6 +139,14 @@ pub enum ScriptError {
         /// What the client is told.
         failure: Failure,
     },
+    /// It failed while it was set up.
+    #[error("in {hook}: {error}")]
+    Hook {
+        /// The hook, such as `setup`.
+        hook: &'static str,
+        /// What happened in it.
+        error: Box<ScriptError>,
+    },
     /// It passed a limit.
     #[error("{script}: {limit}")]
     Limit {

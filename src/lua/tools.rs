@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::password::Passwords;
 use super::run::Run;
 use super::shared::{Scope, Shared};
+use super::testing::Probe;
 
 /// Header names kept ready; a script that makes up names does not grow the table beyond this.
 const HEADER_NAMES_MAX: usize = 512;
@@ -51,6 +52,8 @@ pub(super) struct Tools {
     /// Functions that run beside requests.
     pub(super) beside: Rc<Cell<u32>>,
     ids: Cell<u64>,
+    /// Watches the scripts, in tests of scripts.
+    pub(super) probe: OnceCell<Rc<Probe>>,
 }
 
 impl Tools {
@@ -70,6 +73,7 @@ impl Tools {
             passwords: OnceCell::new(),
             beside: Rc::default(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
+            probe: OnceCell::new(),
         })
     }
 

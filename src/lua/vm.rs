@@ -8,6 +8,7 @@ use mlua::Lua;
 use super::error::blame;
 use super::load::{self, Loaded};
 use super::memory::Categories;
+use super::testing::Probe;
 use super::tools::{Mode, Tools};
 use super::{Instance, InstanceSpec, Limits, ScriptError, Shared, sandbox};
 
@@ -43,7 +44,22 @@ impl Vm {
     /// # Errors
     /// When the VM cannot be set up.
     pub fn sharing(shared: Arc<Shared>) -> Result<Self, ScriptError> {
+        Self::made(Tools::new(Mode::Live, shared))
+    }
+
+    /// A fresh VM whose scripts are watched.
+    ///
+    /// # Errors
+    /// When the VM cannot be set up.
+    pub(super) fn watched(shared: Arc<Shared>, probe: Rc<Probe>) -> Result<Self, ScriptError> {
         let tools = Tools::new(Mode::Live, shared);
+        // Set once, right after its making, so it cannot be set already.
+        let _ = tools.probe.set(probe);
+        tools.gate.run_whole();
+        Self::made(tools)
+    }
+
+    fn made(tools: Rc<Tools>) -> Result<Self, ScriptError> {
         let lua = sandbox::vm(&tools)
             .map_err(|error| blame("the scripts' VM", &Limits::default(), &error))?;
         Ok(Self { engine: Rc::new(Engine { lua, tools, categories: Rc::default() }) })

@@ -77,6 +77,8 @@ pub enum Held {
     Path,
     /// A reference: a name, or from Kubernetes objects a section with a `name`.
     Reference(ReferenceKind),
+    /// A duration: its seconds.
+    Duration,
 }
 
 /// What kind of thing is wrong.

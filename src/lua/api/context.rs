@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use mlua::{Lua, LuaString, Table, Value};
 
-use super::{Doc, ResponseObject, Section, later};
+use super::{Doc, Form, ResponseObject, Section, later};
 use crate::lua::run::Run;
 use crate::lua::tools::Tools;
 use crate::message::Response;
@@ -121,7 +121,8 @@ const FUNCTIONS: [&str; 3] = ["next", "service", "later"];
 /// What users read about it.
 pub(super) fn section() -> Section {
     let entries = FIELDS.iter().map(|field| &field.doc).collect();
-    Section { name: "ctx", text: "What a hook gets beside the message.", entries }
+    let text = "What a hook gets beside the message.";
+    Section { name: "ctx", text, entries, form: Form::Object }
 }
 
 /// `ctx` of a script.

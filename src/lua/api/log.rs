@@ -5,6 +5,7 @@ use std::rc::Rc;
 use mlua::{Table, Value};
 
 use super::{Doc, Function, Module, json};
+use crate::lua::testing::LogLine;
 use crate::lua::tools::{Mode, Tools};
 
 /// How important a line is.
@@ -14,6 +15,17 @@ pub(super) enum Level {
     Info,
     Warn,
     Error,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 pub(super) const MODULE: Module = Module {
@@ -87,6 +99,11 @@ pub(super) fn write(
         Some(fields) => json::from_lua(&Value::Table(fields.clone()))?.to_string(),
         None => String::new(),
     };
+    if let Some(probe) = tools.probe.get() {
+        let level = level.name();
+        probe.log(LogLine { level, message: message.to_owned(), fields });
+        return Ok(());
+    }
     match level {
         Level::Debug => tracing::debug!(middleware, fields, "{message}"),
         Level::Info => tracing::info!(middleware, fields, "{message}"),

@@ -40,6 +40,7 @@ mod store;
 mod substitute;
 mod time;
 mod turns;
+mod types;
 mod url;
 mod x509;
 
@@ -54,6 +55,7 @@ pub(super) use conn::{ConnObject, ConnSlot};
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
+pub use types::{luals_types, luau_types};
 
 /// What users read about one function or field.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,17 @@ pub struct Section {
     pub text: &'static str,
     /// What is in it.
     pub entries: Vec<&'static Doc>,
+    /// Where scripts find it.
+    pub form: Form,
+}
+
+/// Where scripts find a part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A module, or the global functions.
+    Module,
+    /// An object that functions and hooks hand out.
+    Object,
 }
 
 /// A function of a module.
@@ -148,6 +161,7 @@ pub fn sections() -> Vec<Section> {
         name: module.name,
         text: module.text,
         entries: module.functions.iter().map(|function| &function.doc).collect(),
+        form: Form::Module,
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
@@ -179,7 +193,7 @@ impl<T> Object<T> {
 
     fn section(&self) -> Section {
         let entries = self.members.iter().map(|member| &member.doc).collect();
-        Section { name: self.name, text: self.text, entries }
+        Section { name: self.name, text: self.text, entries, form: Form::Object }
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) const RESPONSES: Object<Responses> = Object {
                     };
                     let response = Response {
                         status: found.status,
-                        headers: found.headers.clone(),
+                        headers: found.headers.clone().into(),
                         body: found.body.clone().into(),
                         failure: None,
                     };
@@ -134,7 +134,7 @@ fn put(
             Body::Full(bytes) => bytes.clone(),
             Body::Stream(_) => return Ok(None),
         };
-        let (status, headers) = (response.status, response.headers.clone());
+        let (status, headers) = (response.status, response.headers.clone().into());
         Ok(Some(ShelvedAnswer { status, headers, body, note: note.as_bytes().to_vec().into() }))
     })?;
     let Some(answer) = answer else { return Ok(false) };

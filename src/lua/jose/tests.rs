@@ -4,6 +4,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use serde_json::json;
 
+use super::key::KeyError;
 use super::*;
 use crate::lua::jose::key::KeyError;
 

@@ -15,10 +15,11 @@ mod window;
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub(super) use concurrency::Concurrency;
 pub(super) use rate::{BYTES_MAX as RATE_BYTES_MAX, Rate, RateLimits, Verdict};
