@@ -48,12 +48,6 @@ fn indented(example: &str) -> String {
     format!("http:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// The page of what scripts can call.
-#[test]
-fn scripting() {
-    check("scripting.md", &moongate::lua::api::reference());
-}
-
 #[test]
 fn types_of_options() {
     let page = format!("# Types of options\n\n{}", moongate::schema::print::types());

@@ -65,8 +65,13 @@ const NOW: Function = Function {
         text: "Seconds since 1970 with their fraction, to a microsecond.",
         example: "local milliseconds = math.floor(time.now() * 1000)",
     },
-    make: |lua, _| {
-        lua.create_function(|_, ()| {
+    make: |lua, tools| {
+        let clock = tools.probe.get().map(|probe| Rc::clone(&probe.clock));
+        lua.create_function(move |_, ()| {
+            // Tests of scripts have a clock of their own.
+            if let Some(clock) = &clock {
+                return Ok(clock.now());
+            }
             let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             Ok(since.unwrap_or_default().as_secs_f64())
         })

@@ -14,7 +14,7 @@ use crate::lua::{
     Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Host, HttpClient,
     Instance, InstanceId, InstanceSpec, Limits, Shared, Vm, inspect, limits, on_error,
 };
-use crate::message::{Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
 use crate::schema::Source;
 
 /// What the scripts of one test file have in common.
@@ -313,6 +313,10 @@ impl Host for Side {
         Ok(Box::pin(
             async move { world.told(world.answer("fetch", Some(url), &scheme, request).await) },
         ))
+    }
+
+    fn fork(&self, exchange: Rc<Exchange>) -> Rc<Context> {
+        Rc::new(Context::new(exchange, Rc::new(Self(Rc::clone(&self.0)))))
     }
 
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
