@@ -50,3 +50,87 @@ pub(super) fn declared() -> Result<Vec<Declared>, DefinitionError> {
     }
     Ok(serde_yaml::from_value::<File>(text)?.kinds)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt;
+
+    use serde::de::{DeserializeOwned, Error, Visitor};
+    use serde::{Deserializer, forward_to_deserialize_any};
+
+    use super::*;
+    use crate::model;
+
+    /// Finds out which fields a struct asks for.
+    struct Asked<'a>(&'a mut Vec<&'static str>);
+
+    impl<'de> Deserializer<'de> for Asked<'_> {
+        type Error = fmt::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, fmt::Error> {
+            Err(Error::custom("no struct"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, fmt::Error> {
+            self.0.extend(fields);
+            Err(fmt::Error)
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    /// What the declaration at a path of a kind's options has and the struct has not, and the
+    /// other way round.
+    fn check<T: DeserializeOwned>(kind: &str, path: &[&str], expect: (&[&str], &[&str])) {
+        let all = declared().unwrap();
+        let mut options = &all.iter().find(|known| known.kind == kind).unwrap().spec;
+        for name in path {
+            let option = &options[*name];
+            let inner = option.get("of").filter(|of| of.is_object()).unwrap_or(option);
+            options = &inner["fields"];
+        }
+        let declared: BTreeSet<&str> = options.as_object().unwrap().keys().map(|k| &**k).collect();
+        let mut asked = Vec::new();
+        assert!(T::deserialize(Asked(&mut asked)).is_err());
+        let asked: BTreeSet<&str> = asked.into_iter().collect();
+        let more: Vec<&str> = declared.difference(&asked).copied().collect();
+        let less: Vec<&str> = asked.difference(&declared).copied().collect();
+        assert_eq!((&*more, &*less), expect, "{kind} {path:?}");
+    }
+
+    #[test]
+    fn sections_have_the_fields_of_the_model() {
+        let service = ["routes", "services"];
+        let of = |name: &'static str| [service[0], service[1], name];
+        check::<model::HashBy>("IngressRoute", &of("hashBy"), (&[], &[]));
+        check::<model::Sticky>("IngressRoute", &of("sticky"), (&[], &[]));
+        let cookie = ["routes", "services", "sticky", "cookie"];
+        check::<model::Cookie>("IngressRoute", &cookie, (&[], &[]));
+        check::<model::ServerHealthCheck>("IngressRoute", &of("healthCheck"), (&[], &[]));
+        check::<model::PassiveHealthCheck>("IngressRoute", &of("passiveHealthCheck"), (&[], &[]));
+        check::<model::ResponseForwarding>("IngressRoute", &of("responseForwarding"), (&[], &[]));
+        check::<model::Observability>("IngressRoute", &["routes", "observability"], (&[], &[]));
+        check::<model::TlsDomain>("IngressRoute", &["tls", "domains"], (&[], &[]));
+        check::<model::ProxyProtocol>("ServersTransportTCP", &["proxyProtocol"], (&[], &[]));
+        check::<model::FailoverErrors>("TraefikService", &["failover", "errors"], (&[], &[]));
+        check::<model::TlsOptions>("TLSOption", &[], (&[], &[]));
+        check::<model::ClientAuth>("TLSOption", &["clientAuth"], (&["secretNames"], &["caFiles"]));
+        let timeouts = ["forwardingTimeouts"];
+        check::<model::ForwardingTimeouts>("ServersTransport", &timeouts, (&[], &[]));
+        // Objects name Secrets, and some options are told to be missing instead of being pruned.
+        let secrets = ["certificatesSecrets", "peerCertSANs", "rootCAsSecrets"];
+        check::<model::ServersTransport>("ServersTransport", &[], (&secrets, &["certificates"]));
+        let tls = (&secrets[..], &["certificates"][..]);
+        check::<model::TcpTransportTls>("ServersTransportTCP", &["tls"], tls);
+        check::<model::TcpServersTransport>("ServersTransportTCP", &[], (&[], &[]));
+    }
+}
