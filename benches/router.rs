@@ -13,16 +13,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
+use moongate::headers::Headers;
 use moongate::router::{Entry, Table};
-use moongate::rule::{self, Facts, Matcher, Syntax};
+use moongate::rule::{self, Facts, Matcher, NoScripts, Syntax};
 
 /// One request as the index sees it.
 struct Ask {
     method: Method,
     host: String,
     path: String,
-    headers: HeaderMap,
+    headers: Headers,
 }
 
 /// A kind of configuration: the rules of a size, and a request that the rule at a place answers.
@@ -227,6 +228,7 @@ fn lookup(table: &Table<u32>, shape: &Shape, rules: usize) -> f64 {
                 query: None,
                 headers: &ask.headers,
                 client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                scripts: &NoScripts,
             };
             black_box(table.find(black_box(&facts)));
         }
@@ -247,7 +249,7 @@ fn host(i: usize) -> String {
 }
 
 fn ask(i: usize, path: &str) -> Ask {
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::new();
     for (name, value) in [
         ("accept", "*/*"),
         ("accept-encoding", "gzip, br"),

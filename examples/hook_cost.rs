@@ -10,10 +10,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use moongate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, InstanceId, InstanceSpec, Limits, OnError,
-    ScriptSource, Vm, builtins,
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, InstanceId, InstanceSpec,
+    Limits, OnError, ScriptSource, Vm, builtins,
 };
-use moongate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target};
+use moongate::message::{Body, Client, Exchange, LocalFuture, Parts, Request, Response, Target};
 use serde_json::{Value, json};
 
 const ROUNDS: u32 = 1_000;
@@ -109,6 +109,11 @@ impl Host for Nowhere {
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         Ok(Box::pin(async { Response::new(StatusCode::OK) }))
     }
+
+    fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = "nowhere".to_owned();
+        Box::pin(ready(Err(FetchError::Client { reason })))
+    }
 }
 
 fn context(exchange: &Rc<Exchange>) -> Rc<Context> {
@@ -143,14 +148,14 @@ fn request(client: &Rc<Client>) -> Request {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let target = Target::parse(Bytes::from_static(b"/shop/items/42?lang=en"));
-    Request {
+    Request::from(Parts {
         method: Method::GET,
         target: target.unwrap_or_else(|_| std::process::exit(1)),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"www.example.com"),
-        headers,
+        headers: headers.into(),
         body: Body::Empty,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::clone(client))),
-    }
+    })
 }

@@ -5,6 +5,7 @@
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
 //! | 0 | [`value`] | values of configuration, and the decoder all of it goes through |
+//! | 0 | [`headers`] | the headers of a message: as read, and as a map for those who ask |
 //! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
@@ -14,6 +15,7 @@
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
 //! | 2 | [`observe`] | the leveled log, the access log |
+//! | 3 | [`handover`] | listening sockets from the process before, or from systemd |
 //! | 3 | [`tls`] | certificates, chosen by server name |
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
 //! | 3 | [`provider`] | sources of dynamic configuration |
@@ -39,6 +41,8 @@ pub mod compile;
 pub mod config;
 pub mod content;
 pub mod entrypoint;
+pub mod handover;
+pub mod headers;
 pub mod lua;
 pub mod message;
 pub mod middleware;

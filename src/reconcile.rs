@@ -43,6 +43,7 @@ pub struct Reconciler {
     live: Arc<Live>,
     throttle: Duration,
     checks: HealthChecks,
+    findings: watch::Sender<Arc<Vec<Diagnostic>>>,
 }
 
 impl Reconciler {
@@ -56,8 +57,14 @@ impl Reconciler {
         throttle: Duration,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
-        let checks = HealthChecks::default();
-        Self { catalog, scripts, memory, parts, workers, live, throttle, checks }
+        let (checks, findings) = (HealthChecks::default(), watch::Sender::default());
+        Self { catalog, scripts, memory, parts, workers, live, throttle, checks, findings }
+    }
+
+    /// What is found of everything that is served, for those who tell it on.
+    #[must_use]
+    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Diagnostic>>> {
+        self.findings.subscribe()
     }
 
     /// Serves what providers say at the start, all at once.
@@ -117,7 +124,8 @@ impl Reconciler {
                 false
             }
             Message::Update(update) => {
-                log_all(&update.provider, &update.diagnostics);
+                let known = self.parts.get(&*update.provider).map(|part| &part.diagnostics[..]);
+                log_new(&update.provider, &update.diagnostics, known.unwrap_or_default());
                 self.live.note_rejected(&update.provider, update.diagnostics.clone());
                 let dynamic = Arc::clone(&update.dynamic);
                 let before = self.parts.insert(update.provider.to_string(), update);
@@ -152,11 +160,16 @@ impl Reconciler {
         }
         let known = before.outcome.diagnostics();
         let mut findings = snapshot.outcome.diagnostics();
-        findings.retain(|finding| !known.contains(finding));
         for part in self.parts.values() {
             part.locate(&mut findings);
         }
-        log_changes(&findings, &snapshot);
+        let is_new = |finding: &&Diagnostic| {
+            !known.iter().any(|known| known.path == finding.path && known.reason == finding.reason)
+        };
+        let new: Vec<_> = findings.iter().filter(is_new).cloned().collect();
+        log_changes(&new, &snapshot);
+        findings.extend(self.parts.values().flat_map(|part| part.diagnostics.iter().cloned()));
+        self.findings.send_replace(Arc::new(findings));
         tracing::info!(
             generation = snapshot.number,
             routers = snapshot.outcome.routers.len(),
@@ -188,6 +201,13 @@ impl Reconciler {
 async fn told(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody is left to say it.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Logs the findings that were not there before.
+fn log_new(provider: &str, findings: &[Diagnostic], known: &[Diagnostic]) {
+    for finding in findings.iter().filter(|finding| !known.contains(finding)) {
+        log_all(provider, std::slice::from_ref(finding));
+    }
 }
 
 fn log_all(provider: &str, findings: &[Diagnostic]) {

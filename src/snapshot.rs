@@ -11,10 +11,15 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::lua::{InstanceId, InstanceSpec};
+use crate::message::Timeouts;
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
 use crate::tls::{Hosts, ServerOptions};
+
+pub use answers::{Answers, Content, Page};
+
+mod answers;
 
 /// One generation.
 #[derive(Debug, Default)]
@@ -33,6 +38,8 @@ pub struct Snapshot {
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// Scripts that routes use, each once.
     pub instances: Vec<Arc<InstanceSpec>>,
+    /// Scripts of rules and services, as these name them.
+    pub scripts: HashMap<Arc<str>, InstanceId>,
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }
@@ -46,6 +53,8 @@ pub struct Tables {
     pub encrypted: Arc<Table<Arc<Route>>>,
     /// TLS options by server name.
     pub tls: Arc<Hosts>,
+    /// Pages in the place of plain answers.
+    pub answers: Arc<Answers>,
 }
 
 /// The TCP routers of one entrypoint.
@@ -92,6 +101,8 @@ pub struct Route {
     pub target: Target,
     /// Whether its requests are in the access log.
     pub access_log: bool,
+    /// Limits of waiting; below parents, what goes before theirs.
+    pub timeouts: Timeouts,
     /// The name of the TLS options that its connections must have; none for plain connections
     /// and below parents.
     pub tls: Option<Arc<str>>,

@@ -130,6 +130,9 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
     if !report.config.entry_points.is_empty() {
         entrypoints = report.config.entry_points.iter().map(String::as_str).collect();
     }
+    if let Some(Value::Object(tls)) = fields.get_mut("tls") {
+        tls.entry("options").or_insert_with(|| "default".into());
+    }
     fields.insert("priority".to_owned(), report.priority.into());
     if let Some(syntax) = report.rule_syntax {
         fields.insert("ruleSyntax".to_owned(), syntax.into());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::api::{Api, Dashboard, Noop, Ping};
-use crate::compile::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts};
+use crate::compile::{
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts, timeouts,
+};
 use crate::config::{EntryPointPlan, Static};
 use crate::lua;
 use crate::reconcile::{FolderError, Folders, ScriptFolder};
@@ -80,6 +82,8 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
         access_log: plan.options.observability.access_logs,
+        answers: plan.options.http.answers.clone(),
+        timeouts: timeouts(plan.options.http.timeouts),
     }
 }
 
@@ -87,8 +91,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub(super) fn folders(plan: &Static) -> Result<Folders, FolderError> {
-    let directory = plan.root.scripts.directory.as_str();
+pub(super) fn folders(directory: &str) -> Result<Folders, FolderError> {
     let http = ScriptFolder::builtins(lua::builtins());
     let tcp = ScriptFolder::builtins(lua::tcp_builtins());
     if directory.is_empty() {

@@ -4,8 +4,11 @@
 //! first configuration is served before the first connection is accepted.
 
 mod catalog;
+mod definitions;
 pub mod echo;
 mod internal;
+mod providers;
+mod restart;
 
 use std::fs;
 use std::io;
@@ -21,13 +24,14 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Kinds, Memory, compile};
+use crate::compile::{Memory, check_answers, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, ListenError, Listener,
-    PathHandling, Semicolons, Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings,
-    bind, bind_datagrams,
+    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
+    ListenError, Listener, Manner, PathHandling, Place, Quic, QuicPlan, Semicolons, Sharing, Trust,
+    Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
 };
+use crate::handover::{Estate, Heir, Inherited, PredecessorError};
 use crate::lua::{self, ScriptInfo, ScriptSource};
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
@@ -36,9 +40,11 @@ use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 
 pub use catalog::CatalogError;
+pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 
 use catalog::Internals;
+use providers::{file_provider, kubernetes, providers};
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +55,9 @@ pub enum StartError {
     /// User scripts cannot be read, or the default transport is refused.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A page of an entrypoint cannot be had.
+    #[error("{0}")]
+    Answers(Diagnostic),
     /// A worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -66,6 +75,20 @@ pub enum StartError {
     /// `ping.terminatingStatusCode` is no status.
     #[error("ping.terminatingStatusCode: {0} is no HTTP status")]
     PingStatus(u16),
+    /// The running process does not hand its sockets over.
+    #[error(transparent)]
+    Predecessor(#[from] PredecessorError),
+    /// The socket for the process to come cannot be opened.
+    #[error("restart.socket: {path}: {cause}")]
+    Restart {
+        /// Its path.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// HTTP/3 cannot be served.
+    #[error(transparent)]
+    Http3(#[from] Http3Error),
     /// The system gives no thread.
     #[error("the acceptor could not be started: {0}")]
     Acceptor(io::Error),
@@ -77,6 +100,8 @@ pub struct App {
     plan: Static,
     addresses: Vec<(Arc<str>, SocketAddr)>,
     acceptor: Acceptor,
+    quic: Option<Quic>,
+    heir: Option<Heir>,
     workers: Arc<[Worker]>,
     live: Arc<Live>,
     ping: Option<Arc<Ping>>,
@@ -91,7 +116,11 @@ impl App {
     /// # Errors
     /// When a port is in use, or a part of the static configuration cannot be had.
     pub async fn start(plan: Static, extra: Option<Update>) -> Result<Self, StartError> {
-        let (listeners, datagrams) = listen(&plan)?;
+        let mut origin = restart::origin(&plan)?;
+        let sockets = listen(&plan, &mut origin.inherited)?;
+        origin.tell_of_unused(&plan);
+        let copies = restart::copies(&plan, &sockets)?;
+        let Sockets { listeners, datagrams, quic } = sockets;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
         let access_log = access_log(&plan)?;
@@ -100,19 +129,25 @@ impl App {
             .api
             .is_some()
             .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
-        let catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
-        let workers = workers(&plan, &live, access_log.as_ref())?;
+        let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone() })?;
+        let workers = workers(&plan, &addresses, &live, access_log.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
         let (sender, messages) = provider::channel();
         let mut first = vec![internal(&plan)?];
         first.extend(extra.map(Message::Update));
-        let scripts = script_files(&plan)?;
+        let mut scripts = script_files(&plan)?;
         let mut file = file_provider(&plan, scripts.kinds());
         first.extend(file.as_mut().map(FileProvider::load));
+        let kubernetes = kubernetes(&plan, &scripts.kinds());
         let throttle = plan.root.providers.providers_throttle_duration.get();
+        scripts.load(&Dynamic::default(), &mut catalog);
+        if let Some(fault) = check_answers(&catalog).into_iter().next() {
+            return Err(StartError::Answers(fault));
+        }
         let mut reconciler =
             Reconciler::new(catalog, scripts, Arc::clone(&workers), Arc::clone(&live), throttle);
+        kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
             Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
@@ -125,9 +160,15 @@ impl App {
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
+        let quic = match quic.is_empty() {
+            true => None,
+            false => Some(Quic::start(quic, Arc::clone(&workers), origin.quic_is_ours()?)?),
+        };
         let acceptor =
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
-        Ok(Self { plan, addresses, acceptor, workers, live, ping, access_log, stop })
+        let heir = restart::heir(&plan, copies)?;
+        origin.ready();
+        Ok(Self { plan, addresses, acceptor, quic, heir, workers, live, ping, access_log, stop })
     }
 
     /// Where each entrypoint listens.
@@ -149,25 +190,60 @@ impl App {
         }
     }
 
+    /// Resolves when another process has taken over the listening sockets; [`App::make_way`] is
+    /// what remains to be done.
+    pub async fn replaced(&mut self) -> Estate {
+        match &mut self.heir {
+            Some(heir) => heir.takes_over().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops: ping tells it first, new requests are accepted for `requestAcceptGraceTimeout`, open
     /// ones may take `graceTimeOut`, the greatest of all entrypoints.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        if let Some(heir) = self.heir.take() {
+            heir.renounce();
+        }
         if let Some(ping) = &self.ping {
             ping.terminate();
         }
-        let cycle = |pick: fn(&EntryPointPlan) -> Duration| {
-            self.plan.entrypoints.iter().map(pick).max().unwrap_or_default()
-        };
-        let accept = cycle(|e| e.options.transport.life_cycle.request_accept_grace_timeout.get());
+        let accept =
+            self.longest(|e| e.options.transport.life_cycle.request_accept_grace_timeout.get());
         if !accept.is_zero() {
             tokio::time::sleep(accept).await;
         }
+        self.end(Manner::Stop, None).await;
+    }
+
+    /// Stops since another process accepts connections in place of this one: open requests may
+    /// take `graceTimeOut`, and idle connections may bring one more each.
+    pub async fn make_way(self, estate: Estate) {
+        self.end(Manner::MakeWay, Some(estate)).await;
+    }
+
+    fn longest(&self, pick: fn(&EntryPointPlan) -> Duration) -> Duration {
+        self.plan.entrypoints.iter().map(pick).max().unwrap_or_default()
+    }
+
+    async fn end(self, manner: Manner, estate: Option<Estate>) {
         self.acceptor.stop();
+        if let Some(quic) = &self.quic {
+            quic.stop();
+        }
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
-        let grace = cycle(|e| e.options.transport.life_cycle.grace_time_out.get());
+        let grace = self.longest(|e| e.options.transport.life_cycle.grace_time_out.get());
         // All are told before the first is waited for.
-        let drains: Vec<_> = self.workers.iter().map(|worker| worker.drain(grace)).collect();
+        let drains: Vec<_> =
+            self.workers.iter().map(|worker| worker.drain(manner, grace)).collect();
+        if let Some(estate) = estate {
+            if let Some(quic) = &self.quic {
+                // What has not ended by then is not waited for any longer.
+                let _ = tokio::time::timeout(grace, quic.ended()).await;
+            }
+            estate.release_quic().await;
+        }
         for drain in drains {
             if let Err(error) = drain.await {
                 tracing::warn!(%error, "a worker ended early");
@@ -240,17 +316,33 @@ fn script_findings(
     broken.into_iter().chain(unknown).collect()
 }
 
-fn listen(plan: &Static) -> Result<(Vec<Listener>, Vec<Datagrams>), ListenError> {
-    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+/// The open sockets of all entrypoints.
+#[derive(Debug, Default)]
+struct Sockets {
+    listeners: Vec<Listener>,
+    datagrams: Vec<Datagrams>,
+    quic: Vec<QuicPlan>,
+}
+
+fn listen(plan: &Static, inherited: &mut Inherited) -> Result<Sockets, ListenError> {
+    let mut all = Sockets::default();
     for (place, plan) in plan.entrypoints.iter().enumerate() {
         let sharing = if plan.options.reuse_port { Sharing::ReusePort } else { Sharing::Exclusive };
-        let (name, host, port) = (&plan.name, &plan.address.host, plan.address.port);
+        let (name, host, port) = (&*plan.name, &*plan.address.host, plan.address.port);
+        let at = Place { name, place, host, port, sharing };
         match plan.address.transport {
-            Transport::Tcp => listeners.push(bind(name, place, host, port, sharing)?),
-            Transport::Udp => datagrams.push(bind_datagrams(name, place, host, port, sharing)?),
+            Transport::Udp => all.datagrams.push(at.udp(inherited)?),
+            Transport::Tcp => {
+                let listener = at.tcp(inherited)?;
+                if plan.options.http3.is_some() {
+                    let socket = at.quic(&listener, inherited)?;
+                    all.quic.push(QuicPlan { socket, limits: limits(plan) });
+                }
+                all.listeners.push(listener);
+            }
         }
     }
-    Ok((listeners, datagrams))
+    Ok(all)
 }
 
 /// Where each entrypoint listens, in their order.
@@ -269,12 +361,20 @@ fn addresses(
 
 fn workers(
     plan: &Static,
+    addresses: &[(Arc<str>, SocketAddr)],
     live: &Arc<Live>,
     access_log: Option<&Arc<AccessLog>>,
 ) -> Result<Arc<[Worker]>, StartError> {
     let append = !plan.root.global.not_append_x_forwarded_for;
+    let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
+        let alt_svc = plan.options.http3.as_ref().and_then(|http3| match http3.advertised_port {
+            0 => alt_svc(address.port()),
+            port => alt_svc(port),
+        });
+        Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
+    });
     let settings = WorkerSettings {
-        entrypoints: plan.entrypoints.iter().map(|e| Arc::new(entrypoint(e, append))).collect(),
+        entrypoints: entrypoints.collect(),
         access_log: access_log.cloned(),
         shared: lua::Shared::new(),
         server_name: server_name(),
@@ -286,8 +386,6 @@ fn workers(
 fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
     let options = &plan.options;
     let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
-    let transport = &options.transport;
-    let timeouts = &transport.responding_timeouts;
     Entrypoint {
         name: plan.name.as_str().into(),
         trust: match options.forwarded_headers.insecure {
@@ -306,14 +404,23 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
         },
         heads: heads(&options.http),
         access_log: options.observability.access_logs,
-        limits: ConnectionLimits {
-            read: timeouts.read_timeout.limit(),
-            idle: timeouts.idle_timeout.limit(),
-            head_bytes_max: options.http.max_header_bytes,
-            streams_max: options.http2.max_concurrent_streams,
-            requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
-            age_max: transport.keep_alive_max_time.limit(),
-        },
+        alt_svc: None,
+        limits: limits(plan),
+    }
+}
+
+fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
+    let options = &plan.options;
+    let transport = &options.transport;
+    let timeouts = &transport.responding_timeouts;
+    ConnectionLimits {
+        read: timeouts.read_timeout.limit(),
+        write: timeouts.write_timeout.limit(),
+        idle: timeouts.idle_timeout.limit(),
+        head_bytes_max: options.http.max_header_bytes,
+        streams_max: options.http2.max_concurrent_streams,
+        requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
+        age_max: transport.keep_alive_max_time.limit(),
     }
 }
 
@@ -365,7 +472,7 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     }
     About {
         entrypoints,
-        providers: plan.file.iter().map(|_| "File").collect(),
+        providers: providers(plan),
         access_log: plan.access_log.is_some(),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
@@ -377,15 +484,9 @@ fn internal(plan: &Static) -> Result<Message, InternalError> {
     Ok(Message::Update(Update { diagnostics, ..Update::new("internal", dynamic) }))
 }
 
-fn file_provider(plan: &Static, kinds: Arc<Kinds>) -> Option<FileProvider> {
-    let options = plan.file.as_ref()?;
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &kinds.known());
-    Some(FileProvider::new(options, Arc::new(check)))
-}
-
 /// The scripts there are, and those that configuration will name.
 fn script_files(plan: &Static) -> Result<ScriptFiles, CatalogError> {
-    Ok(ScriptFiles::new(catalog::folders(plan)?, script_bases(plan)))
+    Ok(ScriptFiles::new(catalog::folders(&plan.root.scripts.directory)?, script_bases(plan)))
 }
 
 /// Relative paths of scripts begin beside the file that names them, else in the folder of user

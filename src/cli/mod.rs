@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
 
 mod check;
+mod crds;
 mod demo;
 mod eject;
 mod healthcheck;
@@ -55,6 +56,11 @@ const COMMANDS: &[Command] = &[
         name: "eject",
         doc: "Writes a built-in script to scripts.directory or --to=FOLDER, to be changed there.",
         run: eject::run,
+    },
+    Command {
+        name: "crds",
+        doc: "Prints the Kubernetes definitions of the custom resources, of a GROUP or of all.",
+        run: crds::run,
     },
     Command {
         name: "healthcheck",

@@ -73,8 +73,9 @@ fn init_log(log: &Log) -> Result<Option<LogFile>, LogError> {
     observe::init_file(&log.level, &log.format, Path::new(&log.file_path)).map(Some)
 }
 
-/// Waits for SIGTERM or SIGINT and stops gracefully; a second one ends the process at once.
-async fn until_stopped(app: App, log: Option<&LogFile>) -> ExitCode {
+/// Waits for SIGTERM, SIGINT or a process that takes over, and stops gracefully; a signal after
+/// that ends the process at once.
+async fn until_stopped(mut app: App, log: Option<&LogFile>) -> ExitCode {
     let listen = || {
         Ok::<_, std::io::Error>((
             signal(SignalKind::terminate())?,
@@ -89,10 +90,11 @@ async fn until_stopped(app: App, log: Option<&LogFile>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    loop {
+    let estate = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            estate = app.replaced() => break Some(estate),
             _ = reopen.recv() => {
                 app.reopen_logs();
                 if let Some(Err(error)) = log.map(LogFile::reopen) {
@@ -100,10 +102,16 @@ async fn until_stopped(app: App, log: Option<&LogFile>) -> ExitCode {
                 }
             }
         }
-    }
+    };
     tracing::info!("stopping: open requests may finish");
+    let stop = async {
+        match estate {
+            Some(estate) => app.make_way(estate).await,
+            None => app.stop().await,
+        }
+    };
     tokio::select! {
-        () = app.stop() => ExitCode::SUCCESS,
+        () = stop => ExitCode::SUCCESS,
         _ = terminate.recv() => ExitCode::FAILURE,
         _ = interrupt.recv() => ExitCode::FAILURE,
     }

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::config;
 use crate::lua::{ScriptInfo, ScriptSource};
+use crate::message::Timeouts;
 use crate::model::{RouterTls, TcpServersTransport};
 use crate::rule::Syntax;
 use crate::service::Internal;
@@ -72,6 +73,10 @@ pub struct EntrypointFacts {
     pub tls: Option<RouterTls>,
     /// Whether requests are in the access log where a router says nothing of it.
     pub access_log: bool,
+    /// Pages in the place of plain answers.
+    pub answers: config::Answers,
+    /// Limits of waiting of its routers that say nothing of it.
+    pub timeouts: Timeouts,
 }
 
 /// Whether routers without `entryPoints` are on an entrypoint.

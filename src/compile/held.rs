@@ -52,6 +52,20 @@ impl Files {
         self.0.extend_from_slice(&other.0);
     }
 
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is longer than `bytes_max`.
+    pub(super) fn bytes(&mut self, path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+        let wrong = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
+        let stamp = Stamp::of(path);
+        self.0.push((path.into(), stamp.as_ref().ok().cloned()));
+        if stamp.map_err(|error| wrong(&error))?.len > bytes_max {
+            return Err(wrong(&format_args!("longer than {bytes_max} bytes")));
+        }
+        fs::read(path).map_err(|error| wrong(&error))
+    }
+
     /// The text of a file, without the line break at its end.
     fn read(&mut self, path: &str) -> Result<String, String> {
         let wrong = |cause: &dyn std::fmt::Display| format!("{path}: {cause}");

@@ -3,12 +3,15 @@
 //! Pure: no socket, no task, no Lua but what a script declares, which the catalogue has read
 //! already. Never fails as a whole: a bad element is disabled and reported, its neighbours work.
 
+mod answers;
 mod catalog;
 mod held;
 mod middlewares;
 mod routers;
+mod scripts;
 mod services;
 mod streams;
+mod timeouts;
 mod tls;
 mod transports;
 
@@ -21,7 +24,10 @@ use crate::model::{Dynamic, Outcome};
 use crate::snapshot::Snapshot;
 use crate::tls::{CertStore, OptionSets};
 
+pub use answers::check_answers;
 pub use middlewares::structure;
+pub use scripts::{is_path, scripts_of_rule};
+pub use timeouts::timeouts;
 
 pub use catalog::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, Kinds, Known, RouterRules, Script,
@@ -43,6 +49,8 @@ pub struct Memory {
     services: services::Memory,
     middlewares: middlewares::Memory,
     streams: streams::Memory,
+    answers: answers::Memory,
+    scripts: scripts::Named,
     certificates: Option<Arc<CertStore>>,
     options: Option<OptionSets>,
 }
@@ -52,18 +60,22 @@ impl Memory {
     /// last good version, or disables its routers.
     pub fn note_failed(&mut self, failed: HashMap<InstanceId, String>) {
         self.streams.note_failed(&failed);
+        self.scripts.failed.clone_from(&failed);
         self.middlewares.failed = failed;
     }
 
     /// Whether a file that a middleware's options name is no longer what it was.
     #[must_use]
     pub fn files_changed(&self) -> bool {
-        self.middlewares.files_changed() || self.streams.files_changed()
+        self.middlewares.files_changed()
+            || self.streams.files_changed()
+            || self.answers.files_changed()
     }
 
     /// Notes that what was compiled last is served.
     pub fn confirm(&mut self) {
         self.middlewares.confirm();
+        self.scripts.confirm();
         self.streams.confirm();
     }
 }
@@ -79,13 +91,22 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     findings.extend(unusable);
 
     let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
-    let services = Services::compile(dynamic, catalog, &middlewares, &mut memory.services);
+    memory.scripts.begin();
+    let services = services::Parts { catalog, middlewares: &middlewares };
+    let services = Services::compile(dynamic, services, &mut memory.scripts, &mut memory.services);
     middlewares.judge(&services);
     let parts = Parts { catalog, services: &services, middlewares: &middlewares, tls: &options };
-    let routers = Routers::compile(dynamic, &parts, &mut memory.routers);
+    let routers = Routers::compile(dynamic, &parts, &mut memory.scripts, &mut memory.routers);
     findings.extend(routers.remarks);
-    let streams =
-        Streams::compile(dynamic, catalog, &options, &routers.tables, &mut memory.streams);
+    let (pages, faults) = answers::compile(catalog, &mut memory.answers);
+    findings.extend(faults);
+    let mut tables = routers.tables;
+    for (tables, pages) in tables.iter_mut().zip(&pages) {
+        tables.answers = Arc::clone(&pages.answers);
+    }
+    let pages = pages.into_iter().flat_map(|pages| pages.instances);
+    let named = memory.scripts.all().map(|(_, spec)| Arc::clone(spec));
+    let streams = Streams::compile(dynamic, catalog, &options, &tables, &mut memory.streams);
     memory.certificates = Some(certificates);
     memory.options = Some(options);
     let mut internals: Vec<_> = catalog.internals.keys().cloned().collect();
@@ -104,12 +125,19 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     };
     Snapshot {
         number: memory.number,
-        entrypoints: routers.tables,
+        entrypoints: tables,
         streams: streams.tables,
         datagrams: streams.datagrams,
         tcp_checks: streams.checks,
         services: services.live,
-        instances: routers.instances.into_iter().chain(streams.instances).collect(),
+        instances: routers
+            .instances
+            .into_iter()
+            .chain(streams.instances)
+            .chain(pages)
+            .chain(named)
+            .collect(),
+        scripts: memory.scripts.all().map(|(name, spec)| (Arc::clone(name), spec.id)).collect(),
         outcome: Arc::new(outcome),
     }
 }

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::middlewares::Middlewares;
+use super::scripts::{Named, scripts_of_rule};
 use super::services::Services;
+use super::timeouts::timeouts;
 use super::tls::{self, Assignment, Candidate};
 use super::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
+use crate::message::Timeouts;
 use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
 use crate::rule::Matcher;
@@ -86,7 +89,12 @@ pub(super) struct Routers {
 }
 
 impl Routers {
-    pub(super) fn compile(dynamic: &Dynamic, parts: &Parts<'_>, memory: &mut Memory) -> Self {
+    pub(super) fn compile(
+        dynamic: &Dynamic,
+        parts: &Parts<'_>,
+        scripts: &mut Named,
+        memory: &mut Memory,
+    ) -> Self {
         let routers = &dynamic.http.routers;
         let before = std::mem::take(&mut memory.kept);
         let mut work = Work {
@@ -94,6 +102,7 @@ impl Routers {
             services: parts.services,
             middlewares: parts.middlewares,
             options: parts.tls,
+            scripts,
             routers,
             assignment: assignment(routers, parts, &before),
             family: Family::of(routers),
@@ -130,6 +139,7 @@ impl Routers {
             plain: Arc::clone(plain),
             encrypted: Arc::clone(encrypted),
             tls: Arc::clone(hosts),
+            answers: Arc::default(),
         });
         let remarks = rule::remarks(routers, parts.catalog);
         Self { tables: tables.collect(), verdicts, instances: work.instances, remarks }
@@ -162,6 +172,7 @@ struct Work<'a> {
     services: &'a Services,
     middlewares: &'a Middlewares,
     options: &'a OptionSets,
+    scripts: &'a mut Named,
     routers: &'a Elements<model::Router>,
     assignment: Assignment<'a>,
     family: Family<'a>,
@@ -205,6 +216,7 @@ impl Work<'_> {
         };
         let mut resolved = Resolved::default();
         resolved.errors.extend(matcher.as_ref().err().cloned());
+        self.scripts(config, &mut resolved);
         unsupported(config, &mut resolved);
         let faults = self.family.faults(name, config, self.routers);
         resolved.errors.extend(faults.errors);
@@ -315,6 +327,7 @@ impl Work<'_> {
                 steps: steps.into(),
                 target: target.clone(),
                 access_log: self.access_log(config, entrypoint),
+                timeouts: Self::timeouts(config, entrypoint),
             };
             routes.push((place, Arc::new(route)));
         }
@@ -326,6 +339,11 @@ impl Work<'_> {
         let own = config.observability.as_ref().and_then(|options| options.access_logs);
         let given = own.unwrap_or_else(|| entrypoint.is_none_or(|facts| facts.access_log));
         given && (self.catalog.log_internals || !config.service.ends_with("@internal"))
+    }
+
+    /// A router's limits of waiting on an entrypoint.
+    fn timeouts(config: &model::Router, entrypoint: Option<&EntrypointFacts>) -> Timeouts {
+        timeouts(config.timeouts).or(entrypoint.map(|facts| facts.timeouts).unwrap_or_default())
     }
 
     /// What stands behind a router's middlewares: its service, or its children.
@@ -389,6 +407,16 @@ impl Work<'_> {
         found
     }
 
+    /// Takes up the scripts that the router's rule names.
+    fn scripts(&mut self, config: &model::Router, resolved: &mut Resolved) {
+        for name in scripts_of_rule(&config.rule) {
+            match self.scripts.take(&name, "match", self.catalog) {
+                Ok(warning) => resolved.warnings.extend(warning),
+                Err(error) => resolved.errors.push(format!("Lua(`{name}`): {error}")),
+            }
+        }
+    }
+
     /// Notes a script that is used.
     fn note(&mut self, spec: &Arc<InstanceSpec>) {
         if self.seen.insert(spec.id) {
@@ -446,6 +474,7 @@ fn refused(name: &Arc<str>, places: &[Place]) -> Vec<(Place, Arc<Route>)> {
         steps: Arc::default(),
         target: Target::Refused,
         access_log: true,
+        timeouts: Timeouts::default(),
         tls: None,
     });
     places.iter().map(|place| (*place, Arc::clone(&route))).collect()
@@ -457,6 +486,7 @@ fn same_routes(before: &[(Place, Arc<Route>)], now: &[(Place, Arc<Route>)]) -> b
             p == q
                 && a.steps == b.steps
                 && a.access_log == b.access_log
+                && a.timeouts == b.timeouts
                 && a.target.is(&b.target)
                 && a.name == b.name
                 && a.tls == b.tls

@@ -150,6 +150,8 @@ mod tests {
             middlewares: Vec::new(),
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
             access_log: true,
+            timeouts: crate::message::Timeouts::default(),
+            answers: crate::config::Answers::default(),
         };
         Catalog {
             scripts: Scripts::default(),

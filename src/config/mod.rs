@@ -4,7 +4,9 @@
 //! Traefik does. Knows no runtime.
 
 mod address;
+mod answers;
 mod heads;
+mod kubernetes;
 mod options;
 mod resolve;
 mod sources;
@@ -13,12 +15,14 @@ mod unsupported;
 mod usage;
 
 pub use address::{Address, AddressError, Transport};
+pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
+pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
     AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
     Scripts,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
-pub use streams::{ProxyProtocol, TcpServersTransport, Udp};
+pub use streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

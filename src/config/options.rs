@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
-use super::streams::{ProxyProtocol, TcpServersTransport, Udp};
-use crate::model::{self, ForwardingTimeouts, RouterTls};
+use super::kubernetes::{KubernetesCrd, KubernetesIngress};
+use super::streams::{Http3, ProxyProtocol, TcpServersTransport, Udp};
+use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
 
 /// The whole static configuration.
@@ -38,6 +40,8 @@ pub struct Root {
     pub core: Core,
     /// Moongate's own: scripts.
     pub scripts: Scripts,
+    /// Moongate's own: how one process replaces another.
+    pub restart: Restart,
     /// Moongate's own: worker threads; 0 means one per core.
     pub workers: usize,
 }
@@ -73,8 +77,8 @@ pub struct ServersTransport {
     /// Roots to trust: paths or PEM text; none means the system's.
     #[serde(rename = "rootCAs")]
     pub root_cas: Vec<String>,
-    /// Idle connections kept to one server, over all workers.
-    pub max_idle_conns_per_host: usize,
+    /// Idle connections kept to one server, over all workers: 0 means two, less than 0 none.
+    pub max_idle_conns_per_host: i64,
     /// Limits of waiting.
     pub forwarding_timeouts: ForwardingTimeouts,
 }
@@ -127,6 +131,9 @@ pub struct EntryPoint {
     pub http: Http,
     /// HTTP/2 of this entrypoint.
     pub http2: Http2,
+    /// HTTP/3 of this entrypoint; without it there is none.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub http3: Option<Http3>,
     /// Switches of logs of routers that say nothing of it.
     pub observability: EntryPointObservability,
 }
@@ -184,13 +191,19 @@ impl Default for LifeCycle {
 pub struct RespondingTimeouts {
     /// For a request's head.
     pub read_timeout: GoDuration,
+    /// For a request from the end of its head to the end of its answer.
+    pub write_timeout: GoDuration,
     /// For the next request on a connection.
     pub idle_timeout: GoDuration,
 }
 
 impl Default for RespondingTimeouts {
     fn default() -> Self {
-        Self { read_timeout: GoDuration::from_secs(60), idle_timeout: GoDuration::from_secs(180) }
+        Self {
+            read_timeout: GoDuration::from_secs(60),
+            write_timeout: GoDuration::ZERO,
+            idle_timeout: GoDuration::from_secs(180),
+        }
     }
 }
 
@@ -228,6 +241,12 @@ pub struct Http {
     pub encode_query_semicolons: bool,
     /// What is done with headers whose names hold an underscore.
     pub underscore_headers_strategy: UnderscoreHeaders,
+    /// Moongate's own: limits of waiting of routers that say nothing of it.
+    #[serde(skip_serializing_if = "Timeouts::is_empty")]
+    pub timeouts: Timeouts,
+    /// Moongate's own: pages in the place of plain answers.
+    #[serde(skip_serializing_if = "Answers::is_empty")]
+    pub answers: Answers,
 }
 
 impl Default for Http {
@@ -241,6 +260,8 @@ impl Default for Http {
             encoded_characters: EncodedCharacters::default(),
             encode_query_semicolons: false,
             underscore_headers_strategy: UnderscoreHeaders::default(),
+            timeouts: Timeouts::default(),
+            answers: Answers::default(),
         }
     }
 }
@@ -304,6 +325,12 @@ pub struct Providers {
     /// Files.
     #[serde(deserialize_with = "section")]
     pub file: Option<FileProvider>,
+    /// Traefik's custom resources in a Kubernetes cluster.
+    #[serde(rename = "kubernetesCRD", deserialize_with = "section")]
+    pub kubernetes_crd: Option<KubernetesCrd>,
+    /// Ingress objects in a Kubernetes cluster.
+    #[serde(deserialize_with = "section")]
+    pub kubernetes_ingress: Option<KubernetesIngress>,
 }
 
 impl Default for Providers {
@@ -312,6 +339,8 @@ impl Default for Providers {
             providers_throttle_duration: GoDuration::from_secs(2),
             precedence: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
             file: None,
+            kubernetes_crd: None,
+            kubernetes_ingress: None,
         }
     }
 }
@@ -442,7 +471,8 @@ impl Default for AccessLog {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Core {
-    /// `v3` or `v2`.
+    /// `v3` or `v2`; empty means `v3`, and leaves objects of the old group of custom resources to
+    /// what their rules tell.
     pub default_rule_syntax: String,
     /// Moongate's own: what becomes of the requests of a disabled router whose rule can be read:
     /// `fallThrough` to the next router as in Traefik, or `reject` with 503.
@@ -451,9 +481,17 @@ pub struct Core {
 
 impl Default for Core {
     fn default() -> Self {
-        let (v3, fall) = ("v3".to_owned(), "fallThrough".to_owned());
-        Self { default_rule_syntax: v3, disabled_routers: fall }
+        Self { default_rule_syntax: String::new(), disabled_routers: "fallThrough".to_owned() }
     }
+}
+
+/// How one process replaces another.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restart {
+    /// A path: a process that is started while another listens there takes over that one's
+    /// listening sockets.
+    pub socket: String,
 }
 
 /// Scripts.

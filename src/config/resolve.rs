@@ -113,10 +113,21 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     if address.transport == Transport::Udp && options.udp.timeout.limit().is_none() {
         return Err(invalid(option("udp.timeout"), "it must be above zero"));
     }
+    if address.transport == Transport::Udp && options.http3.is_some() {
+        return Err(invalid(
+            option("http3"),
+            "it needs an address of TCP; it opens that of UDP itself",
+        ));
+    }
     let trusted =
         networks(&option("forwardedHeaders.trustedIPs"), &options.forwarded_headers.trusted_ips)?;
     let senders = options.proxy_protocol.iter().flat_map(|proxy| &proxy.trusted_ips);
     let senders = networks(&option("proxyProtocol.trustedIPs"), senders)?;
+    for (name, page) in options.http.answers.pages() {
+        if let Some(fault) = page.fault() {
+            return Err(invalid(option(&format!("http.answers.{name}")), fault));
+        }
+    }
     // Routers of HTTP and TCP are never on an entrypoint of UDP.
     let is_default = is_default && address.transport == Transport::Tcp;
     let (name, options) = (name.to_owned(), options.clone());
@@ -198,6 +209,7 @@ fn invalid(option: impl Into<String>, reason: impl std::fmt::Display) -> ConfigE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AnswerPage;
     use crate::config::options::Providers;
 
     #[test]
@@ -231,6 +243,21 @@ mod tests {
             root.entry_points.insert("web".into(), EntryPoint::default());
         });
         assert!(error.contains("entryPoints.web.address"), "{error}");
+        let page = |page: AnswerPage| {
+            root(&|root| {
+                let mut entrypoint = EntryPoint { address: ":1".into(), ..EntryPoint::default() };
+                entrypoint.http.answers.error = Some(page.clone());
+                root.entry_points.insert("web".into(), entrypoint);
+            })
+        };
+        let error = page(AnswerPage::default());
+        let option = "entryPoints.web.http.answers.error: ";
+        assert_eq!(error, format!("{option}give exactly one of file and lua"));
+        let file = AnswerPage { file: "a.html".into(), ..AnswerPage::default() };
+        let error = page(AnswerPage { status: 204, ..file.clone() });
+        assert_eq!(error, format!("{option}status: 204 is no status of an answer with a body"));
+        let error = page(AnswerPage { lua: "a".into(), ..file });
+        assert_eq!(error, format!("{option}give exactly one of file and lua"));
         let error = root(&|root| root.core.default_rule_syntax = "v4".into());
         assert!(error.contains("core.defaultRuleSyntax"), "{error}");
         let error = root(&|root| root.core.disabled_routers = "drop".into());

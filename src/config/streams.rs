@@ -5,6 +5,20 @@ use serde::{Deserialize, Serialize};
 use crate::model::{self, SignedDuration};
 use crate::value::{GoDuration, section};
 
+/// HTTP/3 of an entrypoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Http3 {
+    /// The port that clients are told of; 0 means that of the address.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub advertised_port: u16,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(port: &u16) -> bool {
+    *port == 0
+}
+
 /// How TCP servers are connected to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

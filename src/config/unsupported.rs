@@ -25,11 +25,9 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("entrypoints.*.http.tls.certresolver", Fate::Ignored),
     ("entrypoints.*.http2.maxdecoderheadertablesize", Fate::Refused),
     ("entrypoints.*.http2.maxencoderheadertablesize", Fate::Refused),
-    ("entrypoints.*.http3", Fate::Refused),
     ("entrypoints.*.observability.metrics", Fate::Ignored),
     ("entrypoints.*.observability.traceverbosity", Fate::Ignored),
     ("entrypoints.*.observability.tracing", Fate::Ignored),
-    ("entrypoints.*.transport.respondingtimeouts.writetimeout", Fate::Refused),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
     ("experimental", Fate::Refused),
@@ -49,9 +47,9 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.file.debugloggeneratedtemplate", Fate::Ignored),
     ("providers.http", Fate::Refused),
     ("providers.knative", Fate::Refused),
-    ("providers.kubernetescrd", Fate::Refused),
+    ("providers.kubernetescrd.disablepasshostheaders", Fate::Refused),
     ("providers.kubernetesgateway", Fate::Refused),
-    ("providers.kubernetesingress", Fate::Refused),
+    ("providers.kubernetesingress.disablepasshostheaders", Fate::Refused),
     ("providers.kubernetesingressnginx", Fate::Refused),
     ("providers.marathon", Fate::Refused),
     ("providers.nomad", Fate::Refused),
@@ -99,7 +97,7 @@ mod tests {
     fn finds_by_path_and_below() {
         assert_eq!(fate("providers.docker"), Some(Fate::Refused));
         assert_eq!(fate("Providers.Docker.Endpoint"), Some(Fate::Refused));
-        assert_eq!(fate("entryPoints.web.http3.advertisedPort"), Some(Fate::Refused));
+        assert_eq!(fate("entryPoints.web.http3.advertisedPort"), None);
         assert_eq!(fate("accessLog.bufferingSize"), Some(Fate::Ignored));
         assert_eq!(fate("providers.file"), None);
         assert_eq!(fate("experimental.fastProxy.debug"), Some(Fate::Ignored));

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use ::http::header::{self, HeaderMap, HeaderValue};
+use ::http::header::{self, HeaderValue};
 use ::http::{Method, Version};
 use bytes::Bytes;
 
 use super::forwarded::Speech;
 use super::heads::Heads;
-use crate::message::{Body, Exchange, Failure, Interim, Request, Target, Upgrade};
+use crate::headers::Headers;
+use crate::message::{Body, Exchange, Failure, Interim, Parts, Request, Target, Upgrade};
 
 /// A request's head, before anything is made of it.
 pub(super) struct Head {
@@ -21,7 +22,7 @@ pub(super) struct Head {
     /// The `Host` header.
     pub(super) host: Option<Bytes>,
     /// All other headers.
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Headers,
 }
 
 /// What follows a head.
@@ -35,7 +36,7 @@ pub(super) struct Rest {
 /// A request that can be routed, or an answer at once.
 pub(super) enum Admission {
     /// To the router.
-    Route(Box<Request>, Speech),
+    Route(Request, Speech),
     /// `OPTIONS *` asks the router itself (RFC 9110, section 9.3.7).
     Own,
 }
@@ -66,11 +67,11 @@ pub(super) fn admit(
     expect_header(&headers)?;
     let Rest { body, upgrade, .. } = rest;
     let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };
-    if version == Version::HTTP_2 {
+    if matches!(version, Version::HTTP_2 | Version::HTTP_3) {
         join_cookies(&mut headers);
     }
-    let request = Request { method, target, version, host, headers, body, upgrade, exchange };
-    Ok(Admission::Route(Box::new(request), speech))
+    let parts = Parts { method, target, version, host, headers, body, upgrade, exchange };
+    Ok(Admission::Route(parts.into(), speech))
 }
 
 /// What a host may hold, as far as requests are refused for it.
@@ -86,9 +87,9 @@ const HOST_BYTES: [bool; 256] = {
 };
 
 /// Only `100-continue` can be expected (RFC 9110, section 10.1.1).
-fn expect_header(headers: &HeaderMap) -> Result<(), Failure> {
-    match headers.get(header::EXPECT) {
-        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+fn expect_header(headers: &Headers) -> Result<(), Failure> {
+    match headers.values(&header::EXPECT).first() {
+        Some(value) if !value.eq_ignore_ascii_case(b"100-continue") => {
             Err(Failure::ExpectationFailed)
         }
         _ => Ok(()),
@@ -96,23 +97,23 @@ fn expect_header(headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// Whether the client asks for another protocol on this connection.
-pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::UPGRADE)
-        && headers.get_all(header::CONNECTION).iter().any(|value| {
-            let mut tokens = value.as_bytes().split(|&b| b == b',');
+pub(super) fn asks_upgrade(headers: &Headers) -> bool {
+    headers.holds(&header::UPGRADE)
+        && headers.values(&header::CONNECTION).iter().any(|value| {
+            let mut tokens = value.split(|&b| b == b',');
             tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
         })
 }
 
-fn speech(headers: &HeaderMap) -> Speech {
+fn speech(headers: &Headers) -> Speech {
     match headers.get(header::UPGRADE) {
         Some(to) if to.as_bytes().eq_ignore_ascii_case(b"websocket") => Speech::WebSocket,
         _ => Speech::Http,
     }
 }
 
-/// HTTP/2 may split `Cookie`; HTTP/1 servers want it whole (RFC 9113, section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
+/// HTTP/2 and HTTP/3 may split `Cookie`; HTTP/1 servers want it whole (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut Headers) {
     let mut all = headers.get_all(header::COOKIE).iter();
     if all.next().is_none() || all.next().is_none() {
         return;

@@ -22,11 +22,12 @@ use super::Entrypoint;
 use super::activity::{Activity, Watched};
 use super::drain::Permit;
 use super::handle::Connection;
+use super::http1::{self, Stop};
+use super::http2;
 use super::keepalive::KeepAlive;
 use super::peek::{Arrival, Beginning};
 use super::streams::Streams;
 use super::worker::Shared;
-use super::{http1, http2};
 use crate::message::{Client, TlsFacts};
 use crate::tls;
 
@@ -48,8 +49,6 @@ const FIRST_READ_BYTES: usize = 4096;
 /// Serves a connection until it ends.
 pub(super) async fn serve(worker: Rc<Shared>, accepted: Accepted) {
     let Accepted { stream, peer, entrypoint, place, permit } = accepted;
-    // Answers are written in one piece and must not wait for more.
-    let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let limit = entrypoint.limits.read;
     let arrival = Arrival::new(stream, peer, local);
@@ -121,7 +120,7 @@ async fn arrive(
 ) -> Option<Arrival> {
     // Boxed, so that connections without any of it stay small.
     if let Some(senders) = &entrypoint.senders {
-        arrival = Box::pin(arrival.proxy_header(senders)).await?;
+        arrival = Box::pin(arrival.proxy_header(senders, entrypoint.limits.read)).await?;
     }
     match worker.streams(place) {
         None => Some(arrival),
@@ -159,12 +158,33 @@ where
     let keepalive = KeepAlive::new(entrypoint.limits, std::time::Instant::now());
     let connection = Connection { worker, entrypoint, place, client, activity, keepalive };
     let connection = Rc::new(connection);
+    let spoken = connection.client.tls.as_ref().and_then(|tls| tls.alpn);
+    if spoken == Some("h2") && !ahead.starts_with(PREFACE) {
+        return;
+    }
     if ahead.starts_with(PREFACE) {
         return http2::serve(stream, ahead.freeze(), connection, timer).await;
     }
-    let stop = Rc::new(Cell::new(false));
+    if is_foreign(&ahead) {
+        return;
+    }
+    let stop = Rc::new(Cell::new(Stop::Never));
+    let drain = Rc::clone(&connection.worker.drain);
     let serving = pin!(http1::serve(stream, ahead, connection, Rc::clone(&stop)));
-    timer.drive(serving, || false, |_| stop.set(true)).await;
+    let shutdown = |_: std::pin::Pin<&mut _>| {
+        stop.set(if drain.makes_way() { Stop::AfterNext } else { Stop::Now });
+    };
+    timer.drive(serving, || false, shutdown).await;
+}
+
+/// Whether the first line, as far as it is there, is of no HTTP at all: no path, no version. Most
+/// often it is a broken preface of HTTP/2, and an answer in HTTP/1 would mean nothing to its sender.
+fn is_foreign(ahead: &[u8]) -> bool {
+    let Some(end) = ahead.windows(2).position(|pair| pair == b"\r\n") else { return false };
+    let words: Vec<&[u8]> = ahead.get(..end).unwrap_or_default().split(|b| *b == b' ').collect();
+    let [_, target, version] = words.as_slice() else { return false };
+    let is_target = target.iter().any(|b| b"/*:".contains(b));
+    !is_target && !version.starts_with(b"HTTP/")
 }
 
 /// The first bytes a client sends.
@@ -233,7 +253,11 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Timer {
-    fn new(worker: &Rc<Shared>, activity: Arc<Activity>, limits: super::ConnectionLimits) -> Self {
+    pub(super) fn new(
+        worker: &Rc<Shared>,
+        activity: Arc<Activity>,
+        limits: super::ConnectionLimits,
+    ) -> Self {
         Self { worker: Rc::clone(worker), activity, limits }
     }
 

@@ -32,14 +32,27 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// Datagrams on their way from a client to its server.
 type Sessions = Rc<RefCell<HashMap<SocketAddr, mpsc::Sender<Bytes>>>>;
 
+/// Resolves when another process reads the socket.
+async fn makes_way(worker: &Shared) {
+    worker.drain.begun().await;
+    if !worker.drain.makes_way() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Serves an entrypoint until the worker ends.
 pub(super) async fn serve(worker: Rc<Shared>, socket: UdpSocket, place: usize, timeout: Duration) {
     let socket = Rc::new(socket);
     let sessions = Sessions::default();
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut buffer) => received,
+            // Sessions go on; what clients send from now on is for the other process.
+            () = makes_way(&worker) => return,
+        };
         // An error is of a datagram that was sent before and whose client is gone.
-        let Ok((count, client)) = socket.recv_from(&mut buffer).await else {
+        let Ok((count, client)) = received else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };

@@ -7,19 +7,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+/// How a worker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Idle connections are closed at once.
+    Stop,
+    /// Another process takes over: idle connections may bring one more request, since a client may
+    /// be sending it already, and datagrams are the other one's.
+    MakeWay,
+}
+
 /// Counts connections and tells them when the worker drains.
 #[derive(Debug)]
 pub(super) struct Drain {
     /// Open connections, for the acceptor that looks for the least loaded worker.
     open: Arc<AtomicUsize>,
-    draining: Cell<bool>,
+    draining: Cell<Option<Manner>>,
     begun: Notify,
     emptied: Notify,
 }
 
 impl Drain {
     pub(super) fn new(open: Arc<AtomicUsize>) -> Rc<Self> {
-        let draining = Cell::new(false);
+        let draining = Cell::new(None);
         Rc::new(Self { open, draining, begun: Notify::new(), emptied: Notify::new() })
     }
 
@@ -36,19 +46,24 @@ impl Drain {
 
     /// Whether the worker drains.
     pub(super) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.draining.get().is_some()
+    }
+
+    /// Whether it does since another process takes over.
+    pub(super) fn makes_way(&self) -> bool {
+        self.draining.get() == Some(Manner::MakeWay)
     }
 
     /// Tells all connections to end after what they are doing.
-    pub(super) fn begin(&self) {
-        self.draining.set(true);
+    pub(super) fn begin(&self, manner: Manner) {
+        self.draining.set(Some(manner));
         self.begun.notify_waiters();
     }
 
     /// Resolves when the worker drains.
     pub(super) async fn begun(&self) {
         let begun = self.begun.notified();
-        if !self.draining.get() {
+        if !self.is_draining() {
             begun.await;
         }
     }

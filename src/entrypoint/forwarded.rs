@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Entrypoint, ForwardedFor};
+use crate::headers::Headers;
 use crate::message::Client;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,7 +43,7 @@ pub(super) enum Speech {
 
 /// Writes the headers.
 pub(super) fn apply(
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
     entrypoint: &Entrypoint,
     client: &Client,
     host: &Bytes,
@@ -53,31 +54,32 @@ pub(super) fn apply(
         fill(headers, entrypoint, client, host, speech, server_name);
         return;
     }
-    if headers.keys().any(is_forwarding) {
+    if headers.any(may_forward) {
         for name in UNTRUSTED {
             headers.remove(name);
         }
     }
-    headers.reserve(6);
-    headers.insert(REAL_IP, client.ip.clone());
+    headers.push(REAL_IP, client.ip.clone());
     let proto = proto(client, speech);
-    headers.insert(PORT, port(host, proto));
-    headers.insert(PROTO, HeaderValue::from_static(proto));
+    headers.push(PORT, port(host, proto));
+    headers.push(PROTO, HeaderValue::from_static(proto));
     if let Ok(host) = HeaderValue::from_maybe_shared(host.clone()) {
-        headers.insert(HOST, host);
+        headers.push(HOST, host);
     }
-    headers.insert(SERVER, server_name.clone());
-    headers.insert(FOR, client.ip.clone());
+    headers.push(SERVER, server_name.clone());
+    headers.push(FOR, client.ip.clone());
 }
 
-fn is_forwarding(name: &HeaderName) -> bool {
-    name.as_str().starts_with("x-")
-        && (name.as_str().starts_with("x-forwarded-") || *name == REAL_IP)
+/// Whether a header is one of the untrusted ones, or begins as they do.
+fn may_forward(name: &[u8]) -> bool {
+    let begins =
+        |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    begins(b"x-") && (begins(b"x-forwarded-") || begins(b"x-real-ip"))
 }
 
 /// Fills in what a trusted client did not say.
 fn fill(
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
     entrypoint: &Entrypoint,
     client: &Client,
     host: &Bytes,

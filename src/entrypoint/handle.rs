@@ -5,20 +5,27 @@ use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ::http::header::ALT_SVC;
+
 use super::activity::{Activity, InFlight};
 use super::admit::{Admission, Head, Rest, admit};
 use super::forwarded::{self, Speech};
 use super::keepalive::KeepAlive;
+use super::outbound;
+use super::pages;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::{self, FetchError, HttpClient, InstanceId};
+use crate::lua::{
+    self, Candidate, Connected, Destination, FetchError, HttpClient, InstanceId, Pick,
+};
 use crate::message::{
-    BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, rescue,
+    BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, in_force, in_time, paced,
+    rescue,
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
 use crate::router::Table;
-use crate::rule::Facts;
+use crate::rule::{Facts, Judge};
 use crate::service::{Means, Service};
 use crate::snapshot::{Route, Target};
 use crate::upstream::{
@@ -48,17 +55,46 @@ pub(super) async fn handle(
     let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
     let exchange = Rc::new(exchange);
     let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
-    let response = match admit(head, rest, Rc::clone(&exchange), &connection.entrypoint.heads) {
+    let mut finish = Finish::new(connection, &exchange, line, in_flight);
+    let mut spare = None;
+    let response = match admit(head, rest, exchange, &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
-        Ok(Admission::Route(request, speech)) => route(connection, *request, speech).await,
+        Ok(Admission::Route(request, speech)) => {
+            spare = pages::spare(connection, &request);
+            route(connection, request, speech).await
+        }
     };
-    if let Some(failure) = &response.failure {
-        tracing::debug!(%failure, client = %connection.client.peer, "request failed");
+    let mut response = failed(connection, response, spare).await;
+    if let Some(alt_svc) = &connection.entrypoint.alt_svc
+        && connection.client.tls.as_ref().is_some_and(|tls| tls.alpn != Some("h3"))
+    {
+        response.headers.append(ALT_SVC, alt_svc.clone());
     }
-    let status = response.status.as_u16();
-    let worker = Rc::clone(&connection.worker);
-    (response, Finish { exchange, worker, line, status, bytes: 0, _in_flight: in_flight })
+    finish.status = response.status.as_u16();
+    (response, finish)
+}
+
+/// Answers what could not be read as a request; `line` is what came in the place of its first line.
+pub(super) async fn refuse(
+    connection: &Rc<Connection>,
+    failure: Failure,
+    line: &[u8],
+) -> (Response, Finish) {
+    let in_flight = connection.activity.begin();
+    let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
+    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of_refused(line)));
+    let mut finish = Finish::new(connection, &exchange, line, in_flight);
+    let response = failed(connection, rescue(failure), None).await;
+    finish.status = response.status.as_u16();
+    (response, finish)
+}
+
+/// Tells of a failure, and puts the entrypoint's page in the place of the plain answer to it.
+async fn failed(connection: &Connection, response: Response, spare: Option<Request>) -> Response {
+    let Some(failure) = &response.failure else { return response };
+    tracing::debug!(%failure, client = %connection.client.peer, "request failed");
+    Box::pin(pages::answer(connection, response, spare)).await
 }
 
 async fn route(connection: &Connection, mut request: Request, speech: Speech) -> Response {
@@ -67,11 +103,12 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
     if entrypoint.path == PathHandling::Sanitize {
         request.target.sanitize();
     }
+    let parts = &mut *request;
     forwarded::apply(
-        &mut request.headers,
+        &mut parts.headers,
         entrypoint,
         &connection.client,
-        &request.host,
+        &parts.host,
         speech,
         &worker.server_name,
     );
@@ -89,6 +126,9 @@ async fn route(connection: &Connection, mut request: Request, speech: Speech) ->
         return rescue(failure);
     }
     let lent = Lent { worker: Rc::clone(worker), generation };
+    if route.timeouts.is_set() {
+        return lent.timed(&route, request).await;
+    }
     if route.steps.is_empty()
         && let Target::Service(service) = &route.target
     {
@@ -113,11 +153,15 @@ fn find(connection: &Connection, generation: &Generation, request: &Request) -> 
         Some(_) => &tables.encrypted,
         None => &tables.plain,
     };
-    look_up(table, request).cloned()
+    look_up(table, generation, request).cloned()
 }
 
 /// The first of a table's routes whose rule matches the request as it is now.
-fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Arc<Route>> {
+fn look_up<'a>(
+    table: &'a Table<Arc<Route>>,
+    generation: &Generation,
+    request: &Request,
+) -> Option<&'a Arc<Route>> {
     let host = routing_host(&request.host);
     let path = request.target.routing_path();
     table.find(&Facts {
@@ -127,7 +171,22 @@ fn look_up<'a>(table: &'a Table<Arc<Route>>, request: &Request) -> Option<&'a Ar
         query: request.target.query(),
         headers: &request.headers,
         client_ip: request.exchange.client.peer.ip(),
+        scripts: &Judges { generation, request },
     })
+}
+
+/// The scripts that rules ask about a request.
+#[derive(Debug)]
+struct Judges<'a> {
+    generation: &'a Generation,
+    request: &'a Request,
+}
+
+impl Judge for Judges<'_> {
+    fn judge(&self, script: &str) -> bool {
+        let instance = self.generation.named(script);
+        instance.is_some_and(|instance| instance.judge(self.request.copy()))
+    }
 }
 
 /// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
@@ -164,7 +223,28 @@ struct Lent {
 impl Lent {
     /// Sends a request through a route's scripts and on.
     fn enter(self, route: &Route, request: Request) -> LocalFuture<'static, Response> {
+        if route.timeouts.is_set() {
+            return self.timed(route, request);
+        }
         self.walk(&route.steps, route.target.clone(), request)
+    }
+
+    /// The same within the route's limits of waiting.
+    fn timed(self, route: &Route, mut request: Request) -> LocalFuture<'static, Response> {
+        let exchange = Rc::clone(&request.exchange);
+        exchange.timeouts.set(route.timeouts.or(exchange.timeouts.get()));
+        request.body = paced(
+            std::mem::take(&mut request.body),
+            &exchange,
+            in_force(exchange.timeouts.get().idle),
+        );
+        let walk = self.walk(&route.steps, route.target.clone(), request);
+        let Some(limit) = in_force(route.timeouts.request) else { return walk };
+        Box::pin(async move {
+            let response = in_time(&exchange, exchange.started, limit, walk).await;
+            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            response.unwrap_or_else(|| rescue(Failure::RequestTimeout { after_ms }))
+        })
     }
 
     fn walk(
@@ -185,6 +265,10 @@ impl Lent {
 impl Means for Lent {
     fn pools(&self) -> &Rc<Pools> {
         &self.worker.pools
+    }
+
+    fn balance(&self, script: &str, request: &Request, servers: &[Candidate<'_>]) -> Option<Pick> {
+        self.generation.named(script)?.balance(request.copy(), servers)
     }
 
     fn keep(&self) -> Rc<dyn Means> {
@@ -214,7 +298,7 @@ impl Behind {
         children: &Table<Arc<Route>>,
         request: Request,
     ) -> LocalFuture<'static, Response> {
-        let Some(route) = look_up(children, &request).cloned() else {
+        let Some(route) = look_up(children, &self.lent.generation, &request).cloned() else {
             return Box::pin(ready(rescue(Failure::NoRouter)));
         };
         let mut record = request.exchange.record.borrow_mut();
@@ -265,6 +349,10 @@ impl End for Behind {
         let forwarding = Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored };
         Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
     }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        outbound::connect(to)
+    }
 }
 
 /// What the access log tells of the request line, kept only when there is one.
@@ -285,6 +373,15 @@ impl Line {
         let target = String::from_utf8_lossy(&head.target).into_owned();
         Self { method: head.method.clone(), target, protocol }
     }
+
+    /// What can be told of a line that is none.
+    fn of_refused(line: &[u8]) -> Self {
+        let mut words = line.split(|&b| b == b' ');
+        let method = words.next().and_then(|word| ::http::Method::from_bytes(word).ok());
+        let target = words.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+        let protocol = if words.next() == Some(b"HTTP/1.0") { "HTTP/1.0" } else { "HTTP/1.1" };
+        Self { method: method.unwrap_or_default(), target, protocol }
+    }
 }
 
 /// The end of a request: when the last byte of its answer is handed over, or the client is gone.
@@ -297,7 +394,26 @@ pub(super) struct Finish {
     _in_flight: InFlight,
 }
 
+/// What the log says of a client that left before its answer, as Traefik's does.
+const CLIENT_GONE: u16 = 499;
+
 impl Finish {
+    fn new(
+        connection: &Connection,
+        exchange: &Rc<Exchange>,
+        line: Option<Box<Line>>,
+        in_flight: InFlight,
+    ) -> Self {
+        Self {
+            exchange: Rc::clone(exchange),
+            worker: Rc::clone(&connection.worker),
+            line,
+            status: CLIENT_GONE,
+            bytes: 0,
+            _in_flight: in_flight,
+        }
+    }
+
     /// Bytes of the body have been handed over.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;

@@ -5,6 +5,7 @@
 
 use http::header::{HeaderMap, HeaderName};
 
+use crate::headers::Headers;
 use crate::message::{Failure, Target};
 
 /// What is done with heads, decided once per entrypoint.
@@ -45,11 +46,7 @@ impl Heads {
     ///
     /// # Errors
     /// When the request is refused.
-    pub(super) fn apply(
-        &self,
-        target: &mut Target,
-        headers: &mut HeaderMap,
-    ) -> Result<(), Failure> {
+    pub(super) fn apply(&self, target: &mut Target, headers: &mut Headers) -> Result<(), Failure> {
         if !self.refused.is_empty() && target.holds_escaped(&self.refused) {
             return Err(Failure::BadRequest("an encoded character that is not allowed"));
         }
@@ -63,7 +60,7 @@ impl Heads {
                 delete_underscored(headers);
                 Ok(())
             }
-            Underscores::Reject if headers.keys().any(is_underscored) => {
+            Underscores::Reject if headers.any(|name| name.contains(&b'_')) => {
                 Err(Failure::BadRequest("a header with an underscore"))
             }
             Underscores::Reject => Ok(()),
@@ -91,7 +88,7 @@ mod tests {
 
     fn apply(heads: &Heads, target: &'static str, names: &[&'static str]) -> Option<String> {
         let mut target = Target::parse(Bytes::from_static(target.as_bytes())).unwrap();
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         for name in names {
             headers.append(*name, HeaderValue::from_static("v"));
         }

@@ -1,7 +1,7 @@
 //! HTTP/2 connections, served by hyper: the only file that knows it.
 
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,11 +15,13 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Sleep, sleep};
 
 use super::activity::Watched;
 use super::admit::{Head, Rest};
 use super::connection::Timer;
 use super::handle::{Connection, Finish, handle};
+use super::owed::Owed;
 use crate::message::{Body, BodyError};
 
 /// Serves a connection whose preface is still to be read.
@@ -32,7 +34,7 @@ where
     let shared = Rc::clone(&connection);
     let service = service_fn(move |request| {
         let connection = Rc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(&connection, request).await) }
+        async move { answer(&connection, request).await }
     });
     let mut builder = http2::Builder::new(Local);
     builder.timer(TokioTimer::new());
@@ -46,10 +48,14 @@ where
 async fn answer(
     connection: &Rc<Connection>,
     request: hyper::Request<Incoming>,
-) -> hyper::Response<ToClient> {
+) -> io::Result<hyper::Response<ToClient>> {
     let (parts, incoming) = request.into_parts();
-    let body =
-        if incoming.is_end_stream() { Body::Empty } else { Body::stream(FromClient(incoming)) };
+    let limit = connection.entrypoint.limits.read;
+    let body = if incoming.is_end_stream() {
+        Body::Empty
+    } else {
+        Body::stream(Owed::new(FromClient(incoming), limit))
+    };
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let target = match target {
         "" => Bytes::from_static(b"/"),
@@ -65,14 +71,22 @@ async fn answer(
         target,
         authority: authority.map(|name| Bytes::copy_from_slice(name.as_str().as_bytes())),
         host,
-        headers,
+        headers: headers.into(),
     };
-    let (response, finish) =
-        handle(connection, head, Rest { body, upgrade: None, interim: None }).await;
-    let mut answer = hyper::Response::new(ToClient { body: response.body, finish });
+    let handled = handle(connection, head, Rest { body, upgrade: None, interim: None });
+    let mut late = connection.entrypoint.limits.write.map(|limit| Box::pin(sleep(limit)));
+    let (response, finish) = match &mut late {
+        None => handled.await,
+        // As in Go, who is too late gets nothing more: the stream is reset.
+        Some(late) => tokio::select! {
+            handled = handled => handled,
+            () = late => return Err(io::ErrorKind::TimedOut.into()),
+        },
+    };
+    let mut answer = hyper::Response::new(ToClient { body: response.body, finish, late });
     *answer.status_mut() = response.status;
-    *answer.headers_mut() = response.headers;
-    answer
+    *answer.headers_mut() = response.headers.into();
+    Ok(answer)
 }
 
 /// A request's body as hyper reads it.
@@ -103,6 +117,8 @@ impl HttpBody for FromClient {
 struct ToClient {
     body: Body,
     finish: Finish,
+    /// When it is too late for more.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl HttpBody for ToClient {
@@ -114,7 +130,11 @@ impl HttpBody for ToClient {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let is_late = this.late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
+        let polled = match is_late {
+            true => Poll::Ready(Some(Err(BodyError::Timeout))),
+            false => Pin::new(&mut this.body).poll_frame(cx),
+        };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {

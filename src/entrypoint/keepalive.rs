@@ -53,6 +53,7 @@ mod tests {
     fn last(requests_max: Option<u64>, age_max: Option<u64>) -> Option<u64> {
         let limits = ConnectionLimits {
             read: None,
+            write: None,
             idle: None,
             head_bytes_max: 1024,
             streams_max: 1,

@@ -2,14 +2,17 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Interest, Token};
-use socket2::{Domain, Socket, Type};
+use rustix::process::{Resource, Rlimit};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use super::Worker;
+use crate::handover::{Inherited, Kind};
 
 /// An open listening socket of an entrypoint.
 #[derive(Debug)]
@@ -68,79 +71,173 @@ pub enum Sharing {
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Opens a listening socket; `host` may be empty for all addresses.
-///
-/// # Errors
-/// When the host cannot be resolved or the system refuses the address.
-pub fn bind(
-    name: &str,
-    place: usize,
-    host: &str,
-    port: u16,
-    sharing: Sharing,
-) -> Result<Listener, ListenError> {
-    let (address, socket) = opened(name, host, port, |address| {
-        let socket = open(address, Type::STREAM, sharing)?;
-        socket.listen(BACKLOG)?;
-        Ok(socket)
-    })?;
-    Ok(Listener { place, address, socket: socket.into() })
+/// Where an entrypoint listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The entrypoint's name.
+    pub name: &'a str,
+    /// Its place in snapshots.
+    pub place: usize,
+    /// The host, empty for all addresses.
+    pub host: &'a str,
+    /// The port; 0 for any.
+    pub port: u16,
+    /// Who else may listen there.
+    pub sharing: Sharing,
 }
 
-/// Opens a socket for datagrams; `host` may be empty for all addresses.
-///
-/// # Errors
-/// When the host cannot be resolved or the system refuses the address.
-pub fn bind_datagrams(
-    name: &str,
-    place: usize,
-    host: &str,
-    port: u16,
-    sharing: Sharing,
-) -> Result<Datagrams, ListenError> {
-    let (address, socket) =
-        opened(name, host, port, |address| open(address, Type::DGRAM, sharing))?;
-    Ok(Datagrams { place, address, socket: socket.into() })
-}
-
-/// A socket at the address of a host, and the address that it has got.
-fn opened(
-    name: &str,
-    host: &str,
-    port: u16,
-    open: impl Fn(SocketAddr) -> io::Result<Socket>,
-) -> Result<(SocketAddr, Socket), ListenError> {
-    let address = resolve(name, host, port)?;
-    let bound = open(address).or_else(|error| match address.ip() {
-        // Without IPv6 all addresses are those of IPv4.
-        IpAddr::V6(ip) if ip.is_unspecified() && host.is_empty() => {
-            open(SocketAddr::from(([0, 0, 0, 0], port))).map_err(|_| error)
+impl Place<'_> {
+    /// Opens a listening socket, or takes the one that was opened before.
+    ///
+    /// # Errors
+    /// When the host cannot be resolved or the system refuses the address.
+    pub fn tcp(&self, inherited: &mut Inherited) -> Result<Listener, ListenError> {
+        let address = self.resolve()?;
+        if let Some(socket) = inherited.tcp(self.name, |found| is_at(found, address)) {
+            tune(&SockRef::from(&socket)).map_err(|cause| self.refused(address, cause))?;
+            let address = self.adopt(&socket, socket.local_addr(), TcpListener::set_nonblocking)?;
+            return Ok(Listener { place: self.place, address, socket });
         }
-        _ => Err(error),
-    });
-    let local = |socket: &Socket| {
-        socket
-            .local_addr()?
-            .as_socket()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
-    };
-    let bound = bound.and_then(|socket| Ok((local(&socket)?, socket)));
-    bound.map_err(|cause| ListenError::Bind { name: name.to_owned(), address, cause })
+        let (address, socket) = self.opened(address, |address| {
+            let socket = open(address, Type::STREAM, self.sharing)?;
+            tune(&SockRef::from(&socket))?;
+            socket.listen(BACKLOG)?;
+            Ok(socket)
+        })?;
+        Ok(Listener { place: self.place, address, socket: socket.into() })
+    }
+
+    /// Opens a socket for datagrams, or takes the one that was opened before.
+    ///
+    /// # Errors
+    /// When the host cannot be resolved or the system refuses the address.
+    pub fn udp(&self, inherited: &mut Inherited) -> Result<Datagrams, ListenError> {
+        let address = self.resolve()?;
+        if let Some(socket) = inherited.udp(self.name, Kind::Udp, |found| is_at(found, address)) {
+            let address = self.adopt(&socket, socket.local_addr(), UdpSocket::set_nonblocking)?;
+            return Ok(Datagrams { place: self.place, address, socket });
+        }
+        let (address, socket) =
+            self.opened(address, |address| open(address, Type::DGRAM, self.sharing))?;
+        Ok(Datagrams { place: self.place, address, socket: socket.into() })
+    }
+
+    /// Opens the socket of HTTP/3 beside a listener of TCP, at the same address and port, or takes
+    /// the one that was opened before.
+    ///
+    /// # Errors
+    /// When the system refuses the address.
+    pub fn quic(
+        &self,
+        listener: &Listener,
+        inherited: &mut Inherited,
+    ) -> Result<Datagrams, ListenError> {
+        let (place, address) = (self.place, listener.address);
+        if let Some(socket) = inherited.udp(self.name, Kind::Quic, |found| found == address) {
+            self.adopt(&socket, Ok(address), UdpSocket::set_nonblocking)?;
+            return Ok(Datagrams { place, address, socket });
+        }
+        let socket = open(address, Type::DGRAM, self.sharing);
+        let socket = socket.map_err(|cause| self.refused(address, cause))?;
+        Ok(Datagrams { place, address, socket: socket.into() })
+    }
+
+    /// The address of an inherited socket, which must not block from now on.
+    fn adopt<S>(
+        &self,
+        socket: &S,
+        address: io::Result<SocketAddr>,
+        set_nonblocking: fn(&S, bool) -> io::Result<()>,
+    ) -> Result<SocketAddr, ListenError> {
+        let unknown = SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port));
+        let address = address.map_err(|cause| self.refused(unknown, cause))?;
+        set_nonblocking(socket, true).map_err(|cause| self.refused(address, cause))?;
+        Ok(address)
+    }
+
+    fn refused(&self, address: SocketAddr, cause: io::Error) -> ListenError {
+        ListenError::Bind { name: self.name.to_owned(), address, cause }
+    }
 }
 
-fn resolve(name: &str, host: &str, port: u16) -> Result<SocketAddr, ListenError> {
-    if host.is_empty() {
-        return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+/// Silence after which the system asks a client for a sign of life, and from then on; as in Go.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Signs of life that may be missed.
+const PROBES: u32 = 9;
+
+/// What accepted sockets have from their listener: clients that are gone are noticed, and answers,
+/// which are written in one piece, do not wait for more.
+fn tune(socket: &SockRef<'_>) -> io::Result<()> {
+    let keep_alive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE);
+    socket.set_tcp_keepalive(&keep_alive.with_retries(PROBES))?;
+    socket.set_tcp_nodelay(true)
+}
+
+/// Whether a socket that is at `found` is where one is wanted. Without IPv6 all addresses are
+/// those of IPv4.
+fn is_at(found: SocketAddr, wanted: SocketAddr) -> bool {
+    let is_any = found.ip().is_unspecified() && wanted.ip().is_unspecified();
+    (wanted.port() == 0 || found.port() == wanted.port()) && (found.ip() == wanted.ip() || is_any)
+}
+
+impl Listener {
+    /// A copy of the socket, for the process that will take over.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn copy(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone().map(OwnedFd::from)
     }
-    let plain = host.trim_start_matches('[').trim_end_matches(']');
-    let found = (plain, port).to_socket_addrs().and_then(|mut all| {
-        all.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address"))
-    });
-    found.map_err(|cause| ListenError::Resolve {
-        name: name.to_owned(),
-        address: host.to_owned(),
-        cause,
-    })
+}
+
+impl Datagrams {
+    /// A copy of the socket, for the process that will take over.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn copy(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone().map(OwnedFd::from)
+    }
+}
+
+impl Place<'_> {
+    /// A socket at an address, and the address that it has got.
+    fn opened(
+        &self,
+        address: SocketAddr,
+        open: impl Fn(SocketAddr) -> io::Result<Socket>,
+    ) -> Result<(SocketAddr, Socket), ListenError> {
+        let bound = open(address).or_else(|error| match address.ip() {
+            // Without IPv6 all addresses are those of IPv4.
+            IpAddr::V6(ip) if ip.is_unspecified() && self.host.is_empty() => {
+                open(SocketAddr::from(([0, 0, 0, 0], self.port))).map_err(|_| error)
+            }
+            _ => Err(error),
+        });
+        let local = |socket: &Socket| {
+            socket
+                .local_addr()?
+                .as_socket()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+        };
+        let bound = bound.and_then(|socket| Ok((local(&socket)?, socket)));
+        bound.map_err(|cause| self.refused(address, cause))
+    }
+
+    fn resolve(&self) -> Result<SocketAddr, ListenError> {
+        if self.host.is_empty() {
+            return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)));
+        }
+        let plain = self.host.trim_start_matches('[').trim_end_matches(']');
+        let found = (plain, self.port).to_socket_addrs().and_then(|mut all| {
+            all.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address"))
+        });
+        found.map_err(|cause| ListenError::Resolve {
+            name: self.name.to_owned(),
+            address: self.host.to_owned(),
+            cause,
+        })
+    }
 }
 
 fn open(address: SocketAddr, kind: Type, sharing: Sharing) -> io::Result<Socket> {
@@ -179,6 +276,7 @@ impl Acceptor {
     /// # Errors
     /// When the system gives no thread or no event queue.
     pub fn start(listeners: Vec<Listener>, workers: Arc<[Worker]>) -> io::Result<Self> {
+        let clients_max = clients_max();
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), STOP)?;
         let mut sockets = Vec::with_capacity(listeners.len());
@@ -191,7 +289,7 @@ impl Acceptor {
         let stopped = Arc::clone(&stop);
         std::thread::Builder::new()
             .name("acceptor".to_owned())
-            .spawn(move || accept_all(poll, &sockets, &workers, &stopped))?;
+            .spawn(move || accept_all(poll, &sockets, &workers, &stopped, clients_max))?;
         Ok(Self { stop, waker })
     }
 
@@ -201,6 +299,24 @@ impl Acceptor {
         // The thread may have ended already.
         let _ = self.waker.wake();
     }
+}
+
+/// Descriptors that are kept for what is no connection: files, sockets of listeners, queues.
+const OWN_DESCRIPTORS: usize = 64;
+/// The share of the others that clients may have; the rest is for servers, without which clients
+/// that are served already would be harmed by those that still come.
+const CLIENTS_SHARE: (usize, usize) = (3, 4);
+
+/// How many clients may be connected at once, which the process's limit of descriptors says; as
+/// much of it as the system allows is asked for.
+fn clients_max() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let _ = rustix::process::setrlimit(Resource::Nofile, raised);
+    let limit = rustix::process::getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let (part, whole) = CLIENTS_SHARE;
+    (limit.saturating_sub(OWN_DESCRIPTORS) / whole).saturating_mul(part).max(1)
 }
 
 /// How long the acceptor waits when the system has no descriptors left.
@@ -213,6 +329,7 @@ fn accept_all(
     sockets: &[(usize, mio::net::TcpListener)],
     workers: &[Worker],
     stopped: &AtomicBool,
+    clients_max: usize,
 ) {
     let mut events = mio::Events::with_capacity(EVENTS_MAX);
     while !stopped.load(Ordering::Acquire) {
@@ -224,15 +341,30 @@ fn accept_all(
         }
         for event in &events {
             if let Some((place, socket)) = sockets.get(event.token().0) {
-                accept(*place, socket, workers, stopped);
+                accept(*place, socket, workers, stopped, clients_max);
             }
         }
     }
 }
 
 /// Takes all connections that wait: readiness is told once only.
-fn accept(place: usize, socket: &mio::net::TcpListener, workers: &[Worker], stopped: &AtomicBool) {
+fn accept(
+    place: usize,
+    socket: &mio::net::TcpListener,
+    workers: &[Worker],
+    stopped: &AtomicBool,
+    clients_max: usize,
+) {
+    let mut is_told = false;
     while !stopped.load(Ordering::Acquire) {
+        if workers.iter().map(Worker::load).sum::<usize>() >= clients_max {
+            if !is_told {
+                tracing::error!(clients_max, "too many connections: new ones wait");
+                is_told = true;
+            }
+            std::thread::sleep(PAUSE);
+            continue;
+        }
         match socket.accept() {
             Ok((stream, peer)) => hand_over(workers, stream.into(), peer, place),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

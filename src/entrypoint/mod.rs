@@ -1,7 +1,7 @@
 //! Entrypoints: listening sockets, workers, connections, and the HTTP server half.
 //!
-//! hyper serves HTTP/2 (`http2`), and is known to that file alone. Must not know providers or how a
-//! snapshot is made.
+//! hyper serves HTTP/2 (`http2`), quinn and h3 serve HTTP/3 (`http3`), and nothing else knows them.
+//! Must not know providers or how a snapshot is made.
 
 mod activity;
 mod admit;
@@ -14,19 +14,26 @@ mod handle;
 mod heads;
 mod http1;
 mod http2;
+mod http3;
 mod keepalive;
 mod listen;
+mod outbound;
+mod owed;
+mod pages;
 mod peek;
 mod streams;
 mod worker;
 
+pub use drain::Manner;
 pub use heads::{Heads, Semicolons, Underscores};
-pub use listen::{Acceptor, Datagrams, ListenError, Listener, Sharing, bind, bind_datagrams};
+pub use http3::{Http3Error, Quic, QuicPlan};
+pub use listen::{Acceptor, Datagrams, ListenError, Listener, Place, Sharing};
 pub use worker::{Prepared, Worker, WorkerError, WorkerSettings};
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderValue;
 use ipnet::IpNet;
 
 /// An entrypoint as it runs.
@@ -48,8 +55,16 @@ pub struct Entrypoint {
     pub heads: Heads,
     /// Whether requests that no router takes are in the access log.
     pub access_log: bool,
+    /// What answers over TLS tell clients of HTTP/3, where it is to be had.
+    pub alt_svc: Option<HeaderValue>,
     /// Limits of time and size.
     pub limits: ConnectionLimits,
+}
+
+/// The header that tells clients of HTTP/3 on that port.
+#[must_use]
+pub fn alt_svc(port: u16) -> Option<HeaderValue> {
+    http3::alt_svc(port)
 }
 
 impl Entrypoint {
@@ -105,6 +120,8 @@ pub enum PathHandling {
 pub struct ConnectionLimits {
     /// From the first byte of a request to the end of its head.
     pub read: Option<Duration>,
+    /// From the end of a request's head to the end of its answer.
+    pub write: Option<Duration>,
     /// Between requests.
     pub idle: Option<Duration>,
     /// Bytes of a request's head.

@@ -37,7 +37,8 @@ pub(super) enum Beginning {
     Other,
 }
 
-/// How long a PROXY header is waited for; a client that has none may wait for the server to speak.
+/// How long a PROXY header is waited for at most, where the read timeout is not shorter; a client
+/// that has none may wait for the server to speak.
 const PROXY_WAIT: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 4096;
 /// Records add to a `ClientHello` at most so much, unless somebody makes them needlessly small.
@@ -49,8 +50,12 @@ impl Arrival {
     }
 
     /// Reads the PROXY header, if there is one; nothing when the connection is of no use.
-    pub(super) async fn proxy_header(mut self, senders: &Trust) -> Option<Self> {
-        let deadline = Instant::now() + PROXY_WAIT;
+    pub(super) async fn proxy_header(
+        mut self,
+        senders: &Trust,
+        limit: Option<Duration>,
+    ) -> Option<Self> {
+        let deadline = Instant::now() + limit.map_or(PROXY_WAIT, |limit| limit.min(PROXY_WAIT));
         loop {
             match ProxyHeader::read(&self.ahead) {
                 ProxyHeader::Absent => return Some(self),
@@ -162,7 +167,7 @@ mod tests {
         run(async {
             let nobody = Trust::Networks(Vec::new());
             for (senders, expect) in [(&Trust::All, "10.1.2.3"), (&nobody, "127.0.0.1")] {
-                let arrival = arrival(HEADER).await.0.proxy_header(senders).await.unwrap();
+                let arrival = arrival(HEADER).await.0.proxy_header(senders, None).await.unwrap();
                 assert_eq!(arrival.ends.source.ip().to_string(), expect);
                 let mut arrival = arrival;
                 while arrival.ahead.len() < 3 {
@@ -171,9 +176,9 @@ mod tests {
                 assert_eq!(&*arrival.ahead, b"GET");
             }
             let broken = arrival(&[b"PROXY GARBAGE\r\n"]).await.0;
-            assert!(broken.proxy_header(&Trust::All).await.is_none());
+            assert!(broken.proxy_header(&Trust::All, None).await.is_none());
             let other = arrival(&[b"GET / HTTP/1.1"]).await.0;
-            let other = other.proxy_header(&Trust::All).await.unwrap();
+            let other = other.proxy_header(&Trust::All, None).await.unwrap();
             assert!(other.ahead.starts_with(b"GET"));
         });
     }

@@ -17,8 +17,9 @@ use super::Entrypoint;
 use super::connection::{self, Accepted};
 use super::datagrams;
 use super::date::DateLine;
-use super::drain::Drain;
-use crate::lua::{self, InstanceId, ScriptError, Vm};
+use super::drain::{Drain, Manner};
+use super::http3::{self, Arrived};
+use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
 use crate::snapshot::{Snapshot, StreamTables};
@@ -59,9 +60,10 @@ pub struct Worker {
 enum Command {
     Accept(std::net::TcpStream, SocketAddr, usize),
     Datagrams(std::net::UdpSocket, usize),
+    Quic(Box<Arrived>),
     Prepare(Arc<Snapshot>, oneshot::Sender<Prepared>),
     Publish(oneshot::Sender<()>),
-    Drain(Duration, oneshot::Sender<()>),
+    Drain(Manner, Duration, oneshot::Sender<()>),
 }
 
 /// What all workers are started with.
@@ -122,6 +124,14 @@ impl Worker {
         }
     }
 
+    /// Hands over a QUIC connection whose handshake is still to come.
+    pub(super) fn accept_quic(&self, arrived: Arrived) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        if self.commands.send(Command::Quic(Box::new(arrived))).is_err() {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
     /// Serves the UDP entrypoint at a listener's place.
     ///
     /// # Errors
@@ -162,9 +172,13 @@ impl Worker {
     ///
     /// # Errors
     /// When the worker has ended already.
-    pub fn drain(&self, limit: Duration) -> impl Future<Output = Result<(), WorkerError>> + use<> {
+    pub fn drain(
+        &self,
+        manner: Manner,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), WorkerError>> + use<> {
         let (answer, answered) = oneshot::channel();
-        let told = self.send(Command::Drain(limit, answer));
+        let told = self.send(Command::Drain(manner, limit, answer));
         async move {
             told?;
             answered.await.map_err(|_| WorkerError::Gone)
@@ -184,9 +198,21 @@ impl Drop for Worker {
 }
 
 /// One generation as a worker serves it.
+#[derive(Debug)]
 pub(super) struct Generation {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) instances: Rc<Instances>,
+}
+
+impl Generation {
+    /// A script of rules or services, by the name they call it.
+    pub(super) fn named(&self, script: &str) -> Option<&Rc<Instance>> {
+        let found = self.snapshot.scripts.get(script).and_then(|id| self.instances.get(id));
+        if found.is_none() {
+            tracing::error!(script, "a script of a rule or a service is not loaded");
+        }
+        found
+    }
 }
 
 /// What a worker's connections share.
@@ -254,6 +280,7 @@ impl Shared {
                 None => return,
                 Some(Command::Accept(stream, peer, place)) => self.accept(stream, peer, place),
                 Some(Command::Datagrams(socket, place)) => self.listen(socket, place),
+                Some(Command::Quic(arrived)) => self.accept_quic(*arrived),
                 Some(Command::Prepare(snapshot, answer)) => {
                     let shared = Rc::clone(&self);
                     tokio::task::spawn_local(async move {
@@ -268,8 +295,8 @@ impl Shared {
                     }
                     let _ = answer.send(());
                 }
-                Some(Command::Drain(limit, answer)) => {
-                    self.drain.begin();
+                Some(Command::Drain(manner, limit, answer)) => {
+                    self.drain.begin(manner);
                     let _ = tokio::time::timeout(limit, self.drain.emptied()).await;
                     let _ = answer.send(());
                     return;
@@ -288,6 +315,13 @@ impl Shared {
             }
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
+    }
+
+    fn accept_quic(self: &Rc<Self>, arrived: Arrived) {
+        let permit = self.drain.adopt();
+        let entrypoint = self.entrypoints.get(arrived.settings.place).cloned();
+        let Some(entrypoint) = entrypoint else { return };
+        tokio::task::spawn_local(http3::serve(Rc::clone(self), arrived, entrypoint, permit));
     }
 
     fn listen(self: &Rc<Self>, socket: std::net::UdpSocket, place: usize) {

@@ -1,7 +1,7 @@
 //! What a script asks of the layers above it.
 
-use crate::message::{LocalFuture, Request, Response};
-use crate::model::ServersTransport;
+use crate::message::{Io, LocalFuture, Request, Response};
+use crate::model::{ServersTransport, TcpTransportTls};
 
 /// The rest of the way, as a script may call it.
 pub trait Host {
@@ -23,6 +23,21 @@ pub trait Host {
         origin: &str,
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError>;
+
+    /// Opens a connection over which something else than HTTP is spoken.
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected>;
+}
+
+/// A connection of a script's own, or why there is none.
+pub type Connected = Result<Box<dyn Io>, FetchError>;
+
+/// Where a connection of a script's own leads.
+#[derive(Debug, Clone, Default)]
+pub struct Destination {
+    /// Host and port.
+    pub address: String,
+    /// How TLS is spoken, if it is; certificates in it are PEM text, not paths.
+    pub tls: Option<TcpTransportTls>,
 }
 
 /// How requests of a script's own are sent.
@@ -58,6 +73,12 @@ pub enum FetchError {
     #[error("the client cannot be used: {reason}")]
     Client {
         /// What is wrong.
+        reason: String,
+    },
+    /// There is no connection.
+    #[error("{reason}")]
+    Connect {
+        /// What happened.
         reason: String,
     },
 }

@@ -18,6 +18,7 @@ use super::breaker::Breaker;
 use super::error::blame;
 use super::figures::Tally;
 use super::gate::Metered;
+use super::guarded::nothing_left;
 use super::load::Loaded;
 use super::memory::Growth;
 use super::onerror::{Kept, Rescue};
@@ -205,6 +206,16 @@ impl Instance {
         }
     }
 
+    /// What is loaded, if it is.
+    pub(super) fn loaded_now(&self) -> Option<Rc<Loaded>> {
+        self.loaded.borrow().clone()
+    }
+
+    /// The VM it is loaded in.
+    pub(super) fn lua(&self) -> &mlua::Lua {
+        &self.engine.lua
+    }
+
     /// The response with which the script ends the request, if it does. With an error comes the
     /// answer that `ctx.next()` had brought.
     async fn run_request(
@@ -244,7 +255,7 @@ impl Instance {
         self.verdict("response", &value)
     }
 
-    fn new_run(
+    pub(super) fn new_run(
         self: &Rc<Self>,
         cx: Option<&Rc<Context>>,
         loaded: &Rc<Loaded>,
@@ -291,7 +302,7 @@ impl Instance {
         {
             request.headers.remove(CONTENT_LENGTH);
             let filter = self.filter(&loaded, cx, function.clone(), "request_body");
-            request.body = filter.apply(request.body);
+            request.body = filter.apply(std::mem::take(&mut request.body));
         }
         request
     }
@@ -383,7 +394,7 @@ impl Instance {
     }
 
     /// Looks at the memory that a run has left behind.
-    fn settle<T>(
+    pub(super) fn settle<T>(
         &self,
         loaded: &Rc<Loaded>,
         used_before: usize,
@@ -432,11 +443,6 @@ impl Instance {
         let limit = format!("{what} waited longer than {limit:?}");
         ScriptError::Limit { script: self.spec.source.name.to_string(), limit }
     }
-}
-
-fn nothing_left(spec: &InstanceSpec) -> ScriptError {
-    let reason = "the hook left no request and returned no response".to_owned();
-    ScriptError::Shape { script: spec.source.name.to_string(), reason }
 }
 
 /// A call of a hook beside what it waits for outside of Lua, such as what follows in the chain.

@@ -21,6 +21,9 @@ pub(super) struct Loaded {
     pub(super) response: Option<Function>,
     pub(super) request_body: Option<Function>,
     pub(super) stream: Option<Function>,
+    /// `match`.
+    pub(super) judge: Option<Function>,
+    pub(super) balance: Option<Function>,
     pub(super) response_body: Option<Function>,
     pub(super) log: Option<Function>,
     pub(super) setup: Option<Function>,
@@ -57,6 +60,8 @@ pub(super) fn load(
         response: function("response")?,
         request_body: function("request_body")?,
         stream: function("stream")?,
+        judge: function("match")?,
+        balance: function("balance")?,
         response_body: function("response_body")?,
         log: function("log")?,
         setup: function("setup")?,
@@ -109,17 +114,28 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 7] =
-    ["setup", "request", "response", "request_body", "response_body", "stream", "log"];
-
-/// Everything a script's table may hold.
-const KEYS: [&str; 12] = [
+const HOOKS: [&str; 9] = [
     "setup",
     "request",
     "response",
     "request_body",
     "response_body",
     "stream",
+    "match",
+    "balance",
+    "log",
+];
+
+/// Everything a script's table may hold.
+const KEYS: [&str; 14] = [
+    "setup",
+    "request",
+    "response",
+    "request_body",
+    "response_body",
+    "stream",
+    "match",
+    "balance",
     "log",
     "schema",
     "expand",

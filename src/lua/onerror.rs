@@ -8,11 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use super::figures::LastFailure;
 use super::tools::Tools;
 use super::{Context, Flow, InstanceSpec, OnError, ScriptError};
+use crate::headers::Headers;
 use crate::message::{Body, Failure, Request, Response, Target, plain, rescue};
 
 /// What a message was before the script saw it; kept only where `onError: skip` asks for it.
@@ -20,7 +21,7 @@ pub(super) enum Kept {
     /// The head of a request.
     Request(Box<RequestHead>),
     /// The head of a response.
-    Response { status: StatusCode, headers: HeaderMap },
+    Response { status: StatusCode, headers: Headers },
 }
 
 /// Everything of a request but its body.
@@ -29,7 +30,7 @@ pub(super) struct RequestHead {
     target: Target,
     version: Version,
     host: bytes::Bytes,
-    headers: HeaderMap,
+    headers: Headers,
 }
 
 impl Kept {

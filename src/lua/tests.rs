@@ -1,5 +1,6 @@
 //! Scripts run against requests made here.
 
+mod access;
 mod auth;
 mod bodies;
 mod builtin;

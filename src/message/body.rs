@@ -25,9 +25,12 @@ pub enum Body {
 /// Why a body ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// The client closed its connection or broke the framing of its request.
-    #[error("the client went away or broke the framing of its body")]
+    /// The client closed its connection or reset its stream.
+    #[error("the client went away")]
     Client,
+    /// The client broke the framing of its body.
+    #[error("the client broke the framing of its body")]
+    ClientFraming,
     /// The server closed its connection before the end of the body.
     #[error("the server closed the connection before the end of its answer")]
     ServerClosed,

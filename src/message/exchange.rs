@@ -1,13 +1,15 @@
 //! What is known of the client, and what is noted while its request is served.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::Timeouts;
 
 /// Facts of a client's connection, made once per connection.
 #[derive(Debug)]
@@ -64,6 +66,10 @@ pub struct Exchange {
     pub record: RefCell<Record>,
     /// Where answers before the answer go; none when the client cannot be told.
     pub interim: Option<Rc<Interim>>,
+    /// The limits of waiting in force, as far as they are known.
+    pub timeouts: Cell<Timeouts>,
+    /// When bytes of a body or of a tunnel last flowed; noted only where a limit is in force.
+    pub flowed: Cell<Instant>,
     /// What is held until the exchange ends, a tunnel included.
     pub held: RefCell<Vec<Box<dyn Any>>>,
 }
@@ -119,7 +125,15 @@ impl Exchange {
     /// A fresh exchange that starts now.
     #[must_use]
     pub fn new(client: Rc<Client>) -> Self {
-        let (record, held) = (RefCell::default(), RefCell::default());
-        Self { client, started: Instant::now(), record, interim: None, held }
+        let started = Instant::now();
+        Self {
+            client,
+            started,
+            record: RefCell::default(),
+            interim: None,
+            timeouts: Cell::default(),
+            flowed: Cell::new(started),
+            held: RefCell::default(),
+        }
     }
 }

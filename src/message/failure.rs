@@ -30,6 +30,9 @@ pub enum Failure {
     /// The request's head is over a limit.
     #[error("the head of the request is over its limit")]
     HeadTooLarge,
+    /// The request line alone is over the limit of heads.
+    #[error("the request line is over the limit of the head")]
+    TargetTooLong,
     /// A version of HTTP that is not spoken here.
     #[error("a version of HTTP that is not spoken here")]
     Version,
@@ -91,6 +94,15 @@ pub enum Failure {
         /// The limit.
         after_ms: u64,
     },
+    /// There was no answer in time, whoever was waited for.
+    #[error("no answer within {after_ms} ms")]
+    RequestTimeout {
+        /// The limit.
+        after_ms: u64,
+    },
+    /// The client sent nothing of its body for too long.
+    #[error("the request's body did not come in time")]
+    BodyTimeout,
     /// The client went away before the answer.
     #[error("the client went away")]
     ClientGone,
@@ -112,6 +124,7 @@ impl Failure {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
@@ -119,7 +132,10 @@ impl Failure {
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::NoServer | Self::RouterDisabled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { .. } | Self::ServerClosed { .. } => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout { .. } | Self::AnswerTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectTimeout { .. }
+            | Self::AnswerTimeout { .. }
+            | Self::RequestTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::BadAnswer { .. } | Self::Script { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -133,6 +149,7 @@ impl Failure {
             Self::BadRequest(_)
             | Self::NotImplemented(_)
             | Self::HeadTooLarge
+            | Self::TargetTooLong
             | Self::Version
             | Self::ExpectationFailed => "bad_request",
             Self::NoRouter => "no_router",
@@ -143,7 +160,8 @@ impl Failure {
             Self::ConnectTimeout { .. } => "connect_timeout",
             Self::ServerClosed { .. } => "closed",
             Self::BadAnswer { .. } => "bad_answer",
-            Self::AnswerTimeout { .. } => "timeout",
+            Self::AnswerTimeout { .. } | Self::RequestTimeout { .. } => "timeout",
+            Self::BodyTimeout => "body_timeout",
             Self::ClientGone => "client_gone",
             Self::BodyTooLarge => "body_too_large",
             Self::Script { .. } => "script",
@@ -155,6 +173,8 @@ impl Failure {
     pub fn of_request_body(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Self::BodyTooLarge,
+            BodyError::ClientFraming => Self::BadRequest("malformed body"),
+            BodyError::Timeout => Self::BodyTimeout,
             BodyError::Content => Self::BadRequest("the body is broken inside"),
             BodyError::Script | BodyError::Lost => Self::Script { id: "in its body".to_owned() },
             _ => Self::ClientGone,
@@ -168,18 +188,21 @@ impl Failure {
             Self::BadRequest(_)
             | Self::NotImplemented(_)
             | Self::HeadTooLarge
+            | Self::TargetTooLong
             | Self::Version
             | Self::ExpectationFailed
             | Self::NoRouter
             | Self::Misdirected { .. }
             | Self::BodyTooLarge
+            | Self::BodyTimeout
             | Self::ClientGone => Side::Client,
             Self::NoServer | Self::RouterDisabled | Self::Script { .. } => Side::Moongate,
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }
             | Self::ServerClosed { .. }
             | Self::BadAnswer { .. }
-            | Self::AnswerTimeout { .. } => Side::Server,
+            | Self::AnswerTimeout { .. }
+            | Self::RequestTimeout { .. } => Side::Server,
         }
     }
 

@@ -7,8 +7,8 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
-pub mod fields;
 mod kept;
+mod pace;
 pub mod proxy;
 mod rescue;
 mod spool;
@@ -16,16 +16,20 @@ mod target;
 
 use std::future::Future;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::headers::Headers;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use exchange::{Client, Exchange, Interim, Record, TlsFacts};
 pub use failure::{Failure, Side};
 pub use kept::{KeepError, Kept, Lent, ReadAhead, Room, peek, read_ahead};
+pub use pace::{Timeouts, in_force, in_time, paced, silence};
 pub use rescue::{plain, rescue};
 pub use spool::Spool;
 pub use target::{Target, TargetError};
@@ -40,11 +44,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
 /// The client's side of an upgrade: resolves once the 101 answer has been sent.
 pub type Upgrade = LocalFuture<'static, io::Result<Box<dyn Io>>>;
 
-/// One request on its way to a server.
+/// One request on its way to a server: one pointer to its parts, since it is handed through many
+/// futures.
+pub struct Request(Box<Parts>);
+
+/// What a request consists of.
 ///
 /// `headers` never holds `Host`: it is `host`, from the target's authority, `:authority` or the
 /// `Host` header, as the client wrote it (with its port).
-pub struct Request {
+pub struct Parts {
     /// The method, as sent.
     pub method: Method,
     /// Path and query, normalised as the entrypoint asks.
@@ -54,7 +62,7 @@ pub struct Request {
     /// Host and port as the client named them; empty when an HTTP/1.0 client named none.
     pub host: Bytes,
     /// All other headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body.
     pub body: Body,
     /// The client's side of an upgrade, when it asked for one.
@@ -67,7 +75,7 @@ impl Request {
     /// The same request without its body and the client's side of an upgrade.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self {
+        Self::from(Parts {
             method: self.method.clone(),
             target: self.target.clone(),
             version: self.version,
@@ -76,11 +84,43 @@ impl Request {
             body: Body::Empty,
             upgrade: None,
             exchange: std::rc::Rc::clone(&self.exchange),
-        }
+        })
+    }
+}
+
+impl From<Request> for Parts {
+    fn from(request: Request) -> Self {
+        *request.0
+    }
+}
+
+impl From<Parts> for Request {
+    fn from(parts: Parts) -> Self {
+        Self(Box::new(parts))
+    }
+}
+
+impl Deref for Request {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 }
 
 impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method)
@@ -97,7 +137,7 @@ pub struct Response {
     /// The status; servers may send any number from 100 to 999.
     pub status: StatusCode,
     /// The headers, without hop-by-hop ones (but `Upgrade` and `Connection` of a 101).
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body.
     pub body: Body,
     /// Set when this answer is ours because something failed on the way.
@@ -108,6 +148,6 @@ impl Response {
     /// A response with that status and an empty body.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Body::Empty, failure: None }
+        Self { status, headers: Headers::new(), body: Body::Empty, failure: None }
     }
 }

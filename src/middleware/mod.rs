@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::lua::{Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId};
+use crate::lua::{
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
+};
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
 
 use after::After;
@@ -40,6 +42,9 @@ pub trait End {
         origin: &str,
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError>;
+
+    /// Opens a connection over which something else than HTTP is spoken.
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected>;
 }
 
 /// Runs a request through scripts and what stands behind them.
@@ -132,5 +137,9 @@ impl Host for Walk {
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         self.chain.end.fetch(client, origin, request)
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        self.chain.end.connect(to)
     }
 }

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::Instances;
-use crate::lua::{Admittance, Context, FetchError, Host, HttpClient, InstanceId};
+use crate::lua::{
+    Admittance, Connected, Context, Destination, FetchError, Host, HttpClient, InstanceId,
+};
 use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
 
 /// Asks all scripts whether a connection may go on; those after one that closes it are not asked.
@@ -46,5 +48,10 @@ impl Host for Nobody {
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         let reason = "stream hooks cannot send requests yet".to_owned();
         Err(FetchError::Client { reason })
+    }
+
+    fn connect(&self, _to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = "stream hooks cannot open connections yet".to_owned();
+        Box::pin(async { Err(FetchError::Client { reason }) })
     }
 }

@@ -51,6 +51,32 @@ pub struct Router {
     /// Switches of logs, metrics and traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observability: Option<Observability>,
+    /// Limits of waiting. Moongate's own option.
+    #[serde(skip_serializing_if = "Timeouts::is_empty")]
+    pub timeouts: Timeouts,
+}
+
+/// Limits of waiting; none means those of the entrypoint, zero none at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Timeouts {
+    /// From the head of the request to the head of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<GoDuration>,
+    /// From the sending of the request to the head of the server's answer, for each try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend_request: Option<GoDuration>,
+    /// Silence of a body or of a tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<GoDuration>,
+}
+
+impl Timeouts {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// TLS of a router.
@@ -141,7 +167,7 @@ pub struct ServersTransport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<super::Certificate>,
     /// Idle connections kept to one server, over all workers.
-    pub max_idle_conns_per_host: usize,
+    pub max_idle_conns_per_host: i64,
     /// Limits of waiting.
     pub forwarding_timeouts: ForwardingTimeouts,
     /// Never HTTP/2.

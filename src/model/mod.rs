@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use diagnostic::{Diagnostic, Severity};
 pub use http::{
     ForwardingTimeouts, Http, Middleware, Observability, Router, RouterTls, ServersTransport,
-    TlsDomain,
+    Timeouts, TlsDomain,
 };
 pub use merge::merge;
 pub use outcome::{Outcome, RouterVerdict, ServerHealth, Verdict};
@@ -32,7 +32,7 @@ pub use report::{ElementStatus, MiddlewareReport, Report, RouterReport, ServiceR
 pub use service::{
     Cookie, Failover, FailoverErrors, HashBy, HealthCheck, HighestRandomWeight, LoadBalancer,
     Mirror, Mirroring, PassiveHealthCheck, ResponseForwarding, Server, ServerHealthCheck, Service,
-    Sticky, Weighted, WeightedChild,
+    ServiceTimeouts, Sticky, Weighted, WeightedChild,
 };
 pub use signed::SignedDuration;
 pub use streams::{Shown, StreamOutcome, StreamVerdict};

@@ -48,6 +48,9 @@ pub struct LoadBalancer {
     /// The transport's name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub servers_transport: String,
+    /// Limits of waiting for the servers, before those of routers. Moongate's own option.
+    #[serde(skip_serializing_if = "ServiceTimeouts::is_empty")]
+    pub timeouts: ServiceTimeouts,
     /// How answers are handed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_forwarding: Option<ResponseForwarding>,
@@ -70,11 +73,32 @@ impl Default for LoadBalancer {
             hash_by: None,
             pass_host_header: true,
             servers_transport: String::new(),
+            timeouts: ServiceTimeouts::default(),
             response_forwarding: None,
             sticky: None,
             health_check: None,
             passive_health_check: None,
         }
+    }
+}
+
+/// Limits of waiting for servers; none means those of the router, zero none at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceTimeouts {
+    /// From the sending of the request to the head of the server's answer, for each try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend_request: Option<GoDuration>,
+    /// Silence of a body or of a tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<GoDuration>,
+}
+
+impl ServiceTimeouts {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -91,6 +115,9 @@ pub struct HashBy {
     /// A query parameter's name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub query: String,
+    /// A script with the hook `balance`, by its name or path.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lua: String,
 }
 
 /// How answers are handed on.
@@ -114,6 +141,10 @@ pub struct Server {
     /// Whether the URL's path goes in front of the request's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preserve_path: bool,
+    /// Whether it ends, and gets the requests of clients that a cookie keeps there alone. Only
+    /// providers that see servers end say so; it cannot be configured.
+    #[serde(skip_deserializing, skip_serializing_if = "std::ops::Not::not")]
+    pub fenced: bool,
 }
 
 /// Sticky sessions.

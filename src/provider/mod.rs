@@ -4,8 +4,12 @@
 //! wins. It cannot see what is served.
 
 mod channel;
+pub mod definitions;
 mod file;
+mod kubernetes;
+mod share;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +17,7 @@ use crate::model::{Diagnostic, Dynamic};
 
 pub use channel::{Receiver, Sender, channel};
 pub use file::{Check, FileError, FileProvider};
+pub use kubernetes::{ConnectError, Findings, Kinds, Kubernetes, Manifest, Schemas, Written};
 
 /// What a provider says.
 #[derive(Debug, Clone)]
@@ -39,23 +44,27 @@ pub struct Update {
     pub diagnostics: Vec<Diagnostic>,
     /// Where its elements are written, for a provider that reads files.
     pub files: Vec<(PathBuf, Arc<Dynamic>)>,
+    /// What elements are made of, by their paths without provider, for a provider of objects.
+    pub origins: Arc<HashMap<String, String>>,
 }
 
 impl Update {
     /// A configuration without findings.
     #[must_use]
     pub fn new(provider: &str, dynamic: Arc<Dynamic>) -> Self {
-        let (diagnostics, files) = (Vec::new(), Vec::new());
-        Self { provider: provider.into(), dynamic, diagnostics, files }
+        let (diagnostics, files, origins) = (Vec::new(), Vec::new(), Arc::default());
+        Self { provider: provider.into(), dynamic, diagnostics, files, origins }
     }
 
-    /// Adds to findings about elements of this provider the files those are written in.
+    /// Adds to findings about elements of this provider the files those are written in, or the
+    /// objects they are made of.
     pub fn locate(&self, findings: &mut [Diagnostic]) {
         for finding in findings.iter_mut().filter(|finding| finding.source.is_none()) {
             let Some((element, provider)) = finding.path.rsplit_once('@') else { continue };
             if *provider == *self.provider {
                 let found = self.files.iter().find(|(_, file)| holds(file, element));
-                finding.source = found.map(|(path, _)| path.display().to_string());
+                let file = found.map(|(path, _)| path.display().to_string());
+                finding.source = file.or_else(|| self.origins.get(element).cloned());
             }
         }
     }

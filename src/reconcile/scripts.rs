@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::folder::ScriptFolder;
-use crate::compile::{Catalog, Kinds, Script, Stamp};
+use crate::compile::{Catalog, Kinds, Script, Stamp, is_path, scripts_of_rule};
 use crate::lua::{ScriptSource, inspect};
 use crate::model::Dynamic;
 
@@ -84,6 +84,11 @@ impl ScriptFiles {
     pub fn load(&mut self, dynamic: &Dynamic, catalog: &mut Catalog) {
         let mut files = HashMap::new();
         let mut inline = HashMap::new();
+        for path in elsewhere(dynamic, catalog) {
+            let path = PathBuf::from(path);
+            let before = self.files.remove(&path);
+            files.entry(path.clone()).or_insert_with(|| self.read(&path, before));
+        }
         let all = dynamic.http.middlewares.values().chain(dynamic.tcp.middlewares.values());
         for config in all {
             for options in config.kinds.iter().filter_map(|(kind, value)| lua(kind, value)) {
@@ -148,6 +153,17 @@ impl ScriptFiles {
         let bases = if path.is_absolute() { &[][..] } else { &self.bases };
         bases.iter().map(move |base| base.join(path)).chain([path.to_owned()])
     }
+}
+
+/// Paths of scripts that are named outside of middlewares.
+fn elsewhere(dynamic: &Dynamic, catalog: &Catalog) -> Vec<String> {
+    let pages = catalog.entrypoints.iter().flat_map(|facts| facts.answers.pages());
+    let pages = pages.map(|(_, page)| page.lua.clone());
+    let routers = dynamic.http.routers.values();
+    let rules = routers.flat_map(|router| scripts_of_rule(&router.rule));
+    let balancers = dynamic.http.services.values().filter_map(|s| s.load_balancer.as_ref());
+    let balancers = balancers.filter_map(|balancer| Some(balancer.hash_by.as_ref()?.lua.clone()));
+    pages.chain(rules).chain(balancers).filter(|name| is_path(name)).collect()
 }
 
 /// A script with what it declares.

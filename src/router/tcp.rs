@@ -83,10 +83,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rule::{parse, tcp};
+    use crate::rule::{Syntax, parse, tcp};
 
     fn entry(name: &str, priority: i64, rule: &str) -> TcpEntry<String> {
-        let matcher = Arc::new(tcp::compile(&parse(rule).unwrap()).unwrap());
+        let matcher = Arc::new(tcp::compile(&parse(rule).unwrap(), Syntax::V3).unwrap());
         TcpEntry { priority, name: name.into(), matcher, target: name.to_owned() }
     }
 

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rule::{HeadKey, Key, PathKey, Syntax, compile, parse};
+use crate::headers::Headers;
+use crate::rule::{HeadKey, Key, NoScripts, PathKey, Syntax, compile, parse};
 
 /// A request of the alphabet that the rules are made of.
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ struct Ask {
     host: String,
     path: String,
     query: Option<String>,
-    headers: HeaderMap,
+    headers: Headers,
     client_ip: IpAddr,
 }
 
@@ -28,6 +29,7 @@ impl Ask {
             query: self.query.as_deref(),
             headers: &self.headers,
             client_ip: self.client_ip,
+            scripts: &NoScripts,
         }
     }
 }
@@ -143,7 +145,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
     let method = prop::sample::select(vec!["GET", "POST", "X", "get"]);
     (method, host, any_path(), query, headers, 1..3u8).prop_map(
         |(method, host, path, query, pairs, net)| {
-            let mut headers = HeaderMap::new();
+            let mut headers = Headers::new();
             for (name, value) in pairs {
                 let value = HeaderValue::from_str(&value).unwrap();
                 headers.append(HeaderName::from_static(name), value);
@@ -236,7 +238,7 @@ fn check(routers: &[(&str, &str, i64)], request: &str, expect: &str) {
         host: host.to_owned(),
         path: path.to_owned(),
         query: None,
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         client_ip: IpAddr::from([127, 0, 0, 1]),
     };
     let got = table.find(&ask.facts()).map_or("none", String::as_str);
@@ -299,7 +301,7 @@ fn precedence_goes_before_names() {
             host: "h".to_owned(),
             path: "/".to_owned(),
             query: None,
-            headers: HeaderMap::new(),
+            headers: Headers::new(),
             client_ip: IpAddr::from([127, 0, 0, 1]),
         };
         let table = Table::build(entries);
@@ -369,7 +371,7 @@ fn hosts_by_many_expressions_are_all_found() {
         .collect();
     let table = Table::build(entries(&rules));
     for wanted in [0, 255, 256, 511, 599] {
-        let (method, headers) = (Method::GET, HeaderMap::new());
+        let (method, headers) = (Method::GET, Headers::new());
         let host = format!("shop.site{wanted:03}");
         let facts = Facts {
             method: &method,
@@ -378,6 +380,7 @@ fn hosts_by_many_expressions_are_all_found() {
             query: None,
             headers: &headers,
             client_ip: IpAddr::from([127, 0, 0, 1]),
+            scripts: &NoScripts,
         };
         assert_eq!(table.find(&facts), Some(&wanted));
     }

@@ -14,7 +14,7 @@ mod tree;
 
 pub use error::{Position, RuleError};
 pub use key::{HeadKey, HostKey, Key, PathKey};
-pub use matcher::{Facts, Kind, Matcher, hosts};
+pub use matcher::{Facts, Judge, Kind, Matcher, NoScripts, hosts, scripts};
 pub use parse::parse;
 pub use reference::reference;
 pub use syntax::Syntax;

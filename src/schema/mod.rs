@@ -75,6 +75,8 @@ pub enum Held {
     Secret,
     /// A reference: a name, or from Kubernetes objects a section with a `name`.
     Reference(ReferenceKind),
+    /// A duration: its seconds.
+    Duration,
 }
 
 /// What kind of thing is wrong.

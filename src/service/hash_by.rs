@@ -15,12 +15,14 @@ pub enum HashBy {
     Cookie(Box<str>),
     /// A parameter of the query, as it is written.
     Query(Box<str>),
+    /// What a script says, by the script's name; it may choose the server itself.
+    Script(Box<str>),
 }
 
 /// Hands the value of a request to a function; nothing is copied.
 pub(super) fn with_key<T>(by: &HashBy, request: &Request, f: impl FnOnce(&[u8]) -> T) -> T {
     let key = match by {
-        HashBy::ClientAddress => None,
+        HashBy::ClientAddress | HashBy::Script(_) => None,
         HashBy::Header(name) => request.headers.get(name).map(http::HeaderValue::as_bytes),
         HashBy::Cookie(name) => cookie(&request.headers, name).map(str::as_bytes),
         HashBy::Query(name) => parameter(request.target.query(), name).map(str::as_bytes),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Service;
-use crate::lua::InstanceId;
+use crate::lua::{Candidate, InstanceId, Pick};
 use crate::message::{LocalFuture, Request, Response};
 use crate::upstream::Pools;
 
@@ -15,6 +15,9 @@ pub trait Means {
 
     /// The same for what outlives the request, a copy of it for example.
     fn keep(&self) -> Rc<dyn Means>;
+
+    /// What a script says of a service's servers for a request.
+    fn balance(&self, script: &str, request: &Request, servers: &[Candidate<'_>]) -> Option<Pick>;
 
     /// Sends a request through scripts to a service.
     fn pass(

@@ -1,6 +1,7 @@
 //! Servers: one is chosen for each request by the service's strategy.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -13,8 +14,11 @@ use super::health::{Check, Passive};
 use super::member::Held;
 use super::sticky::{self, Choice, Sticky};
 use super::{LeastTime, Means, Member, Rendezvous, Turn, Two};
-use crate::message::{Body, BodyError, Failure, Request, Response, rescue};
-use crate::upstream::{Endpoint, Forwarding, send};
+use crate::lua::{Candidate, Pick};
+use crate::message::{
+    Body, BodyError, Failure, Request, Response, Timeouts, in_force, paced, rescue,
+};
+use crate::upstream::{Endpoint, Forwarding, send, send_within};
 
 /// Servers and how one is chosen.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub struct Servers {
     pub passive: Option<Passive>,
     /// Asks servers whether they are well.
     pub check: Option<Arc<Check>>,
+    /// Limits of waiting, before those of routers.
+    pub timeouts: Timeouts,
 }
 
 /// One server of a load balancer.
@@ -40,6 +46,8 @@ pub struct Server {
     pub forwarding: Forwarding,
     /// Its share; 0 means that it is never chosen.
     pub weight: u32,
+    /// Whether it keeps the clients it has all the same.
+    pub fenced: bool,
     /// What is known of it.
     pub member: Arc<Member>,
 }
@@ -80,12 +88,18 @@ impl Servers {
         server.is_some_and(|s| s.weight > 0 && (!self.is_watched() || s.member.is_up()))
     }
 
-    fn choose(&self, request: &Request) -> Option<Choice> {
-        let fresh = || self.fresh(request);
-        sticky::choose(self.sticky.as_deref(), &request.headers, |i| self.may(i), fresh)
+    fn may_keep(&self, place: usize) -> bool {
+        let server = self.servers.get(place);
+        self.may(place)
+            || server.is_some_and(|s| s.fenced && (!self.is_watched() || s.member.is_up()))
     }
 
-    fn fresh(&self, request: &Request) -> Option<usize> {
+    fn choose(&self, means: &dyn Means, request: &Request) -> Option<Choice> {
+        let fresh = || self.fresh(means, request);
+        sticky::choose(self.sticky.as_deref(), &request.headers, |i| self.may_keep(i), fresh)
+    }
+
+    fn fresh(&self, means: &dyn Means, request: &Request) -> Option<usize> {
         let may = |i: usize| self.may(i);
         let member = |i: usize| self.servers.get(i).map(|server| &*server.member);
         let in_flight = |i: usize| member(i).map_or(usize::MAX, Member::in_flight);
@@ -93,6 +107,13 @@ impl Servers {
             Strategy::Turns(turn) if self.is_watched() => turn.next_of(may),
             Strategy::Turns(turn) => turn.next(),
             Strategy::Two(two) => two.choose(self.servers.len(), may, in_flight),
+            Strategy::Rendezvous(hrw, HashBy::Script(script)) => {
+                match self.asked(means, script, request) {
+                    Some(Pick::Place(place)) if may(place) => Some(place),
+                    Some(Pick::Key(key)) => hrw.choose(&key, may),
+                    _ => with_key(&HashBy::ClientAddress, request, |key| hrw.choose(key, may)),
+                }
+            }
             Strategy::Rendezvous(hrw, by) => with_key(by, request, |key| hrw.choose(key, may)),
             Strategy::LeastTime(least) => {
                 let mean = |i: usize| member(i).map_or(f64::MAX, Member::mean_millis);
@@ -101,15 +122,29 @@ impl Servers {
         }
     }
 
+    /// What a script says of the servers.
+    fn asked(&self, means: &dyn Means, script: &str, request: &Request) -> Option<Pick> {
+        let servers = self.servers.iter().enumerate().map(|(place, server)| Candidate {
+            url: server.endpoint.source(),
+            weight: server.weight,
+            is_up: self.may(place),
+        });
+        means.balance(script, request, &servers.collect::<Vec<_>>())
+    }
+
     /// Sends a request to one of the servers.
     pub(super) async fn serve(&self, means: &dyn Means, request: Request) -> Response {
-        let Some(choice) = self.choose(&request) else { return rescue(Failure::NoServer) };
+        let Some(choice) = self.choose(means, &request) else { return rescue(Failure::NoServer) };
         let Some(server) = self.servers.get(choice.place) else {
             return rescue(Failure::NoServer);
         };
         let measured = self.strategy.measures().then(|| (server.member.hold(), Instant::now()));
-        let sent = send(means.pools(), &server.endpoint, server.forwarding, request);
-        let mut response = sent.await;
+        let timeouts = self.timeouts.or(request.exchange.timeouts.get());
+        let mut response = match timeouts.is_set() {
+            false => send(means.pools(), &server.endpoint, server.forwarding, request).await,
+            // Boxed, so that a request without limits stays small.
+            true => Box::pin(timed(means, server, timeouts, request)).await,
+        };
         if let Some((held, since)) = measured {
             server.member.answered(since.elapsed());
             hold(&mut response, held);
@@ -120,6 +155,25 @@ impl Servers {
         sticky::set(&mut response.headers, choice.cookie);
         response
     }
+}
+
+/// Sends a request to a server within limits of waiting.
+async fn timed(
+    means: &dyn Means,
+    server: &Server,
+    timeouts: Timeouts,
+    mut request: Request,
+) -> Response {
+    let exchange = Rc::clone(&request.exchange);
+    exchange.timeouts.set(timeouts);
+    request.body = paced(std::mem::take(&mut request.body), &exchange, None);
+    let (pools, endpoint, forwarding) = (means.pools(), &server.endpoint, server.forwarding);
+    let mut response = match in_force(timeouts.backend_request) {
+        None => send(pools, endpoint, forwarding, request).await,
+        Some(limit) => send_within(pools, endpoint, forwarding, request, limit).await,
+    };
+    response.body = paced(response.body, &exchange, in_force(timeouts.idle));
+    response
 }
 
 /// Counts a request as in hand until the last byte of its answer.

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use ring::digest;
 
 use super::hash::fnv1;
+use crate::headers::Headers;
 use crate::model::Cookie;
 
 /// Members by the cookie that names them.
@@ -103,7 +104,7 @@ impl Sticky {
 /// The member that a cookie names, if it is up, else a fresh choice and its cookie.
 pub(super) fn choose(
     sticky: Option<&Sticky>,
-    headers: &HeaderMap,
+    headers: &Headers,
     is_up: impl Fn(usize) -> bool,
     fresh: impl FnOnce() -> Option<usize>,
 ) -> Option<Choice> {
@@ -120,7 +121,7 @@ pub(super) fn choose(
 }
 
 /// Adds cookies to an answer.
-pub(super) fn set(headers: &mut HeaderMap, cookies: impl IntoIterator<Item = HeaderValue>) {
+pub(super) fn set(headers: &mut Headers, cookies: impl IntoIterator<Item = HeaderValue>) {
     for cookie in cookies {
         headers.append(SET_COOKIE, cookie);
     }
@@ -205,11 +206,11 @@ mod tests {
         Cookie { name: name.to_owned(), ..Cookie::default() }
     }
 
-    fn with(cookie: &str) -> HeaderMap {
-        HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(cookie).unwrap())])
+    fn with(cookie: &str) -> Headers {
+        http::HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(cookie).unwrap())]).into()
     }
 
-    fn check(sticky: &Sticky, headers: &HeaderMap, up: [bool; 3], place: usize, sets: bool) {
+    fn check(sticky: &Sticky, headers: &Headers, up: [bool; 3], place: usize, sets: bool) {
         let choice = choose(Some(sticky), headers, |i| up[i], || Some(0)).unwrap();
         assert_eq!((choice.place, choice.cookie.is_some()), (place, sets), "{headers:?}");
     }
@@ -218,7 +219,7 @@ mod tests {
     fn keeps_the_client_where_it_was() {
         let sticky = sticky(&named("lb"));
         let all = [true; 3];
-        check(&sticky, &HeaderMap::new(), all, 0, true);
+        check(&sticky, &Headers::new(), all, 0, true);
         check(&sticky, &with("lb=unknown"), all, 0, true);
         // The name of an earlier version is replaced.
         check(&sticky, &with("lb=http://b"), all, 1, true);
@@ -272,7 +273,7 @@ mod tests {
             let members: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
             let sticky = Sticky::new("s", &named("LB"), &members).unwrap();
             let place = place % count;
-            let first = choose(Some(&sticky), &HeaderMap::new(), |_| true, || Some(place)).unwrap();
+            let first = choose(Some(&sticky), &Headers::new(), |_| true, || Some(place)).unwrap();
             let set = first.cookie.unwrap();
             let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
             let again = with(&format!("{before};{pair}"));

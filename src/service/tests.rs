@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderValue, Method, Version};
 use http_body::Frame;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::message::{Body, BodyError, Client, Exchange, Target as Path};
+use crate::headers::Headers;
+use crate::message::{Body, BodyError, Client, Exchange, Parts, Target as Path};
 use crate::model::Cookie;
 use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools};
 
@@ -38,16 +39,16 @@ pub(super) fn request(target: &'static str, body: &'static str) -> Request {
         tls: None,
         guard: Rc::new(()),
     };
-    Request {
+    Request::from(Parts {
         method: if body.is_empty() { Method::GET } else { Method::POST },
         target: Path::parse(Bytes::from_static(target.as_bytes())).unwrap(),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"h"),
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         body: if body.is_empty() { Body::Empty } else { chunks(&[body]) },
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),
-    }
+    })
 }
 
 /// A body that comes in these frames.
@@ -76,6 +77,15 @@ impl http_body::Body for Chunks {
 struct Lent(Rc<Pools>);
 
 impl Means for Lent {
+    fn balance(
+        &self,
+        _script: &str,
+        _request: &Request,
+        _servers: &[crate::lua::Candidate<'_>],
+    ) -> Option<crate::lua::Pick> {
+        None
+    }
+
     fn pools(&self) -> &Rc<Pools> {
         &self.0
     }
@@ -178,6 +188,7 @@ fn servers(backends: &[&Backend]) -> Servers {
         endpoint: Arc::new(Endpoint::parse(&backend.url(), Arc::default()).unwrap()),
         forwarding,
         weight: 1,
+        fenced: false,
         member: Arc::default(),
     });
     Servers {
@@ -186,6 +197,7 @@ fn servers(backends: &[&Backend]) -> Servers {
         sticky: None,
         passive: None,
         check: None,
+        timeouts: crate::message::Timeouts::default(),
     }
 }
 

@@ -59,6 +59,18 @@ pub fn opening(bytes: &[u8]) -> Opening {
     }
 }
 
+/// Looks at the first handshake message where no records hold it, as in QUIC (RFC 9001, section
+/// 4.1.3).
+pub(super) fn bare(message: &[u8]) -> Opening {
+    let Some((head, body)) = message.split_at_checked(4) else { return Opening::Partial };
+    let length = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
+    if head[0] != CLIENT_HELLO || length > HELLO_BYTES_MAX {
+        return Opening::Broken;
+    }
+    let Some(body) = body.get(..length) else { return Opening::Partial };
+    hello(&mut Reader(body)).map_or(Opening::Broken, Opening::Hello)
+}
+
 /// The first handshake message without its head, put together from records.
 fn message(bytes: &[u8]) -> Result<Vec<u8>, Opening> {
     let mut rest = bytes;

@@ -11,6 +11,7 @@ mod hosts;
 mod load;
 mod names;
 mod options;
+mod quic;
 mod server;
 mod store;
 
@@ -19,6 +20,7 @@ pub use facts::facts;
 pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};
 pub use hosts::Hosts;
 pub use options::{DEFAULT, OptionSets};
+pub use quic::{QuicError, QuicTls};
 pub use server::ServerOptions;
 pub use store::CertStore;
 

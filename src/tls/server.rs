@@ -2,7 +2,7 @@
 //! certificate.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
@@ -20,6 +20,8 @@ use crate::model::TlsOptions;
 pub struct ServerOptions {
     name: Arc<str>,
     config: Arc<ServerConfig>,
+    /// The same for HTTP/3, made when it is first asked for.
+    quic: OnceLock<Arc<ServerConfig>>,
     certificates: Arc<CertStore>,
 }
 
@@ -29,7 +31,12 @@ impl ServerOptions {
         let store = Arc::clone(&certificates.store);
         let mut config = base.clone();
         config.cert_resolver = Arc::new(certificates);
-        Self { name: Arc::clone(name), config: Arc::new(config), certificates: store }
+        Self {
+            name: Arc::clone(name),
+            config: Arc::new(config),
+            quic: OnceLock::new(),
+            certificates: store,
+        }
     }
 
     /// The options' name, with its provider unless it is `default`.
@@ -51,6 +58,25 @@ impl ServerOptions {
         }
         Arc::clone(&self.config)
     }
+
+    /// As [`ServerOptions::config`], for HTTP/3.
+    pub(super) fn quic(&self, server_name: Option<&str>, local: IpAddr) -> Arc<ServerConfig> {
+        let config = self.config(server_name, local);
+        if Arc::ptr_eq(&config, &self.config) {
+            return Arc::clone(self.quic.get_or_init(|| over_quic(&config)));
+        }
+        over_quic(&config)
+    }
+}
+
+/// The protocol of HTTP/3 (RFC 9114, section 3.1).
+const HTTP3: &[u8] = b"h3";
+
+/// The settings for HTTP/3: whatever the options offer, QUIC carries nothing else here.
+fn over_quic(config: &ServerConfig) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![HTTP3.to_vec()];
+    Arc::new(config)
 }
 
 /// The settings of options, without certificates, and what in them has no effect.

@@ -1,6 +1,7 @@
-//! Connections are opened here: the name resolved anew, its addresses tried in order, TLS spoken.
+//! Connections are opened here: the name resolved, its addresses tried in order, TLS spoken.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::names::{Addresses, Name};
 use super::stream::Encrypted;
 use super::{Endpoint, Reach, failures};
 use crate::message::Failure;
@@ -31,10 +33,13 @@ pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
     let limit = endpoint.transport.dial_timeout;
     let reach = endpoint.transport.reach;
     let dialed = match limit {
-        None => dial(&endpoint.authority, reach, None).await,
+        // Boxed, since most requests dial nobody.
+        None => Box::pin(dial(&endpoint.name, reach, None)).await,
         Some(limit) => {
-            let dial = dial(&endpoint.authority, reach, Some(Instant::now() + limit));
-            timeout(limit, dial).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            let dial = dial(&endpoint.name, reach, Some(Instant::now() + limit));
+            timeout(limit, Box::pin(dial))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         }
     };
     let stream = dialed.map_err(|error| match limit {
@@ -48,14 +53,34 @@ pub(super) async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
     Ok(stream)
 }
 
-/// Tries a name's addresses in order. What is left of the time is shared among those left, so
-/// that an address that never answers does not take all of it.
+/// Connects to one of a name's addresses. Where none of those of some seconds ago can be had, the
+/// name is asked for anew.
 pub(super) async fn dial(
-    authority: &str,
+    name: &Name,
     reach: Reach,
     deadline: Option<Instant>,
 ) -> io::Result<TcpStream> {
-    let mut addresses = tokio::net::lookup_host(authority).await?.collect::<Vec<_>>();
+    let kept = match name.addresses().await? {
+        Addresses::Fresh(addresses) => return connect(&addresses, reach, deadline).await,
+        Addresses::Kept(addresses) => addresses,
+    };
+    match connect(&kept, reach, deadline).await {
+        Ok(stream) => Ok(stream),
+        Err(error) => match name.ask().await {
+            Ok(anew) if anew != kept => connect(&anew, reach, deadline).await,
+            _ => Err(error),
+        },
+    }
+}
+
+/// Tries addresses in order. What is left of the time is shared among those left, so
+/// that an address that never answers does not take all of it.
+async fn connect(
+    addresses: &[SocketAddr],
+    reach: Reach,
+    deadline: Option<Instant>,
+) -> io::Result<TcpStream> {
+    let mut addresses = addresses.to_vec();
     let found = addresses.len();
     addresses.retain(|address| reach.includes(address.ip()));
     let mut last = match found {

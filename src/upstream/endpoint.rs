@@ -1,10 +1,13 @@
 //! A server's address with the limits that hold for connections to it.
 
+use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rustls::pki_types::ServerName;
 
+use super::names::Name;
 use super::tls;
 use super::transport::{Http2, Transport};
 
@@ -12,12 +15,10 @@ use super::transport::{Http2, Transport};
 /// configurations while its URL and transport stay the same, so that pools stay too.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Distinguishes pools; unique in the process.
-    pub(super) id: u64,
+    /// What connections need to know.
+    core: Arc<Core>,
     /// What is spoken.
     pub(super) scheme: Scheme,
-    /// Host and port to dial.
-    pub(super) authority: Arc<str>,
     /// Host and port as the URL writes them, for the `Host` header.
     pub(super) host: Arc<str>,
     /// The URL's path without its last slash; put in front of paths with `preservePath`.
@@ -26,14 +27,49 @@ pub struct Endpoint {
     source: Arc<str>,
     /// Scheme, host and port, as the access log and the API name the server.
     url: Arc<str>,
-    /// Limits.
-    pub(super) transport: Arc<Transport>,
     /// The name asked for and verified in TLS; only with `https`.
     pub(super) tls_name: Option<ServerName<'static>>,
     /// Whether the server chose HTTP/1 when HTTP/2 was offered last.
     chose_http1: AtomicBool,
+}
+
+/// What connections to a server need to know of it. They hold this and not the endpoint, so that an
+/// endpoint which no configuration names any more ends, and its idle connections after it.
+#[derive(Debug)]
+pub struct Core {
+    /// Distinguishes pools; unique in the process.
+    pub(super) id: u64,
+    /// Host and port to dial.
+    pub(super) authority: Arc<str>,
+    /// Where they lead to.
+    pub(super) name: Arc<Name>,
+    /// Limits.
+    pub(super) transport: Arc<Transport>,
     /// Idle connections over all workers.
     pub(super) idle: AtomicUsize,
+    /// Whether the endpoint has ended.
+    pub(super) retired: AtomicBool,
+}
+
+impl Core {
+    /// Whether an idle connection to that address may be used again.
+    pub(super) fn keeps(&self, peer: Option<IpAddr>) -> bool {
+        !self.retired.load(Ordering::Relaxed) && self.name.leads_to(peer)
+    }
+}
+
+impl Deref for Endpoint {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.core.retired.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a server speaks.
@@ -106,18 +142,23 @@ impl Endpoint {
                 EndpointError::TlsName { url }
             })?),
         };
+        let authority: Arc<str> = with_port(host_part, port).ok_or_else(syntax)?.into();
         Ok(Self {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            core: Arc::new(Core {
+                id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+                name: Arc::new(Name::new(&authority)),
+                authority,
+                transport,
+                idle: AtomicUsize::new(0),
+                retired: AtomicBool::new(false),
+            }),
             scheme,
-            authority: with_port(host_part, port).ok_or_else(syntax)?.into(),
             host: host_part.into(),
             path: path.trim_end_matches('/').into(),
             source: url.into(),
             url: format!("{name}://{host_part}").into(),
-            transport,
             tls_name,
             chose_http1: AtomicBool::new(false),
-            idle: AtomicUsize::new(0),
         })
     }
 
@@ -131,6 +172,11 @@ impl Endpoint {
     #[must_use]
     pub fn url(&self) -> &Arc<str> {
         &self.url
+    }
+
+    /// What connections hold.
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// Whether HTTP/2 may come of a connection.

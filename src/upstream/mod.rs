@@ -9,6 +9,7 @@ mod failures;
 mod forwarding;
 mod http1;
 mod http2;
+mod names;
 mod origins;
 mod pool;
 mod reach;
@@ -21,7 +22,7 @@ mod tunnel;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -29,7 +30,7 @@ use self::endpoint::Scheme;
 use self::http2::{Acquired, Setback};
 use self::pool::Origin;
 use self::stream::{Encrypted, Probe, Stream};
-use crate::message::{Failure, Request, Response, rescue};
+use crate::message::{Exchange, Failure, Request, Response, in_time, rescue};
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use forwarding::{Forwarding, HostHeader, PathPrefix};
@@ -53,7 +54,7 @@ pub async fn send(
     forwarding: Forwarding,
     request: Request,
 ) -> Response {
-    let started = Instant::now();
+    let started = pools.now();
     let exchange = Rc::clone(&request.exchange);
     exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
     let answered = match endpoint.scheme {
@@ -63,9 +64,37 @@ pub async fn send(
             Box::pin(negotiated(pools, endpoint, forwarding, request)).await
         }
     };
+    note(pools, &exchange, started, answered)
+}
+
+/// As [`send`], where the head of the answer must come within a limit. The request's body puts it
+/// off as it flows, if its flow is noted.
+pub async fn send_within(
+    pools: &Rc<Pools>,
+    endpoint: &Arc<Endpoint>,
+    forwarding: Forwarding,
+    request: Request,
+    limit: Duration,
+) -> Response {
+    let started = pools.now();
+    let exchange = Rc::clone(&request.exchange);
+    let sending = send(pools, endpoint, forwarding, request);
+    match in_time(&exchange, started, limit, sending).await {
+        Some(response) => response,
+        None => note(pools, &exchange, started, Err(failures::too_late(endpoint, limit))),
+    }
+}
+
+/// Notes what came of a server; a failure becomes an answer.
+fn note(
+    pools: &Pools,
+    exchange: &Exchange,
+    started: Instant,
+    answered: Result<Response, Failure>,
+) -> Response {
     let response = answered.unwrap_or_else(rescue);
     let mut record = exchange.record.borrow_mut();
-    record.origin_duration = Some(started.elapsed());
+    record.origin_duration = Some(pools.now() - started);
     record.origin_status = Some(response.status.as_u16());
     drop(record);
     response
@@ -89,7 +118,7 @@ async fn negotiated(
     loop {
         if endpoint.speaks_http1() {
             let probe = Probe::before(&request);
-            if let Some(idle) = Encrypted::shelf(pools).reuse(endpoint, probe) {
+            if let Some(idle) = Encrypted::shelf(pools).reuse(endpoint, probe, pools.lately()) {
                 let at_hand = Some((idle, Origin::Reused));
                 return encrypted(pools, endpoint, forwarding, request, at_hand).await;
             }

@@ -1,7 +1,8 @@
 //! A worker's idle connections, and the buffers its exchanges read into.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,19 +13,22 @@ use hashbrown::HashMap;
 use tokio::net::TcpStream;
 
 use super::Endpoint;
+use super::endpoint::Core;
 use super::http2::Connections;
 use super::stream::{Encrypted, Probe, Stream};
 
 /// One worker's connections to all servers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pools {
+    /// When the clock was last read, at the latest by the sweep.
+    lately: Cell<Instant>,
     pub(super) plain: Shelf<TcpStream>,
     pub(super) encrypted: Shelf<Encrypted>,
     pub(super) http2: Connections,
     /// Buffers for heads. Their frozen slices live on in headers and bodies for a short while, so
     /// the oldest is taken first: by then it can be used again without an allocation.
     buffers: RefCell<VecDeque<BytesMut>>,
-    scratch: RefCell<Vec<u8>>,
+    scratch: RefCell<Vec<Vec<u8>>>,
 }
 
 /// Idle connections of one kind, by endpoint.
@@ -42,17 +46,19 @@ impl<S> Default for Shelf<S> {
 struct Idle<S> {
     stream: S,
     since: Instant,
+    /// The server's address, where its name may lead elsewhere another time.
+    peer: Option<IpAddr>,
     counted: Counted,
 }
 
 /// One idle connection in its endpoint's count.
 #[derive(Debug)]
-struct Counted(Arc<Endpoint>);
+struct Counted(Arc<Core>);
 
 impl Counted {
     /// `None` when the endpoint has enough idle connections.
     fn new(endpoint: &Arc<Endpoint>) -> Option<Self> {
-        let counted = Self(Arc::clone(endpoint));
+        let counted = Self(Arc::clone(endpoint.core()));
         let before = endpoint.idle.fetch_add(1, Ordering::Relaxed);
         (before < endpoint.transport.idle_max).then_some(counted)
     }
@@ -75,21 +81,45 @@ pub(super) enum Origin {
 
 const HEAD_BUFFER_BYTES: usize = 8 * 1024;
 const BUFFERS_MAX: usize = 128;
-const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+/// Most heads fit, with a small body behind them.
+const SCRATCH_BYTES: usize = 2 * 1024;
+const SCRATCH_BYTES_MAX: usize = 16 * 1024;
+const SCRATCHES_MAX: usize = 128;
 
 impl Pools {
     /// Empty pools.
     #[must_use]
     pub fn new() -> Rc<Self> {
-        Rc::new(Self::default())
+        Rc::new(Self {
+            lately: Cell::new(Instant::now()),
+            plain: Shelf::default(),
+            encrypted: Shelf::default(),
+            http2: Connections::default(),
+            buffers: RefCell::default(),
+            scratch: RefCell::default(),
+        })
     }
 
-    /// Closes connections that are idle for too long; called now and then by the worker.
+    /// Closes connections that are idle for too long, those to servers that no configuration names
+    /// any more, and those to addresses that a server's name no longer leads to; called now and
+    /// then by the worker, within its runtime.
     pub fn sweep(&self) {
-        let now = Instant::now();
+        let now = self.now();
         self.plain.sweep(now);
         self.encrypted.sweep(now);
         self.http2.sweep(now);
+    }
+
+    /// Reads the clock.
+    pub(super) fn now(&self) -> Instant {
+        let now = Instant::now();
+        self.lately.set(now);
+        now
+    }
+
+    /// When the clock was last read: near enough for the age of idle connections.
+    pub(super) fn lately(&self) -> Instant {
+        self.lately.get()
     }
 
     /// A buffer to read a head into.
@@ -112,34 +142,36 @@ impl Pools {
         }
     }
 
-    /// The worker's buffer to write heads into.
+    /// A buffer to write a head into; the one used last, which the processor has at hand.
     #[must_use]
     pub fn scratch(&self) -> Vec<u8> {
-        let mut scratch = self.scratch.take();
-        scratch.clear();
-        scratch
+        let spare = self.scratch.borrow_mut().pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(SCRATCH_BYTES))
     }
 
     /// Gives the buffer back.
-    pub fn give_back_scratch(&self, scratch: Vec<u8>) {
-        if scratch.capacity() <= SCRATCH_BYTES_MAX {
-            self.scratch.replace(scratch);
+    pub fn give_back_scratch(&self, mut scratch: Vec<u8>) {
+        let mut spare = self.scratch.borrow_mut();
+        if scratch.capacity() <= SCRATCH_BYTES_MAX && spare.len() < SCRATCHES_MAX {
+            scratch.clear();
+            spare.push(scratch);
         }
     }
 }
 
 impl<S: Stream> Shelf<S> {
     /// The last used idle connection that is still open.
-    pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe) -> Option<S> {
+    pub(super) fn reuse(&self, endpoint: &Endpoint, probe: Probe, now: Instant) -> Option<S> {
         let mut idle = self.0.borrow_mut();
         let stack = idle.get_mut(&endpoint.id)?;
+        endpoint.name.refresh();
         while let Some(mut entry) = stack.pop() {
             let limit = endpoint.transport.idle_timeout;
-            if limit.is_some_and(|limit| entry.since.elapsed() > limit) {
+            if limit.is_some_and(|limit| now.saturating_duration_since(entry.since) > limit) {
                 stack.clear();
                 return None;
             }
-            if entry.stream.is_open(probe) {
+            if endpoint.name.leads_to(entry.peer) && entry.stream.is_open(probe) {
                 return Some(entry.stream);
             }
         }
@@ -147,11 +179,21 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Keeps a connection for its next use, unless there are enough.
-    pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: S) {
+    pub(super) fn keep(&self, endpoint: &Arc<Endpoint>, stream: S, now: Instant) {
         if let Some(counted) = Counted::new(endpoint) {
-            let entry = Idle { stream, since: Instant::now(), counted };
+            let peer = if endpoint.name.may_move() { stream.peer() } else { None };
+            if !endpoint.name.leads_to(peer) {
+                return;
+            }
+            let entry = Idle { stream, since: now, peer, counted };
             self.0.borrow_mut().entry(endpoint.id).or_default().push(entry);
         }
+    }
+
+    /// How many idle connections an endpoint has here.
+    #[cfg(test)]
+    pub(super) fn idle(&self, endpoint: &Endpoint) -> usize {
+        self.0.borrow().get(&endpoint.id).map_or(0, Vec::len)
     }
 
     fn sweep(&self, now: Instant) {
@@ -159,8 +201,12 @@ impl<S: Stream> Shelf<S> {
             stack.retain_mut(|entry| {
                 let age = now.saturating_duration_since(entry.since);
                 let limit = entry.counted.0.transport.idle_timeout.unwrap_or(Duration::MAX);
-                age <= limit && entry.stream.is_open(Probe::Noticed)
+                let is_kept = age <= limit && entry.counted.0.keeps(entry.peer);
+                is_kept && entry.stream.is_open(Probe::Noticed)
             });
+            if let Some(entry) = stack.first() {
+                entry.counted.0.name.refresh();
+            }
             !stack.is_empty()
         });
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
@@ -23,6 +24,9 @@ pub(super) trait Stream: Io + Sized {
 
     /// Opens a connection for HTTP/1.
     fn open(endpoint: &Endpoint) -> impl Future<Output = Result<Self, Failure>>;
+
+    /// The server's address, unless the connection is gone.
+    fn peer(&self) -> Option<IpAddr>;
 
     /// Whether the server has neither closed the idle connection nor sent something unasked.
     fn is_open(&mut self, probe: Probe) -> bool;
@@ -53,6 +57,10 @@ impl Stream for TcpStream {
         dial::tcp(endpoint)
     }
 
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer_addr().ok().map(|peer| peer.ip())
+    }
+
     fn is_open(&mut self, probe: Probe) -> bool {
         let mut byte = [0u8; 1];
         let silent = would_block(self.try_read(&mut byte));
@@ -70,6 +78,10 @@ impl Stream for Encrypted {
 
     fn open(endpoint: &Endpoint) -> impl Future<Output = Result<Self, Failure>> {
         dial::tls(endpoint, Offer::Http1)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.get_ref().0.peer()
     }
 
     /// Session tickets that came meanwhile are read and leave the connection open. Records that

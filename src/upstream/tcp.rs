@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::dial::{HANDSHAKE_MAX, dial};
+use super::names::Name;
 use super::stream::Encrypted;
 use super::tls::{self, Tls};
 use super::{Reach, TransportError};
@@ -206,10 +207,11 @@ impl TcpEndpoint {
     pub async fn connect(&self, client: Option<Ends>) -> Result<ServerStream, ConnectError> {
         let refused = |cause| ConnectError::Refused { address: Arc::clone(&self.address), cause };
         let late = |limit| ConnectError::Late { address: Arc::clone(&self.address), limit };
+        let name = Name::new(&self.address);
         let mut stream = match self.transport.dial_timeout {
-            None => dial(&self.address, Reach::Everywhere, None).await,
+            None => dial(&name, Reach::Everywhere, None).await,
             Some(limit) => {
-                let dial = dial(&self.address, Reach::Everywhere, Some(Instant::now() + limit));
+                let dial = dial(&name, Reach::Everywhere, Some(Instant::now() + limit));
                 timeout(limit, dial).await.map_err(|_| late(limit))?
             }
         }

@@ -85,7 +85,11 @@ impl Transport {
             dial_timeout: timeouts.dial_timeout.limit(),
             response_header_timeout: timeouts.response_header_timeout.limit(),
             idle_timeout: timeouts.idle_conn_timeout.limit(),
-            idle_max: options.max_idle_conns_per_host,
+            idle_max: match options.max_idle_conns_per_host {
+                0 => IDLE_MAX,
+                // Less than none is none.
+                given => usize::try_from(given).unwrap_or(0),
+            },
             reach: Reach::Everywhere,
             http2: if options.disable_http2 { Http2::Disabled } else { Http2::Offered },
             ping_after: timeouts.read_idle_timeout.limit(),
@@ -94,6 +98,9 @@ impl Transport {
         }
     }
 }
+
+/// Go keeps this many where the option is zero.
+const IDLE_MAX: usize = 2;
 
 /// Go waits this long where the option is zero.
 const PING_TIMEOUT: Duration = Duration::from_secs(15);

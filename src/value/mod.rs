@@ -8,6 +8,7 @@ mod document;
 mod duration;
 mod pattern;
 mod size;
+mod spki;
 mod suggest;
 mod x509;
 
@@ -16,5 +17,6 @@ pub use document::{DocumentError, Format};
 pub use duration::{DurationError, GoDuration};
 pub use pattern::{PatternError, go_regex};
 pub use size::{SizeError, parse_size};
+pub use spki::PublicKey;
 pub use suggest::nearest;
 pub use x509::{Alternative, Attribute, Certificate};

@@ -90,6 +90,11 @@ impl Backend {
         format!("http://{}", listener.local_addr().unwrap())
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -6,7 +6,9 @@
 
 mod backend;
 mod client;
+mod cluster;
 pub(crate) mod poll;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use backend::{Answer, Backend, Seen};
 pub(crate) use client::{Client, Reply};
+pub(crate) use cluster::{Cluster, Request};
+pub(crate) use process::Process;
 
 /// How long anything may take that should happen soon.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -63,12 +67,14 @@ impl Moongate {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap();
             runtime.block_on(async {
-                let app = App::start(plan, None).await.unwrap();
+                let mut app = App::start(plan, None).await.unwrap();
                 let all = app.addresses().iter().map(|(name, at)| (name.to_string(), *at));
                 told.send(all.collect()).unwrap();
-                // The test may end by a panic, which drops the sender.
-                let _ = stopped.await;
-                app.stop().await;
+                tokio::select! {
+                    // The test may end by a panic, which drops the sender.
+                    _ = stopped => app.stop().await,
+                    estate = app.replaced() => app.make_way(estate).await,
+                }
             });
             runtime.shutdown_background();
         });

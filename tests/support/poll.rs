@@ -18,3 +18,9 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Op
         std::thread::sleep(STEP);
     }
 }
+
+/// Lets time pass on purpose: the slowness of a server or a client that a test plays, never a wait
+/// for something to happen.
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}

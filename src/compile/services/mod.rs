@@ -18,6 +18,7 @@ use hashbrown::HashMap;
 
 use super::Catalog;
 use super::middlewares::Middlewares;
+use super::scripts::Named;
 use super::transports::{self, Transports};
 use crate::lua::InstanceSpec;
 use crate::model::{self, Dynamic, ServerHealth, Verdict};
@@ -42,6 +43,13 @@ struct Kept {
     warnings: Vec<String>,
 }
 
+/// What services refer to beside each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) middlewares: &'a Middlewares,
+}
+
 /// Services of this generation.
 #[derive(Debug)]
 pub(super) struct Services {
@@ -61,15 +69,17 @@ const DEPTH_MAX: usize = 32;
 impl Services {
     pub(super) fn compile(
         dynamic: &Dynamic,
-        catalog: &Catalog,
-        middlewares: &Middlewares,
+        parts: Parts<'_>,
+        scripts: &mut Named,
         memory: &mut Memory,
     ) -> Self {
+        let Parts { catalog, middlewares } = parts;
         let transports = Transports::compile(dynamic, &catalog.transport, &mut memory.transports);
         let mut work = Work {
             dynamic,
             catalog,
             middlewares,
+            scripts,
             memory,
             transports,
             done: HashMap::with_capacity(dynamic.http.services.len()),
@@ -126,6 +136,7 @@ struct Work<'a> {
     dynamic: &'a Dynamic,
     catalog: &'a Catalog,
     middlewares: &'a Middlewares,
+    scripts: &'a mut Named,
     memory: &'a mut Memory,
     transports: Transports,
     done: HashMap<Arc<str>, Outcome>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Work, new, servers_of};
+use crate::compile::timeouts::service_timeouts;
 use crate::compile::{provider_of, qualify};
 use crate::model;
 use crate::service::{
@@ -26,6 +27,7 @@ impl Work<'_> {
         balancer: &model::LoadBalancer,
     ) -> Result<Arc<Service>, String> {
         let transport = self.transport(name, balancer)?;
+        self.script(balancer)?;
         let before = self.before(name, config);
         if let Some(service) = &before
             && let Some(servers) = servers_of(service)
@@ -44,7 +46,8 @@ impl Work<'_> {
             Some(before) => before.strategy.clone(),
             None => strategy(balancer, &servers)?,
         };
-        let named = || servers.iter().map(|s| (s.endpoint.source(), s.weight)).collect::<Vec<_>>();
+        let share = |s: &Server| if s.fenced { 1 } else { s.weight };
+        let named = || servers.iter().map(|s| (s.endpoint.source(), share(s))).collect::<Vec<_>>();
         let sticky = match before {
             Some(before) => before.sticky.clone(),
             None => self.sticky(name, balancer.sticky.as_ref(), &named())?,
@@ -54,7 +57,20 @@ impl Work<'_> {
             None => None,
             Some(options) => Some(Arc::new(self.check(name, options, &servers)?)),
         };
-        Ok(new(name, Kind::Servers(Servers { servers, strategy, sticky, passive, check })))
+        let timeouts = service_timeouts(balancer.timeouts);
+        let servers = Servers { servers, strategy, sticky, passive, check, timeouts };
+        Ok(new(name, Kind::Servers(servers)))
+    }
+
+    /// Takes up the script that chooses servers.
+    fn script(&mut self, balancer: &model::LoadBalancer) -> Result<(), String> {
+        let Some(by) = balancer.hash_by.as_ref().filter(|by| !by.lua.is_empty()) else {
+            return Ok(());
+        };
+        let taken = self.scripts.take(&by.lua, "balance", self.catalog);
+        let warning = taken.map_err(|error| format!("hashBy.lua: {error}"))?;
+        self.warnings.extend(warning);
+        Ok(())
     }
 
     fn transport(
@@ -93,7 +109,9 @@ impl Work<'_> {
         let host = if balancer.pass_host_header { HostHeader::Client } else { HostHeader::Server };
         let path = if server.preserve_path { PathPrefix::Preserved } else { PathPrefix::Ignored };
         let forwarding = Forwarding { host, path };
-        Ok(Server { endpoint, forwarding, weight: server.weight.unwrap_or(1), member })
+        let fenced = server.fenced;
+        let weight = if fenced { 0 } else { server.weight.unwrap_or(1) };
+        Ok(Server { endpoint, forwarding, weight, fenced, member })
     }
 
     /// The endpoint of a URL, with its pools if it was there before.
@@ -134,17 +152,18 @@ fn strategy(balancer: &model::LoadBalancer, servers: &[Server]) -> Result<Strate
 }
 
 fn hash_by(options: Option<&model::HashBy>) -> Result<HashBy, String> {
-    let Some(model::HashBy { header, cookie, query }) = options else {
+    let Some(model::HashBy { header, cookie, query, lua }) = options else {
         return Ok(HashBy::ClientAddress);
     };
-    match (header.as_str(), cookie.as_str(), query.as_str()) {
-        (header, "", "") if !header.is_empty() => {
+    match (header.as_str(), cookie.as_str(), query.as_str(), lua.as_str()) {
+        ("", "", "", lua) if !lua.is_empty() => Ok(HashBy::Script(lua.into())),
+        (header, "", "", "") if !header.is_empty() => {
             let name = header.parse();
             name.map(HashBy::Header).map_err(|_| format!("hashBy.header: {header:?} is no name"))
         }
-        ("", cookie, "") if !cookie.is_empty() => Ok(HashBy::Cookie(cookie.into())),
-        ("", "", query) if !query.is_empty() => Ok(HashBy::Query(query.into())),
-        _ => Err("hashBy: give exactly one of header, cookie and query".to_owned()),
+        ("", cookie, "", "") if !cookie.is_empty() => Ok(HashBy::Cookie(cookie.into())),
+        ("", "", query, "") if !query.is_empty() => Ok(HashBy::Query(query.into())),
+        _ => Err("hashBy: give exactly one of header, cookie, query and lua".to_owned()),
     }
 }
 

@@ -24,7 +24,8 @@ fn compile(services: &Value, catalog: &Catalog, memory: &mut Memory) -> Services
     let dynamic: Dynamic = decode(&json!({"http": {"services": services}})).unwrap();
     let mut scripts = middlewares::Memory::default();
     let middlewares = Middlewares::compile(&dynamic, catalog, &mut scripts);
-    Services::compile(&dynamic, catalog, &middlewares, memory)
+    let parts = Parts { catalog, middlewares: &middlewares };
+    Services::compile(&dynamic, parts, &mut Named::default(), memory)
 }
 
 fn children(service: &Service) -> &Children {

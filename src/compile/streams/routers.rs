@@ -165,8 +165,7 @@ impl Work<'_> {
     }
 }
 
-/// Reads the rule. The older syntax has the same matchers, but for the templates of its
-/// `HostSNIRegexp` and lists of arguments, which are refused.
+/// Reads the rule in the router's syntax, else in the default one.
 fn matcher(config: &TcpRouter, catalog: &Catalog) -> Result<Arc<Matcher>, String> {
     if config.rule.is_empty() {
         return Err("the rule is empty".to_owned());
@@ -176,12 +175,7 @@ fn matcher(config: &TcpRouter, catalog: &Catalog) -> Result<Arc<Matcher>, String
         "" => catalog.rules.syntax,
         given => Syntax::named(given).unwrap_or_default(),
     };
-    let has_template =
-        tree.calls().iter().any(|call| call.name.eq_ignore_ascii_case("HostSNIRegexp"));
-    if syntax == Syntax::V2 && has_template {
-        return Err("ruleSyntax: v2 is not supported yet for HostSNIRegexp".to_owned());
-    }
-    rule::tcp::compile(&tree).map(Arc::new).map_err(|error| error.to_string())
+    rule::tcp::compile(&tree, syntax).map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn priority(config: &TcpRouter, matcher: Option<&Matcher>, resolved: &mut Resolved) -> i64 {

@@ -16,6 +16,8 @@ fn catalog() -> Catalog {
         middlewares: Vec::new(),
         tls: None,
         access_log: true,
+        timeouts: crate::message::Timeouts::default(),
+        answers: crate::config::Answers::default(),
     };
     Catalog {
         scripts: Scripts::default(),

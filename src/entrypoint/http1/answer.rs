@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::handle::Finish;
 use super::super::worker;
 use super::wire::Shared;
+use crate::headers::Headers;
 use crate::message::{Body, Response};
 
 /// What becomes of the connection after an answer.
@@ -34,6 +35,10 @@ enum Framing {
     /// By closing the connection.
     Close,
 }
+
+/// A body up to this size is copied behind its head: one plain write, or one TLS record, costs less
+/// than two pieces.
+const COPIED_BYTES_MAX: usize = 8 * 1024;
 
 /// Sends one answer.
 pub(super) struct Sender<'a, S> {
@@ -72,7 +77,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
             (_, Body::Full(bytes)) => {
                 let bytes = std::mem::take(bytes);
                 note(&mut finish, bytes.len());
-                self.write(&[&head, &bytes]).await
+                if bytes.len() <= COPIED_BYTES_MAX {
+                    head.extend_from_slice(&bytes);
+                    self.write(&[&head]).await
+                } else {
+                    self.write(&[&head, &bytes]).await
+                }
             }
             _ => self.stream(&mut head, body, framing, &mut finish).await,
         };
@@ -94,7 +104,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         }
     }
 
-    fn head(&self, out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, framing: Framing) {
+    fn head(&self, out: &mut Vec<u8>, status: StatusCode, headers: &Headers, framing: Framing) {
         let version = if self.version == Version::HTTP_10 { "HTTP/1.0 " } else { "HTTP/1.1 " };
         out.extend_from_slice(version.as_bytes());
         out.extend_from_slice(status.as_str().as_bytes());
@@ -109,19 +119,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         }
         out.extend_from_slice(b"\r\n");
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;
-        for (name, value) in headers {
-            let rewritten = match *name {
-                header::CONTENT_LENGTH => framing != Framing::Bodiless || is_without_length(status),
-                header::CONNECTION | header::TRANSFER_ENCODING => !switches,
+        let mut is_dated = false;
+        headers.each(|name, value| {
+            let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+            let rewritten = match name.len() {
+                14 if is("content-length") => {
+                    framing != Framing::Bodiless || is_without_length(status)
+                }
+                10 if is("connection") => !switches,
+                17 if is("transfer-encoding") => !switches,
+                4 => {
+                    is_dated |= is("date");
+                    false
+                }
                 _ => false,
             };
             if !rewritten {
-                out.extend_from_slice(name.as_str().as_bytes());
-                out.extend_from_slice(b": ");
-                out.extend_from_slice(value.as_bytes());
-                out.extend_from_slice(b"\r\n");
+                field(out, name, value);
             }
-        }
+        });
         match framing {
             Framing::Bodiless | Framing::Close => {}
             Framing::Length(length) => {
@@ -137,7 +153,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
             (After::Keep, Version::HTTP_10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
             _ => {}
         }
-        if !switches && !headers.contains_key(header::DATE) {
+        if !switches && !is_dated {
             self.worker.date.write(out);
         }
         out.extend_from_slice(b"\r\n");
@@ -233,10 +249,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
         if framing == Framing::Chunked {
             head.extend_from_slice(b"0\r\n");
             for (name, value) in trailers {
-                head.extend_from_slice(name.as_str().as_bytes());
-                head.extend_from_slice(b": ");
-                head.extend_from_slice(value.as_bytes());
-                head.extend_from_slice(b"\r\n");
+                field(head, name.as_str().as_bytes(), value.as_bytes());
             }
             head.extend_from_slice(b"\r\n");
         }
@@ -286,13 +299,18 @@ pub(super) fn interim(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     out.extend_from_slice(b"\r\n");
     let framing = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     for (name, value) in headers.iter().filter(|(name, _)| !framing.contains(name)) {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        field(&mut out, name.as_str().as_bytes(), value.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
     out
+}
+
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Notes bytes of the body.

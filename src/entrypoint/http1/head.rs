@@ -6,12 +6,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
 
 use super::super::admit::{Head, asks_upgrade};
+use crate::headers::{Field, Fields, Headers, fields, place};
 use crate::message::Failure;
-use crate::message::fields::{Fields, fields, place};
 
 /// A head with what it says of the connection and of the body.
 pub(super) struct Heading {
@@ -41,7 +40,7 @@ const HEADERS_INLINE: usize = 48;
 const HEADERS_MAX: usize = 512;
 
 /// Takes a head off the front of the buffer; `None` while it is incomplete.
-pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Failure> {
+pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Refusal> {
     let mut inline = [const { MaybeUninit::uninit() }; HEADERS_INLINE];
     let parsed = match parse(buffer, &mut inline) {
         Err(httparse::Error::TooManyHeaders) => {
@@ -50,12 +49,38 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Failure> {
         }
         parsed => parsed,
     };
-    match parsed {
-        Ok(None) => Ok(None),
-        Ok(Some(parsed)) => finish(buffer, parsed).map(Some),
-        Err(httparse::Error::TooManyHeaders) => Err(Failure::HeadTooLarge),
-        Err(httparse::Error::Version) if is_http(buffer) => Err(Failure::Version),
-        Err(_) => Err(Failure::BadRequest("malformed head")),
+    let failure = match parsed {
+        Ok(None) => return Ok(None),
+        Ok(Some(parsed)) => {
+            let bytes = buffer.split_to(parsed.len).freeze();
+            let finished = finish(&bytes, parsed);
+            return finished.map(Some).map_err(|failure| Refusal::of(failure, &bytes));
+        }
+        Err(httparse::Error::TooManyHeaders) => Failure::HeadTooLarge,
+        // Who speaks another protocol is left waiting, as Traefik does: nothing is judged before
+        // the first line is there, within the limits of a head.
+        Err(_) if !buffer.contains(&b'\n') => return Ok(None),
+        Err(httparse::Error::Version) if is_http(buffer) => Failure::Version,
+        Err(_) => Failure::BadRequest("malformed head"),
+    };
+    Err(Refusal::of(failure, buffer))
+}
+
+/// Why bytes are no head, with their first line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    pub(super) line: Vec<u8>,
+}
+
+/// Bytes of a first line that are kept to tell of it.
+const LINE_BYTES_MAX: usize = 1024;
+
+impl Refusal {
+    pub(super) fn of(failure: Failure, bytes: &[u8]) -> Self {
+        let line = bytes.split(|&b| b == b'\r' || b == b'\n').find(|line| !line.is_empty());
+        let line = line.unwrap_or_default();
+        Self { failure, line: line.get(..LINE_BYTES_MAX).unwrap_or(line).to_vec() }
     }
 }
 
@@ -94,55 +119,66 @@ fn parse<'b>(
     }))
 }
 
-fn finish(buffer: &mut BytesMut, parsed: Parsed) -> Result<Heading, Failure> {
-    let bad = Failure::BadRequest;
-    let bytes = buffer.split_to(parsed.len).freeze();
-    let mut headers = HeaderMap::with_capacity(parsed.fields.len() + FORWARDING_HEADERS);
-    let mut body = BodyHeaders::default();
-    let mut connection = Tokens::default();
-    let (mut host, mut may_upgrade, mut may_expect) = (None, false, false);
-    for field in parsed.fields {
-        let name =
-            HeaderName::from_bytes(&bytes[field.name()]).map_err(|_| bad("malformed header"))?;
-        if name == header::HOST {
-            if host.replace(bytes.slice(field.value())).is_some() {
-                return Err(bad("more than one Host"));
-            }
-            continue;
-        }
-        let value = HeaderValue::from_maybe_shared(bytes.slice(field.value()))
-            .map_err(|_| bad("malformed header"))?;
-        match name {
-            header::CONNECTION => connection.read(&value),
-            header::CONTENT_LENGTH => {
-                body.length(&value)?;
-                if headers.contains_key(header::CONTENT_LENGTH) {
-                    continue;
-                }
-            }
-            header::TRANSFER_ENCODING => body.coding(&value)?,
-            header::UPGRADE => may_upgrade = true,
-            header::EXPECT => may_expect = true,
-            _ => {}
-        }
-        headers.append(name, value);
+fn finish(bytes: &Bytes, parsed: Parsed) -> Result<Heading, Failure> {
+    let Parsed { len: _, method, target: place, version, mut fields } = parsed;
+    let mut said = Said::default();
+    let mut refusal = None;
+    fields.retain(|field| {
+        said.keeps(bytes, *field).unwrap_or_else(|failure| {
+            refusal.get_or_insert(failure);
+            true
+        })
+    });
+    if let Some(failure) = refusal {
+        return Err(failure);
     }
-    let framing = body.framing(&mut headers, parsed.version)?;
-    let keeps = match parsed.version {
-        Version::HTTP_11 => !connection.close,
-        _ => connection.keep_alive && !connection.close,
+    let framing = said.body.framing(version)?;
+    let keeps = match version {
+        Version::HTTP_11 => !said.connection.close,
+        _ => said.connection.keep_alive && !said.connection.close,
     };
-    let (target, authority) = target(bytes.slice(parsed.target), &parsed.method)?;
-    let is_11 = parsed.version == Version::HTTP_11;
-    let upgrades = may_upgrade && is_11 && asks_upgrade(&headers);
-    let expects = may_expect && is_11 && framing != Framing::None;
-    let (method, version) = (parsed.method, parsed.version);
-    let head = Head { method, version, target, authority, host, headers };
+    let (target, authority) = target(bytes.slice(place), &method)?;
+    let is_11 = version == Version::HTTP_11;
+    let headers = Headers::read(bytes.clone(), fields);
+    let upgrades = said.upgrade && is_11 && asks_upgrade(&headers);
+    let expects = said.expect && is_11 && framing != Framing::None;
+    let head = Head { method, version, target, authority, host: said.host, headers };
     Ok(Heading { head, framing, keeps, expects, upgrades })
 }
 
-/// The headers that tell servers where a request came from are added to each request.
-const FORWARDING_HEADERS: usize = 6;
+/// What fields say of the request as a whole.
+#[derive(Default)]
+struct Said {
+    host: Option<Bytes>,
+    body: BodyHeaders,
+    connection: Tokens,
+    upgrade: bool,
+    expect: bool,
+}
+
+impl Said {
+    /// Reads a field, and says whether it is handed on. Most are told apart by their length.
+    fn keeps(&mut self, bytes: &Bytes, field: Field) -> Result<bool, Failure> {
+        let name = &bytes[field.name()];
+        let value = &bytes[field.value()];
+        let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+        match name.len() {
+            4 if is("host") => {
+                if self.host.replace(bytes.slice(field.value())).is_some() {
+                    return Err(Failure::BadRequest("more than one Host"));
+                }
+                return Ok(false);
+            }
+            10 if is("connection") => self.connection.read(value),
+            14 if is("content-length") => return self.body.length(value),
+            17 if is("transfer-encoding") => return self.body.coding(value),
+            7 if is("upgrade") => self.upgrade = true,
+            6 if is("expect") => self.expect = true,
+            _ => {}
+        }
+        Ok(true)
+    }
+}
 
 /// Path and query, and the authority of an absolute target (RFC 9112, section 3.2).
 fn target(target: Bytes, method: &Method) -> Result<(Bytes, Option<Bytes>), Failure> {
@@ -177,28 +213,30 @@ struct BodyHeaders {
 }
 
 impl BodyHeaders {
-    /// A length in digits alone; two must be the same.
-    fn length(&mut self, value: &HeaderValue) -> Result<(), Failure> {
+    /// A length in digits alone; two must be the same, and one is handed on.
+    fn length(&mut self, value: &[u8]) -> Result<bool, Failure> {
         let bad = Failure::BadRequest("malformed Content-Length");
-        let text = value.to_str().ok().filter(|text| !text.is_empty());
+        let text = std::str::from_utf8(value).ok().filter(|text| !text.is_empty());
         let text = text.filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
         let Some(length) = text.and_then(|text| text.parse().ok()) else { return Err(bad) };
         match self.length.replace(length) {
-            Some(before) if before != length => Err(bad),
-            _ => Ok(()),
+            None => Ok(true),
+            Some(before) if before == length => Ok(false),
+            Some(_) => Err(bad),
         }
     }
 
-    fn coding(&mut self, value: &HeaderValue) -> Result<(), Failure> {
-        let is_chunked = value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    /// The coding ends at this hop.
+    fn coding(&mut self, value: &[u8]) -> Result<bool, Failure> {
+        let is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
         if !is_chunked || self.chunked {
             return Err(Failure::NotImplemented("transfer coding"));
         }
         self.chunked = true;
-        Ok(())
+        Ok(false)
     }
 
-    fn framing(&self, headers: &mut HeaderMap, version: Version) -> Result<Framing, Failure> {
+    fn framing(&self, version: Version) -> Result<Framing, Failure> {
         match (self.chunked, self.length) {
             (false, None) => Ok(Framing::None),
             (false, Some(length)) => Ok(Framing::Length(length)),
@@ -206,10 +244,7 @@ impl BodyHeaders {
             (true, None) if version != Version::HTTP_11 => {
                 Err(Failure::BadRequest("a transfer coding in HTTP/1.0"))
             }
-            (true, None) => {
-                headers.remove(header::TRANSFER_ENCODING);
-                Ok(Framing::Chunked)
-            }
+            (true, None) => Ok(Framing::Chunked),
         }
     }
 }
@@ -222,8 +257,8 @@ struct Tokens {
 }
 
 impl Tokens {
-    fn read(&mut self, value: &HeaderValue) {
-        for token in value.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+    fn read(&mut self, value: &[u8]) {
+        for token in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
             self.close |= token.eq_ignore_ascii_case(b"close");
             self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
         }
@@ -237,7 +272,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<Option<Heading>, Failure> {
-        read(&mut BytesMut::from(text.as_bytes()))
+        read(&mut BytesMut::from(text.as_bytes())).map_err(|refusal| refusal.failure)
     }
 
     fn target_of(text: &str) -> Option<(String, Option<String>)> {

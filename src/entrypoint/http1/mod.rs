@@ -23,16 +23,27 @@ use tokio::sync::oneshot;
 
 use self::answer::{After, Sender};
 use self::body::ClientBody;
-use self::head::{Framing, Heading};
+use self::head::{Framing, Heading, Refusal};
 use self::wire::{Shared, Unread, Wire};
 use super::admit::Rest;
-use super::handle::{Connection, Finish, handle};
-use crate::message::{Body, Failure, Interim, Io, Response, Upgrade, rescue};
+use super::handle::{Connection, Finish, handle, refuse};
+use crate::message::{Body, Failure, Interim, Io, Response, Upgrade};
 
 /// Bytes of a request's body that are read and dropped, so that the connection can be kept.
 const DRAIN_BYTES_MAX: u64 = 256 * 1024;
 /// How long a client may take to read the last answer before the connection is reset.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Whether a connection is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It may bring any number of requests.
+    Never,
+    /// After the next answer, whenever that is.
+    AfterNext,
+    /// After what it is doing, at once when it is idle.
+    Now,
+}
 
 /// Serves a connection until either side ends it; `stop` asks to end it after the next answer.
 ///
@@ -42,7 +53,7 @@ pub(super) async fn serve<S>(
     stream: S,
     ahead: BytesMut,
     connection: Rc<Connection>,
-    stop: Rc<Cell<bool>>,
+    stop: Rc<Cell<Stop>>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -51,14 +62,23 @@ where
     loop {
         let heading = match next(&wire, &connection, &stop).await? {
             None => return Ok(()),
-            Some(Err(failure)) => {
+            Some(Err(Refusal { failure, line })) => {
+                let (response, finish) = refuse(&connection, failure, &line).await;
+                let is_head = line.starts_with(b"HEAD ");
                 let sender = Sender::new(&wire, &connection.worker, After::Close);
-                sender.send(rescue(failure), None).await?;
+                let sender = sender.to(::http::Version::HTTP_11, is_head);
+                sender.send(response, Some(finish)).await?;
                 return linger(&wire).await;
             }
             Some(Ok(heading)) => heading,
         };
-        match exchange(&wire, &connection, &stop, heading).await? {
+        let exchange = exchange(&wire, &connection, &stop, heading);
+        let next = match connection.entrypoint.limits.write {
+            None => exchange.await?,
+            // As in Go, who is too late gets nothing more.
+            Some(limit) => tokio::time::timeout(limit, Box::pin(exchange)).await??,
+        };
+        match next {
             Next::Request => drain(&wire).await?,
             Next::End => return linger(&wire).await,
             Next::Gone => return Ok(()),
@@ -75,13 +95,13 @@ enum Next {
     Gone,
 }
 
-type NextHead = Option<Result<Heading, Failure>>;
+type NextHead = Option<Result<Heading, Refusal>>;
 
 /// Reads the next head; `None` when the connection ends before it.
 async fn next<S>(
     wire: &Shared<S>,
     connection: &Connection,
-    stop: &Cell<bool>,
+    stop: &Cell<Stop>,
 ) -> io::Result<NextHead>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -95,16 +115,19 @@ where
                 match head::read(&mut wire.buffer) {
                     Ok(None) => scanned = wire.buffer.len(),
                     Ok(Some(heading)) => return Ok(Some(Ok(heading))),
-                    Err(failure) => return Ok(Some(Err(failure))),
+                    Err(refusal) => return Ok(Some(Err(refusal))),
                 }
             }
             if wire.buffer.len() > head_bytes_max {
-                return Ok(Some(Err(Failure::HeadTooLarge)));
+                let has_line = wire.buffer.contains(&b'\n');
+                let failure = if has_line { Failure::HeadTooLarge } else { Failure::TargetTooLong };
+                let refusal = Refusal::of(failure, &wire.buffer);
+                return Ok(Some(Err(refusal)));
             }
         }
         let read = poll_fn(|cx| {
             let mut wire = wire.borrow_mut();
-            if stop.get() && wire.buffer.is_empty() {
+            if stop.get() == Stop::Now && wire.buffer.is_empty() {
                 return Poll::Ready(Ok(0));
             }
             wire.poll_fill(cx)
@@ -120,7 +143,7 @@ where
 async fn exchange<S>(
     wire: &Shared<S>,
     connection: &Rc<Connection>,
-    stop: &Cell<bool>,
+    stop: &Cell<Stop>,
     heading: Heading,
 ) -> io::Result<Next>
 where
@@ -146,7 +169,7 @@ where
         return Ok(Next::Gone);
     };
     let after = match keeps {
-        true if !stop.get()
+        true if stop.get() == Stop::Never
             && !connection.keepalive.is_spent()
             && wire.borrow().can_drain(DRAIN_BYTES_MAX) =>
         {

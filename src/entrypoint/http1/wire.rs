@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Ok(Some(Frame::data(self.buffer.split_to(take).freeze())))
             }
             Unread::Chunked(decoder) => {
-                match decoder.step(&mut self.buffer).map_err(|_| BodyError::Client)? {
+                match decoder.step(&mut self.buffer).map_err(|_| BodyError::ClientFraming)? {
                     Step::More => Ok(None),
                     Step::Data(data) => Ok(Some(Frame::data(data))),
                     Step::End(trailers) => {

@@ -306,7 +306,10 @@ impl Held for RequestSlot {
     }
 
     fn look<R>(&self, look: impl FnOnce(&mut HeaderMap, &Body) -> R) -> mlua::Result<R> {
-        self.with_mut(|request| Ok(look(&mut request.headers, &request.body)))
+        self.with_mut(|request| {
+            let parts = &mut **request;
+            Ok(look(&mut parts.headers, &parts.body))
+        })
     }
 
     fn change(&self, change: Change) {

@@ -1,4 +1,4 @@
-//! The module `limit`: token buckets and counters of requests under way, over all workers.
+//! The module `limit`: token buckets, counters of requests under way and turns, over all workers.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use mlua::{LuaString, Table, UserData, UserDataRegistry, Value};
 use super::members::Others;
 use super::store::{ended, refused};
 use super::time::duration;
-use super::{Doc, Function, Member, Module, Object};
+use super::{Doc, Function, Member, Module, Object, turns};
 use crate::lua::shared::{Concurrency, Opened, RATE_BYTES_MAX, Rate, RateLimits, Verdict};
 use crate::lua::tools::Tools;
 
@@ -68,6 +68,7 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        turns::FUNCTION,
     ],
 };
 

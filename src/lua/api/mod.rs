@@ -17,6 +17,7 @@ mod headers;
 mod http;
 mod ip;
 pub(super) mod json;
+mod jwt;
 mod limit;
 mod log;
 mod members;
@@ -25,6 +26,7 @@ mod os;
 mod password;
 mod predicate;
 mod re;
+mod redis;
 mod reference;
 mod request;
 mod resolve;
@@ -33,6 +35,7 @@ mod stats;
 mod store;
 mod template;
 mod time;
+mod turns;
 mod types;
 mod url;
 mod x509;
@@ -123,6 +126,7 @@ const MODULES: &[Module] = &[
     encoding::HEX,
     url::MODULE,
     crypto::MODULE,
+    jwt::MODULE,
     ip::MODULE,
     store::MODULE,
     limit::MODULE,
@@ -130,6 +134,7 @@ const MODULES: &[Module] = &[
     metrics::MODULE,
     template::MODULE,
     http::MODULE,
+    redis::MODULE,
     time::MODULE,
     os::MODULE,
 ];
@@ -155,13 +160,14 @@ pub fn sections() -> Vec<Section> {
     }));
     sections.push(re::EXPRESSION.section());
     sections.push(predicate::COMPILED.section());
-    sections.push(crypto::KEY.section());
+    sections.extend([crypto::KEY.section(), jwt::KEYS.section()]);
     sections.extend([ip::SET.section(), ip::STRATEGY.section(), store::STORE.section()]);
     sections.extend([limit::RATE.section(), limit::CONCURRENCY.section()]);
+    sections.extend([turns::TURNS.section(), turns::TURN.section()]);
     sections.push(stats::WINDOW.section());
     sections.extend([metrics::COUNTER.section(), metrics::GAUGE.section()]);
     sections.extend([metrics::HISTOGRAM.section(), template::PAGE.section()]);
-    sections.push(http::CLIENT.section());
+    sections.extend([http::CLIENT.section(), redis::CLIENT.section()]);
     sections
 }
 

@@ -11,7 +11,7 @@ pub(super) const MODULE: Module = Module {
     name: "time",
     text: "Durations and waiting. A hook that waits costs nothing while it does; it ends when its \
            client goes away.",
-    functions: &[SLEEP, TEXT],
+    functions: &[SLEEP, TEXT, NOW],
 };
 
 const SLEEP: Function = Function {
@@ -52,6 +52,27 @@ const TEXT: Function = Function {
             let text = format!("{nanos}ns");
             let go = GoDuration::parse(&text).map_err(|e| mlua::Error::runtime(e.to_string()))?;
             Ok(go.to_string())
+        })
+        .map(Value::Function)
+    },
+};
+
+const NOW: Function = Function {
+    doc: Doc {
+        name: "now",
+        signature: "time.now() -> number",
+        text: "Seconds since 1970 with their fraction, to a microsecond.",
+        example: "local milliseconds = math.floor(time.now() * 1000)",
+    },
+    make: |lua, tools| {
+        // In tests of scripts it is their clock's time.
+        let clock = tools.probe.get().map(|probe| Rc::clone(&probe.clock));
+        lua.create_function(move |_, ()| {
+            if let Some(clock) = &clock {
+                return Ok(clock.now());
+            }
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Ok(since.unwrap_or_default().as_secs_f64())
         })
         .map(Value::Function)
     },

@@ -8,6 +8,7 @@ mod concurrency;
 mod rate;
 mod store;
 mod table;
+mod turns;
 mod window;
 
 use std::any::{Any, TypeId};
@@ -23,6 +24,7 @@ pub(super) use concurrency::Concurrency;
 pub(super) use rate::{BYTES_MAX as RATE_BYTES_MAX, Rate, RateLimits, Verdict};
 pub(super) use store::{Step, Store, StoreError, Stored};
 pub(super) use table::Used;
+pub(super) use turns::{Came, Turn, Turns};
 pub(super) use window::Window;
 
 use super::InstanceId;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use mlua::{Lua, LuaString, Table, Value};
 
 use crate::message::{
-    Body, Client, Exchange, Failure, Request, Response, Target, TlsFacts, rescue,
+    Body, Client, Exchange, Failure, Parts, Request, Response, Target, TlsFacts, rescue,
 };
 use crate::value::GoDuration;
 
@@ -29,16 +29,16 @@ pub(super) fn request(raw: &Table) -> mlua::Result<Request> {
     let target: LuaString = raw.raw_get("target")?;
     let host: LuaString = raw.raw_get("host")?;
     let target = Target::parse(Bytes::copy_from_slice(&target.as_bytes()));
-    Ok(Request {
+    Ok(Request::from(Parts {
         method: Method::from_bytes(&method.as_bytes()).map_err(|e| wrong("method", e))?,
         target: target.map_err(|e| wrong("path", e))?,
         version: Version::HTTP_11,
         host: Bytes::copy_from_slice(&host.as_bytes()),
-        headers: headers(&raw.raw_get("headers")?)?,
+        headers: headers(&raw.raw_get("headers")?)?.into(),
         body: body(raw)?,
         upgrade: None,
         exchange: exchange(raw)?,
-    })
+    }))
 }
 
 /// The exchange of a request or a connection.
@@ -96,7 +96,7 @@ pub(super) fn response(raw: &Table) -> mlua::Result<Response> {
     }
     let status: u16 = raw.raw_get("status")?;
     let mut response = Response::new(StatusCode::from_u16(status).map_err(|e| wrong("status", e))?);
-    response.headers = headers(&raw.raw_get("headers")?)?;
+    response.headers = headers(&raw.raw_get("headers")?)?.into();
     response.body = body(raw)?;
     Ok(response)
 }

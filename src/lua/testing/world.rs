@@ -11,8 +11,8 @@ use super::probe::{Clock, Counting, Probe};
 use super::{Coverage, Find, bench, message};
 use crate::lua::api::json;
 use crate::lua::{
-    Admittance, Context, Entry, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
-    InstanceSpec, Limits, Shared, Vm, inspect, limits, on_error,
+    Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Host, HttpClient,
+    Instance, InstanceId, InstanceSpec, Limits, Shared, Vm, inspect, limits, on_error,
 };
 use crate::message::{Failure, LocalFuture, Request, Response, rescue};
 use crate::schema::Source;
@@ -313,5 +313,10 @@ impl Host for Side {
         Ok(Box::pin(
             async move { world.told(world.answer("fetch", Some(url), &scheme, request).await) },
         ))
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        let reason = format!("tests connect to nothing, and so not to {}", to.address);
+        Box::pin(std::future::ready(Err(FetchError::Client { reason })))
     }
 }

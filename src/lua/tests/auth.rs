@@ -9,7 +9,7 @@ use super::builtin::written;
 use super::server::ASKED;
 use super::support::*;
 use crate::lua::{Flow, Instance, Vm};
-use crate::message::{Request, Response};
+use crate::message::{Parts, Request, Response};
 
 fn run(kind: &str, options: &Value, request: Request) -> Flow {
     flow(written(kind, options), request)
@@ -159,10 +159,11 @@ fn forward_auth_asks_with_the_requests_headers() {
     let check = |options: Value, expect: &str| {
         let mut all = json!({"address": "http://auth.test/check", "authResponseHeaders": [ASKED]});
         all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
-        let sent = Request { body: "b".into(), ..request("POST h:81/x?y=1", &sent) };
+        let mut sent = request("POST h:81/x?y=1", &sent);
+        sent.body = "b".into();
         let request = passed(run("forwardAuth", &all, sent));
         assert_eq!(header(&request.headers, ASKED), Some(expect), "{options}");
-        assert_eq!(block_on(request.body.collect(10)).unwrap(), "b");
+        assert_eq!(block_on(Parts::from(request).body.collect(10)).unwrap(), "b");
     };
     let known = "x-forwarded-host=h:81; x-forwarded-method=POST";
     check(
@@ -221,7 +222,8 @@ fn forward_auth_takes_over_headers() {
 #[test]
 fn forward_auth_refuses() {
     let check = |options: Value, status: u16, location: Option<&str>, body: &str| {
-        let sent = Request { body: "long".into(), ..request("POST h/", &[]) };
+        let mut sent = request("POST h/", &[]);
+        sent.body = "long".into();
         let response = answered(run("forwardAuth", &options, sent));
         assert_eq!(response.status.as_u16(), status, "{options}");
         assert_eq!(header(&response.headers, "location"), location, "{options}");

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::content::{Codec, Coding};
 use crate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, InstanceSpec, Limits, OnError, Vm, builtins,
-    inspect,
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, InstanceSpec, Limits,
+    OnError, Vm, builtins, inspect,
 };
 use crate::message::{Body, BodyError, Failure, LocalFuture, Request, Response, rescue};
 
@@ -105,6 +105,10 @@ impl Host for Server {
         _: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         Err(FetchError::Client { reason: "there is none".to_owned() })
+    }
+
+    fn connect(&self, _: &Destination) -> LocalFuture<'static, Connected> {
+        Box::pin(async { Err(FetchError::Client { reason: "there is none".to_owned() }) })
     }
 }
 

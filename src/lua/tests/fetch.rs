@@ -5,7 +5,7 @@ use serde_json::json;
 use super::server::ASKED;
 use super::support::*;
 use crate::lua::InstanceSpec;
-use crate::message::Request;
+use crate::message::{Parts, Request};
 
 /// What a hook made of this answers.
 fn fetched(hook: &str, request: Request) -> crate::message::Response {
@@ -17,7 +17,8 @@ fn fetched(hook: &str, request: Request) -> crate::message::Response {
 fn what_a_script_says_reaches_the_server() {
     let check = |call: &str, expect: &str| {
         let sent = request("POST h.test/x", &[("X-A", "1"), ("Content-Length", "4")]);
-        let sent = Request { body: "body".into(), ..sent };
+        let mut sent = sent;
+        sent.body = "body".into();
         let got = fetched(&format!("return {call}"), sent);
         assert_eq!(header(&got.headers, ASKED), Some(expect), "{call}");
     };
@@ -39,9 +40,10 @@ fn what_a_script_says_reaches_the_server() {
 #[test]
 fn the_body_of_a_request_is_shared() {
     let text = "return { request = function(req) http.fetch('http://a/', { body = req }) end }";
-    let sent = Request { body: "shared".into(), ..request("POST h/", &[]) };
+    let mut sent = request("POST h/", &[]);
+    sent.body = "shared".into();
     let passed = passed(flow(spec(text, json!({})), sent));
-    assert_eq!(block_on(passed.body.collect(100)).unwrap(), "shared");
+    assert_eq!(block_on(Parts::from(passed).body.collect(100)).unwrap(), "shared");
 }
 
 #[test]
@@ -58,7 +60,8 @@ fn what_goes_wrong_is_told() {
     let check = |call: &str, expect: &str| {
         let hook =
             format!("local res, why, kind = {call}; return respond(200, kind .. ': ' .. why)");
-        let sent = Request { body: "0123456789".into(), ..request("POST h/", &[]) };
+        let mut sent = request("POST h/", &[]);
+        sent.body = "0123456789".into();
         assert_eq!(text(fetched(&hook, sent)), expect, "{call}");
     };
     check("http.fetch('http://down.test')", "failed: no available server");

@@ -5,7 +5,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::lua::{FetchError, HttpClient};
-use crate::message::{Body, Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{Body, Failure, LocalFuture, Parts, Request, Response, rescue};
 
 /// The header that holds what was asked, `METHOD host uri; name=value; name=value; body`.
 pub(super) const ASKED: &str = "x-asked";
@@ -44,7 +44,7 @@ async fn echo(request: Request) -> Response {
     for (name, value) in lines {
         asked.push_str(&format!("; {name}={}", value.to_str().unwrap()));
     }
-    let body = request.body.collect(1 << 20).await.unwrap();
+    let body = Parts::from(request).body.collect(1 << 20).await.unwrap();
     asked.push_str(&format!("; {}", String::from_utf8_lossy(&body)));
     response.headers.insert(ASKED, HeaderValue::from_str(&asked).unwrap());
     response.body = Body::Full(Bytes::from(vec![b'x'; 10]));

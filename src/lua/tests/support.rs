@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::server;
 use crate::lua::{
-    Context, FetchError, Flow, Host, HttpClient, Instance, InstanceId, InstanceSpec, Limits,
-    OnError, ScriptError, ScriptSource, Vm,
+    Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
+    InstanceSpec, Limits, OnError, ScriptError, ScriptSource, Vm,
 };
-use crate::message::{Body, Client, Exchange, LocalFuture, Request, Response, Target};
+use crate::message::{Body, Client, Exchange, Io, LocalFuture, Parts, Request, Response, Target};
 
 /// Runs a test on a worker's kind of runtime; its clock stands still unless something waits.
 pub(super) fn block_on<T>(test: impl Future<Output = T>) -> T {
@@ -61,16 +61,16 @@ pub(super) fn request(line: &str, headers: &[(&str, &str)]) -> Request {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    Request {
+    Request::from(Parts {
         method: Method::from_bytes(method.as_bytes()).unwrap(),
         target: Target::parse(Bytes::copy_from_slice(path.as_bytes())).unwrap(),
         version: Version::HTTP_11,
         host: Bytes::copy_from_slice(host.as_bytes()),
-        headers: map,
+        headers: map.into(),
         body: Body::Empty,
         upgrade: None,
         exchange: exchange(),
-    }
+    })
 }
 
 /// A service that answers with what it was asked, at once or after a while.
@@ -105,6 +105,15 @@ impl Host for Echo {
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
         server::answer(client, origin, request)
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        let address = to.address.clone();
+        Box::pin(async move {
+            let stream = tokio::net::TcpStream::connect(address).await;
+            let failed = |error: std::io::Error| FetchError::Connect { reason: error.to_string() };
+            Ok(Box::new(stream.map_err(failed)?) as Box<dyn Io>)
+        })
     }
 }
 

@@ -7,14 +7,13 @@ mod error;
 mod gather;
 mod parse;
 mod read;
-mod share;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Message, Update};
+use super::{Message, Update, share};
 use crate::config;
 use crate::model::{Diagnostic, Dynamic, Severity};
 use gather::gather;

@@ -5,6 +5,7 @@ mod cookie;
 mod header;
 mod host;
 mod host_regexp;
+mod lua;
 mod method;
 mod path;
 mod pattern;
@@ -15,13 +16,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use http::{HeaderMap, Method};
+use http::Method;
 
 use super::key::{self, Key};
 use super::{Call, RuleError, Tree};
+use crate::headers::Headers;
 use crate::value::nearest;
 
 pub use host::hosts;
+pub use lua::{Judge, NoScripts, scripts};
 
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +38,11 @@ pub struct Facts<'a> {
     /// The query without its `?`.
     pub query: Option<&'a str>,
     /// The headers, without `Host`.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// The client's address.
     pub client_ip: IpAddr,
+    /// Asks scripts.
+    pub scripts: &'a dyn Judge,
 }
 
 /// An entry of the catalogue.
@@ -100,6 +105,7 @@ pub const CATALOGUE: &[Kind] = &[
     client_ip::KIND,
     cookie::EXACT,
     cookie::REGEXP,
+    lua::KIND,
 ];
 
 /// One condition on a request.
@@ -230,7 +236,7 @@ mod tests {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        let mut map = HeaderMap::new();
+        let mut map = Headers::new();
         for (name, value) in headers {
             map.append(
                 http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
@@ -245,6 +251,7 @@ mod tests {
             query,
             headers: &map,
             client_ip: ip.parse().unwrap(),
+            scripts: &NoScripts,
         })
     }
 

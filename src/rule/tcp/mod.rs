@@ -9,12 +9,13 @@ mod host_sni_regexp;
 mod reference;
 #[cfg(test)]
 mod tests;
+mod v2;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{RuleError, Tree};
+use super::{RuleError, Syntax, Tree};
 use crate::value::nearest;
 
 pub use reference::reference;
@@ -35,7 +36,7 @@ pub struct Facts<'a> {
 pub struct Kind {
     /// The name, as documented.
     pub name: &'static str,
-    /// How it is written; it takes one argument.
+    /// How it is written; in the older syntax it takes more arguments than this one, too.
     pub signature: &'static str,
     /// What it does, one sentence.
     pub doc: &'static str,
@@ -63,9 +64,18 @@ impl Kind {
     }
 }
 
-/// All matchers.
+/// All matchers of the present syntax.
 pub const CATALOGUE: &[Kind] =
     &[host_sni::KIND, host_sni_regexp::KIND, alpn::KIND, client_ip::KIND];
+
+/// The matchers of a syntax.
+#[must_use]
+pub fn catalogue(syntax: Syntax) -> &'static [Kind] {
+    match syntax {
+        Syntax::V2 => v2::CATALOGUE,
+        Syntax::V3 => CATALOGUE,
+    }
+}
 
 /// One condition on a connection.
 pub trait Test: fmt::Debug + Send + Sync {
@@ -118,8 +128,8 @@ const NAMES_MAX: usize = 1024;
 ///
 /// # Errors
 /// When a matcher is unknown or its arguments are wrong; with the position.
-pub fn compile(tree: &Tree) -> Result<Matcher, RuleError> {
-    let node = Node::new(tree)?;
+pub fn compile(tree: &Tree, syntax: Syntax) -> Result<Matcher, RuleError> {
+    let node = Node::new(tree, syntax)?;
     let names = node.names();
     Ok(Matcher { node, names, is_catch_all: is_catch_all(tree) })
 }
@@ -159,27 +169,38 @@ impl Matcher {
 }
 
 impl Node {
-    fn new(tree: &Tree) -> Result<Self, RuleError> {
-        let all = |parts: &[Tree]| parts.iter().map(Self::new).collect::<Result<Vec<_>, _>>();
+    fn new(tree: &Tree, syntax: Syntax) -> Result<Self, RuleError> {
+        let all = |parts: &[Tree]| {
+            parts.iter().map(|part| Self::new(part, syntax)).collect::<Result<Vec<_>, _>>()
+        };
         let call = match tree {
             Tree::And(parts) => return Ok(Self::All(all(parts)?)),
             Tree::Or(parts) => return Ok(Self::Any(all(parts)?)),
-            Tree::Not(inner) => return Ok(Self::Not(Box::new(Self::new(inner)?))),
+            Tree::Not(inner) => return Ok(Self::Not(Box::new(Self::new(inner, syntax)?))),
             Tree::Call(call) => call,
         };
         let at = call.at;
-        let Some(kind) = CATALOGUE.iter().find(|kind| kind.is_called(&call.name)) else {
-            let near = nearest(&call.name, CATALOGUE.iter().map(|kind| kind.name));
-            let nearest = CATALOGUE.iter().map(|kind| kind.name).find(|name| Some(*name) == near);
+        let catalogue = catalogue(syntax);
+        let Some(kind) = catalogue.iter().find(|kind| kind.is_called(&call.name)) else {
+            let near = nearest(&call.name, catalogue.iter().map(|kind| kind.name));
+            let nearest = catalogue.iter().map(|kind| kind.name).find(|name| Some(*name) == near);
             return Err(RuleError::UnknownMatcher { at, name: call.name.clone(), nearest });
         };
-        let [argument] = call.args.as_slice() else {
-            let (signature, given) = (kind.signature, call.args.len());
-            return Err(RuleError::Arguments { at, signature, given });
-        };
         let matcher = kind.name;
-        let value = |reason| RuleError::Value { at, matcher, reason };
-        (kind.build)(argument).map(Self::Test).map_err(value)
+        let test = |argument: &String| {
+            let value = |reason| RuleError::Value { at, matcher, reason };
+            (kind.build)(argument).map(Self::Test).map_err(value)
+        };
+        match call.args.as_slice() {
+            [argument] => test(argument),
+            [_, _, ..] if syntax == Syntax::V2 => {
+                call.args.iter().map(test).collect::<Result<_, _>>().map(Self::Any)
+            }
+            _ => {
+                let (signature, given) = (kind.signature, call.args.len());
+                Err(RuleError::Arguments { at, signature, given })
+            }
+        }
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {

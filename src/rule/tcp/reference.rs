@@ -2,23 +2,39 @@
 
 use std::fmt::Write as _;
 
-use super::CATALOGUE;
+use super::{Syntax, catalogue};
 
 /// The page in Markdown.
 #[must_use]
 pub fn reference() -> String {
     let mut page = PREFACE.to_owned();
+    matchers(&mut page, Syntax::V3, "##");
+    page.push_str(OLDER);
+    matchers(&mut page, Syntax::V2, "###");
+    page
+}
+
+/// The matchers of a syntax, with examples below a heading of that depth.
+fn matchers(page: &mut String, syntax: Syntax, heading: &str) {
     page.push_str("| matcher | matches when |\n| --- | --- |\n");
-    for kind in CATALOGUE {
+    for kind in catalogue(syntax) {
         // Written to a string, which cannot fail.
         let _ = writeln!(page, "| `` {} `` | {} |", kind.signature, kind.doc);
     }
-    page.push_str("\n## Examples\n");
-    for kind in CATALOGUE {
-        let _ = write!(page, "\n### {}\n\n```\n{}\n```\n", kind.name, kind.example);
+    let _ = write!(page, "\n{heading} Examples\n");
+    for kind in catalogue(syntax) {
+        let _ = write!(page, "\n{heading}# {}\n\n```\n{}\n```\n", kind.name, kind.example);
     }
-    page
 }
+
+const OLDER: &str = "
+## The older syntax
+
+`core.defaultRuleSyntax: v2`, or `ruleSyntax: v2` of one router, reads rules with the matchers of
+Traefik 2, which take many values. A template is text with variables in braces, `{name}` or
+`{name:regexp}`; without a regular expression a variable is a label of the name.
+
+";
 
 const PREFACE: &str = "\
 # Matchers of TCP routers

@@ -5,7 +5,7 @@ use super::*;
 
 fn check(rule: &str, sni: &str, protocols: &[&str], ip: &str, expect: bool) {
     let protocols: Vec<Vec<u8>> = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let matcher = compile(&parse(rule).unwrap()).unwrap();
+    let matcher = compile(&parse(rule).unwrap(), Syntax::V3).unwrap();
     let client_ip = ip.parse().unwrap();
     let facts = Facts { sni, protocols: &protocols, client_ip };
     assert_eq!(matcher.matches(&facts), expect, "{rule} {sni} {protocols:?} {ip}");
@@ -48,7 +48,7 @@ fn protocols_and_clients() {
 #[test]
 fn names_for_the_index() {
     let check = |rule: &str, expect: &[Name]| {
-        assert_eq!(compile(&parse(rule).unwrap()).unwrap().names(), expect, "{rule}");
+        assert_eq!(compile(&parse(rule).unwrap(), Syntax::V3).unwrap().names(), expect, "{rule}");
     };
     let exact = |name: &str| Name::Exact(name.into());
     check("HostSNI(`A`)", &[exact("a")]);
@@ -64,7 +64,7 @@ fn names_for_the_index() {
 #[test]
 fn what_a_router_must_know() {
     let check = |rule: &str, needs_tls: bool, is_catch_all: bool| {
-        let matcher = compile(&parse(rule).unwrap()).unwrap();
+        let matcher = compile(&parse(rule).unwrap(), Syntax::V3).unwrap();
         assert_eq!((matcher.needs_tls(), matcher.is_catch_all()), (needs_tls, is_catch_all));
     };
     check("HostSNI(`*`)", false, true);
@@ -89,16 +89,51 @@ fn errors_say_what_is_wrong() {
         ("ALPN(`acme-tls/1`)", "challenges"),
         ("ClientIP(`300.1.1.1`)", "300.1.1.1"),
     ] {
-        let error = compile(&parse(rule).unwrap()).unwrap_err().to_string();
+        let error = compile(&parse(rule).unwrap(), Syntax::V3).unwrap_err().to_string();
         assert!(error.contains(part), "{rule}: {error}");
     }
 }
 
 #[test]
 fn examples_of_the_catalogue_compile() {
-    for kind in CATALOGUE {
-        let tree = parse(kind.example).unwrap();
-        assert!(compile(&tree).is_ok(), "{}", kind.example);
-        assert!(tree.calls().iter().any(|call| call.name == kind.name), "{}", kind.example);
+    for syntax in Syntax::ALL {
+        for kind in catalogue(syntax) {
+            let tree = parse(kind.example).unwrap();
+            assert!(compile(&tree, syntax).is_ok(), "{}", kind.example);
+            assert!(tree.calls().iter().any(|call| call.name == kind.name), "{}", kind.example);
+        }
+    }
+}
+
+#[test]
+fn the_older_syntax_has_lists_and_templates() {
+    let check = |rule: &str, sni: &str, expect: bool| {
+        let matcher = compile(&parse(rule).unwrap(), Syntax::V2).unwrap();
+        let client_ip = "10.0.0.1".parse().unwrap();
+        let facts = Facts { sni, protocols: &[b"mqtt".to_vec()], client_ip };
+        assert_eq!(matcher.matches(&facts), expect, "{rule} {sni}");
+    };
+    for (rule, sni, expect) in [
+        ("HostSNI(`a.test`, `B.test.`)", "b.test", true),
+        ("HostSNI(`a.test`, `b.test`)", "c.test", false),
+        ("HostSNI(`*`)", "", true),
+        ("HostSNIRegexp(`{sub}.a.test`)", "b.a.test", true),
+        ("HostSNIRegexp(`{sub}.a.test`)", "c.b.a.test", false),
+        ("HostSNIRegexp(`{sub}.a.test`)", "b.a-test", false),
+        ("HostSNIRegexp(`x.test`, `{n:[0-9]+}.a.test`)", "42.a.test", true),
+        ("HostSNIRegexp(`x.test`, `{n:[0-9]+}.a.test`)", "b.a.test", false),
+        ("HostSNIRegexp(`{any:.*}`)", "", true),
+        ("ALPN(`h2`, `mqtt`) && ClientIP(`::1`, `10.0.0.0/8`)", "", true),
+    ] {
+        check(rule, sni, expect);
+    }
+    for (rule, part) in [
+        ("HostSNI(`*.a.test`)", "no host"),
+        ("HostSNI()", "does not take 0 arguments"),
+        ("HostSNIRegexp(`{a`)", "unbalanced braces"),
+        ("HostSNIRegexp(`{a:[}`)", "HostSNIRegexp"),
+    ] {
+        let error = compile(&parse(rule).unwrap(), Syntax::V2).unwrap_err().to_string();
+        assert!(error.contains(part), "{rule}: {error}");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::declaration::Declaration;
 use super::super::place::Place;
-use super::super::{SchemaError, Source};
+use super::super::{Held, SchemaError, Source};
 use super::range::Range;
 use super::{Entry, Kind, int_or_string_openapi, number, printed};
 use crate::value::GoDuration;
@@ -70,6 +70,10 @@ impl Kind for Duration {
             Ok(seconds) => self.range.admits(seconds, place).then(|| number(seconds)),
             Err(reason) => place.refuse(reason),
         }
+    }
+
+    fn held(&self) -> Option<Held> {
+        Some(Held::Duration)
     }
 
     fn openapi(&self) -> Map<String, Value> {

@@ -9,7 +9,7 @@ use http::header::{LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::{Mode, Plan, Redirects, Target, grpc};
-use crate::message::{Body, Client, Exchange, Failure, Request, Response, Target as Path};
+use crate::message::{Body, Client, Exchange, Failure, Parts, Request, Response, Target as Path};
 use crate::service::TcpProbeError;
 use crate::upstream::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, send};
 
@@ -113,16 +113,16 @@ impl Ask<'_> {
         }
         let host = self.plan.host.clone();
         let source = if host.is_some() { HostHeader::Client } else { HostHeader::Server };
-        let request = Request {
+        let request = Request::from(Parts {
             method,
             target,
             version: Version::HTTP_11,
             host: host.unwrap_or_default(),
-            headers,
+            headers: headers.into(),
             body,
             upgrade: None,
             exchange: Rc::new(Exchange::new(Rc::clone(self.client))),
-        };
+        });
         let forwarding = Forwarding { host: source, path: PathPrefix::Ignored };
         let response = send(&self.pools, endpoint, forwarding, request).await;
         match response.failure {

@@ -91,7 +91,7 @@ impl<S: Stream> ServerBody<S> {
             && buffer.is_empty()
             && self.pump.is_none()
         {
-            S::shelf(&self.pools).keep(&self.endpoint, stream);
+            S::shelf(&self.pools).keep(&self.endpoint, stream, self.pools.lately());
         }
         self.pools.give_back(buffer);
     }

@@ -7,6 +7,7 @@ use http_body::Body as _;
 
 use super::super::Endpoint;
 use super::super::forwarding::{Forwarding, ends_here, named_in_connection, wants_trailers};
+use crate::headers::is;
 use crate::message::{Body, Request};
 
 /// How a request's body is framed.
@@ -25,9 +26,7 @@ pub(super) fn write(
     endpoint: &Endpoint,
     forwarding: Forwarding,
 ) -> BodyFraming {
-    let fields: usize =
-        request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    out.reserve(fields + request.target.bytes().len() + LINES_BYTES);
+    out.reserve(request.target.bytes().len() + LINES_BYTES);
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(forwarding.prefix(endpoint).as_bytes());
@@ -36,18 +35,18 @@ pub(super) fn write(
     out.extend_from_slice(forwarding.host(request, endpoint));
     out.extend_from_slice(b"\r\n");
     let named = named_in_connection(&request.headers);
-    for (name, value) in &request.headers {
-        if !ends_here(name) && !named.contains(name) {
-            field(out, name.as_str(), value.as_bytes());
+    request.headers.each(|name, value| {
+        if !ends_here(name) && !named.iter().any(|named| is(name, named)) {
+            field(out, name, value);
         }
-    }
+    });
     if wants_trailers(&request.headers) {
-        field(out, "Te", b"trailers");
+        field(out, b"Te", b"trailers");
     }
     if request.upgrade.is_some() {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
-        if let Some(protocol) = request.headers.get(header::UPGRADE) {
-            field(out, "Upgrade", protocol.as_bytes());
+        if let Some(protocol) = request.headers.values(&header::UPGRADE).first() {
+            field(out, b"Upgrade", protocol);
         }
     }
     let framing = write_framing(out, request);
@@ -59,7 +58,7 @@ fn write_framing(out: &mut Vec<u8>, request: &Request) -> BodyFraming {
     let length = match &request.body {
         Body::Empty => {
             let has_body = matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
-                || request.headers.contains_key(header::CONTENT_LENGTH);
+                || request.headers.holds(&header::CONTENT_LENGTH);
             if !has_body || request.upgrade.is_some() {
                 return BodyFraming::Length;
             }
@@ -74,8 +73,8 @@ fn write_framing(out: &mut Vec<u8>, request: &Request) -> BodyFraming {
     }
     out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     if request.version != Version::HTTP_2 {
-        for value in request.headers.get_all(header::TRAILER) {
-            field(out, "Trailer", value.as_bytes());
+        for value in request.headers.values(&header::TRAILER) {
+            field(out, b"Trailer", value);
         }
     }
     BodyFraming::Chunked
@@ -84,8 +83,9 @@ fn write_framing(out: &mut Vec<u8>, request: &Request) -> BodyFraming {
 /// Room for what is written beside the headers and the target; more makes the buffer grow.
 const LINES_BYTES: usize = 256;
 
-fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

@@ -87,7 +87,8 @@ impl Call<'_> {
         let mut tries = 0;
         let answer = loop {
             let idle = at_hand.take().or_else(|| {
-                let stream = S::shelf(self.pools).reuse(self.endpoint, probe)?;
+                let stream =
+                    S::shelf(self.pools).reuse(self.endpoint, probe, self.pools.lately())?;
                 Some((stream, Origin::Reused))
             });
             let (stream, origin) = match idle {
@@ -143,7 +144,7 @@ impl Call<'_> {
             if let Some(interim) = interim
                 && head.status != StatusCode::CONTINUE
             {
-                interim.push(head.status, head.headers);
+                interim.push(head.status, head.headers.into());
             }
         };
         Ok(Answer { head, stream, rest: buffer, pump: pump.take() })
@@ -199,16 +200,20 @@ impl Call<'_> {
         .await
     }
 
-    fn respond<S: Stream>(&self, request: Request, answer: Answer<S>) -> Result<Response, Failure> {
+    fn respond<S: Stream>(
+        &self,
+        mut request: Request,
+        answer: Answer<S>,
+    ) -> Result<Response, Failure> {
         let Answer { head, stream, rest, pump } = answer;
         let mut response = Response::new(head.status);
         response.headers = head.headers;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(upgrade) = request.upgrade else {
+            let Some(upgrade) = request.upgrade.take() else {
                 let cause = "it switched protocols unasked".to_owned();
                 return Err(failures::bad_answer(self.endpoint, cause));
             };
-            tunnel::start(upgrade, stream, rest, request.exchange);
+            tunnel::start(upgrade, stream, rest, Rc::clone(&request.exchange));
             return Ok(response);
         }
         let bodiless = has_no_body(&request.method, head.status);

@@ -3,17 +3,17 @@
 use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName};
 use http::{StatusCode, Version};
 
 use super::body::Framing;
-use crate::message::fields::{Fields, fields};
+use crate::headers::{Fields, Headers, fields, is};
 
 /// A parsed head.
 pub(super) struct Head {
     pub status: StatusCode,
     /// Without hop-by-hop headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     pub framing: Framing,
     pub keep_alive: bool,
 }
@@ -78,47 +78,28 @@ fn parse<'b>(
 }
 
 fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>, HeadError> {
-    let Some(parsed) = parsed else {
+    let Some(mut parsed) = parsed else {
         return Ok(None);
     };
     let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
     let bytes = buffer.split_to(parsed.len).freeze();
-    let mut headers = HeaderMap::with_capacity(parsed.fields.len());
-    let mut connection = Connection::default();
-    let mut length = None;
-    let mut coded = Coding::None;
-    for field in parsed.fields {
-        let name = HeaderName::from_bytes(&bytes[field.name()]).map_err(|_| HeadError::Syntax)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(field.value()))
-            .map_err(|_| HeadError::Syntax)?;
-        match name {
-            header::CONNECTION => connection.read(&value),
-            header::PROXY_AUTHENTICATE => continue,
-            header::TRANSFER_ENCODING => {
-                coded = coded.read(&value);
-                continue;
-            }
-            header::CONTENT_LENGTH => {
-                let found = content_length(&value).ok_or(HeadError::Framing)?;
-                match length.replace(found) {
-                    None => {}
-                    Some(before) if before == found => continue,
-                    Some(_) => return Err(HeadError::Framing),
-                }
-            }
-            _ if matches!(name.as_str(), "keep-alive" | "proxy-connection") => continue,
-            _ => {}
-        }
-        if status != StatusCode::SWITCHING_PROTOCOLS && is_of_switching(&name) {
-            continue;
-        }
-        headers.append(name, value);
+    let mut said = Said { switches: status == StatusCode::SWITCHING_PROTOCOLS, ..Said::default() };
+    let mut broken = None;
+    parsed.fields.retain(|field| {
+        said.keeps(&bytes[field.name()], &bytes[field.value()]).unwrap_or_else(|error| {
+            broken = Some(error);
+            true
+        })
+    });
+    if let Some(error) = broken {
+        return Err(error);
     }
+    let Said { connection, length, coded, .. } = said;
     let framing = match (coded, length) {
         (Coding::Chunked, None) => Framing::Chunked,
         (Coding::Chunked, Some(_)) => {
             // RFC 9112, section 6.3: the coding wins, and the length must not be handed on.
-            headers.remove(header::CONTENT_LENGTH);
+            parsed.fields.retain(|field| !is(&bytes[field.name()], &header::CONTENT_LENGTH));
             Framing::Chunked
         }
         (Coding::Other, _) => return Err(HeadError::Framing),
@@ -130,27 +111,75 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
         _ => connection.keep_alive,
     };
     let keep_alive = persists && framing != Framing::Close;
-    connection.strip(&mut headers, status);
+    // What `Connection` names ends at this hop (RFC 9110, section 7.6.1), but from a 101.
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        for named in &connection.named {
+            parsed.fields.retain(|field| !is(&bytes[field.name()], named));
+        }
+    }
+    let headers = Headers::read(bytes, parsed.fields);
     Ok(Some(Head { status, headers, framing, keep_alive }))
 }
 
+/// What fields say of the connection and of the body.
+#[derive(Default)]
+struct Said {
+    switches: bool,
+    connection: Connection,
+    length: Option<u64>,
+    coded: Coding,
+}
+
+impl Said {
+    /// Reads a field, and says whether it is handed on. Most are told apart by their length.
+    fn keeps(&mut self, name: &[u8], value: &[u8]) -> Result<bool, HeadError> {
+        let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+        match name.len() {
+            10 if is("connection") => {
+                self.connection.read(value);
+                Ok(self.switches)
+            }
+            10 if is("keep-alive") => Ok(false),
+            16 if is("proxy-connection") => Ok(false),
+            18 if is("proxy-authenticate") => Ok(false),
+            17 if is("transfer-encoding") => {
+                self.coded = self.coded.read(value);
+                Ok(false)
+            }
+            7 if is("upgrade") => Ok(self.switches),
+            14 if is("content-length") => {
+                let found = content_length(value).ok_or(HeadError::Framing)?;
+                match self.length.replace(found) {
+                    None => Ok(true),
+                    Some(before) if before == found => Ok(false),
+                    Some(_) => Err(HeadError::Framing),
+                }
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
 /// A length in digits alone; `4, 4` and `+4` are none.
-fn content_length(value: &HeaderValue) -> Option<u64> {
-    let text = value.to_str().ok()?;
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+fn content_length(value: &[u8]) -> Option<u64> {
+    if !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// The body's coding.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Coding {
+    #[default]
     None,
     Chunked,
     Other,
 }
 
 impl Coding {
-    fn read(self, value: &HeaderValue) -> Self {
-        let chunked = value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    fn read(self, value: &[u8]) -> Self {
+        let chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
         if chunked && self == Self::None { Self::Chunked } else { Self::Other }
     }
 }
@@ -164,8 +193,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn read(&mut self, value: &HeaderValue) {
-        for token in value.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+    fn read(&mut self, value: &[u8]) {
+        for token in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
             if token.eq_ignore_ascii_case(b"close") {
                 self.close = true;
             } else if token.eq_ignore_ascii_case(b"keep-alive") {
@@ -175,21 +204,6 @@ impl Connection {
             }
         }
     }
-
-    /// Removes what `Connection` names (RFC 9110, section 7.6.1), but from a 101.
-    fn strip(self, headers: &mut HeaderMap, status: StatusCode) {
-        if status == StatusCode::SWITCHING_PROTOCOLS {
-            return;
-        }
-        for name in self.named {
-            headers.remove(name);
-        }
-    }
-}
-
-/// Headers that only a 101 hands on.
-fn is_of_switching(name: &HeaderName) -> bool {
-    matches!(*name, header::CONNECTION | header::UPGRADE)
 }
 
 #[cfg(test)]

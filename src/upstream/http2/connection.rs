@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::body::ToServer;
 use crate::message::{Failure, Io};
+use crate::upstream::endpoint::Core;
+use crate::upstream::stream::Stream;
 use crate::upstream::{Endpoint, failures};
 
 /// Connections to all servers.
@@ -30,9 +33,15 @@ impl Connections {
     /// Closes connections that are idle for too long.
     pub(in crate::upstream) fn sweep(&self, now: Instant) {
         self.0.borrow_mut().retain(|_, slot| {
-            let limit = slot.endpoint.transport.idle_timeout.unwrap_or(Duration::MAX);
+            let core = &slot.endpoint;
+            let limit = core.transport.idle_timeout.unwrap_or(Duration::MAX);
+            core.name.refresh();
             let mut open = slot.open.borrow_mut();
-            open.retain(|connection| !connection.is_closed() && connection.idle_for(now) <= limit);
+            open.retain(|connection| {
+                let idle = connection.idle_for(now);
+                let is_wanted = idle.is_zero() || core.keeps(connection.peer);
+                !connection.is_closed() && is_wanted && idle <= limit
+            });
             !open.is_empty() || Rc::strong_count(slot) > 1
         });
     }
@@ -41,7 +50,7 @@ impl Connections {
 /// Connections to one server.
 #[derive(Debug)]
 pub(super) struct Slot {
-    endpoint: Arc<Endpoint>,
+    endpoint: Arc<Core>,
     open: RefCell<Vec<Rc<Connection>>>,
     dialing: Mutex<()>,
     /// How many connections were opened, or not.
@@ -52,7 +61,7 @@ pub(super) struct Slot {
 impl Slot {
     fn new(endpoint: &Arc<Endpoint>) -> Self {
         Self {
-            endpoint: Arc::clone(endpoint),
+            endpoint: Arc::clone(endpoint.core()),
             open: RefCell::default(),
             dialing: Mutex::new(()),
             dials: Cell::new(0),
@@ -63,7 +72,11 @@ impl Slot {
     /// A stream of the first connection that has one left, so that others fall idle.
     pub(super) fn lease(&self) -> Option<Lease> {
         let mut open = self.open.borrow_mut();
-        open.retain(|connection| !connection.is_closed());
+        self.endpoint.name.refresh();
+        // Streams of a connection that is let go end by themselves.
+        open.retain(|connection| {
+            !connection.is_closed() && self.endpoint.name.leads_to(connection.peer)
+        });
         open.iter().find(|connection| connection.has_room()).map(Lease::new)
     }
 
@@ -87,7 +100,8 @@ impl Slot {
     }
 
     /// Begins to speak HTTP/2 on a stream.
-    pub(super) async fn start(&self, stream: impl Io) -> Result<Lease, Failure> {
+    pub(super) async fn start(&self, stream: impl Stream) -> Result<Lease, Failure> {
+        let peer = stream.peer();
         let transport = &self.endpoint.transport;
         let mut builder = http2::Builder::new(Local);
         builder
@@ -113,6 +127,7 @@ impl Slot {
         });
         let connection = Rc::new(Connection {
             sender,
+            peer,
             limits,
             streams: Cell::new(0),
             served: Cell::new(false),
@@ -136,6 +151,8 @@ const STREAMS_MAX: usize = 1000;
 /// One connection.
 struct Connection {
     sender: http2::SendRequest<ToServer>,
+    /// The server's address.
+    peer: Option<IpAddr>,
     limits: Weak<dyn StreamsMax>,
     streams: Cell<usize>,
     served: Cell<bool>,

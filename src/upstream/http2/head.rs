@@ -22,7 +22,7 @@ pub(super) fn build(
     headers.reserve(request.headers.len());
     let named = named_in_connection(&request.headers);
     for (name, value) in &request.headers {
-        if !ends_here(name) && !named.contains(name) {
+        if !ends_here(name.as_str().as_bytes()) && !named.contains(name) {
             headers.append(name.clone(), value.clone());
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
-use self::body::{FromServer, ToServer, Upload};
+use self::body::{FromServer, Source, ToServer, Upload};
 use self::connection::Slot;
 use super::dial::{self, Offer};
 use super::endpoint::Scheme;
@@ -100,19 +100,14 @@ pub(super) async fn send(
     request: &mut Request,
 ) -> Result<Response, Setback> {
     let head = head::build(endpoint, forwarding, request).map_err(Setback::Failed)?;
-    let body = std::mem::take(&mut request.body);
-    let spare = match &body {
-        Body::Empty => Some(Body::Empty),
-        Body::Full(bytes) => Some(Body::Full(bytes.clone())),
-        Body::Stream(_) => None,
-    };
+    let source = Source::new(std::mem::take(&mut request.body));
     let upload = Upload::new();
-    let message = head.map(|()| ToServer::new(body, &upload));
+    let message = head.map(|()| ToServer::new(&source, &upload));
     let limit = endpoint.transport().response_header_timeout;
     let sent = lease.sender().try_send_request(message);
     match within(limit, &upload, sent).await {
         Ok(Ok(answer)) => Ok(respond(answer, lease, request)),
-        Ok(Err(error)) => Err(setback(error, &lease, endpoint, &upload, spare, request)),
+        Ok(Err(error)) => Err(setback(error, &lease, endpoint, &upload, &source, request)),
         Err(limit) => Err(Setback::Failed(failures::too_late(endpoint, limit))),
     }
 }
@@ -141,7 +136,7 @@ fn respond(answer: hyper::Response<Incoming>, lease: Lease, request: &Request) -
     lease.note_served();
     let (head, incoming) = answer.into_parts();
     let mut response = Response::new(head.status);
-    response.headers = head.headers;
+    response.headers = head.headers.into();
     let bodiless = has_no_body(&request.method, response.status);
     if !bodiless && !hyper::body::Body::is_end_stream(&incoming) {
         response.body = Body::stream(FromServer::new(incoming, lease));
@@ -155,12 +150,14 @@ fn setback(
     lease: &Lease,
     endpoint: &Endpoint,
     upload: &Upload,
-    spare: Option<Body>,
+    source: &Source,
     request: &mut Request,
 ) -> Setback {
-    if let Some(message) = error.take_message() {
+    if error.take_message().is_some()
+        && let Some(body) = source.take_back()
+    {
         lease.retire();
-        request.body = message.into_body().into_inner();
+        request.body = body;
         return Setback::Untouched(failures::closed(endpoint));
     }
     let error = error.into_error();
@@ -177,7 +174,7 @@ fn setback(
         failures::bad_answer(endpoint, words(&error))
     };
     let stale = lost && lease.has_served() && is_replayable(request);
-    match spare {
+    match source.take_back() {
         Some(body) if stale || refused => {
             request.body = body;
             Setback::Untouched(failure)

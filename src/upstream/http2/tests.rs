@@ -368,6 +368,62 @@ fn a_request_after_the_last_one_is_sent_over_a_new_connection() {
 }
 
 #[test]
+fn a_refused_upload_begins_anew() {
+    run(async {
+        let server = listen(|mut stream, number| async move {
+            if number > 1 {
+                return serve(stream, STREAMS, echo, std::future::pending()).await;
+            }
+            first_request(&mut stream).await;
+            stream.write_all(&frame(GOAWAY, 0, 0, &[0; 8])).await.unwrap();
+            let mut some = [0; 256];
+            while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+        let endpoint = endpoint("h2c", server.address, &lenient());
+        let (feed, fed) = mpsc::channel(4);
+        feed.send(Ok(Frame::data(Bytes::from("one")))).await.unwrap();
+        let mut call = request(Method::POST, Body::stream(Fed(fed)));
+        call.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        let pools = Pools::new();
+        let sending = tokio::task::spawn_local(async move {
+            read(send(&pools, &endpoint, FORWARDING, call).await).await
+        });
+        let connections = Rc::clone(&server.connections);
+        until(move || connections.get() == 2).await;
+        feed.send(Ok(Frame::data(Bytes::from("two")))).await.unwrap();
+        drop(feed);
+        assert_eq!(sending.await.unwrap(), (200, "onetwo".to_owned()));
+    });
+}
+
+#[test]
+fn an_upload_that_is_long_under_way_cannot_begin_anew() {
+    run(async {
+        let server = listen(|mut stream, _| async move {
+            first_request(&mut stream).await;
+            let mut left = 65_000;
+            let mut some = [0; 4096];
+            while left > 0 {
+                left -= stream.read(&mut some).await.unwrap().min(left);
+            }
+            stream.write_all(&frame(GOAWAY, 0, 0, &[0; 8])).await.unwrap();
+            while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+        let endpoint = endpoint("h2c", server.address, &lenient());
+        let (feed, fed) = mpsc::channel(4);
+        for _ in 0..2 {
+            feed.send(Ok(Frame::data(Bytes::from(vec![b'x'; 40_000])))).await.unwrap();
+        }
+        let call = request(Method::POST, Body::stream(Fed(fed)));
+        let response = send(&Pools::new(), &endpoint, FORWARDING, call).await;
+        assert!(response.failure.is_some(), "{:?}", response.status);
+        assert_eq!(server.connections.get(), 1);
+    });
+}
+
+#[test]
 fn a_server_that_answers_no_ping_is_given_up() {
     run(async {
         let server = listen(|mut stream, _| async move {

@@ -11,11 +11,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, Method, Version};
+use ::http::{HeaderValue, Method, Version};
 use bytes::Bytes;
 
 use super::{Endpoint, Forwarding, HostHeader, PathPrefix, Pools, Transport, send};
-use crate::message::{Body, Client, Exchange, Request, Response, Target};
+use crate::headers::Headers;
+use crate::message::{Body, Client, Exchange, Parts, Request, Response, Target};
 use crate::model::ServersTransport;
 
 /// Runs a test on a worker's kind of runtime, within a limit.
@@ -50,16 +51,16 @@ pub(super) fn request(method: Method, body: Body) -> Request {
         tls: None,
         guard: Rc::new(()),
     };
-    Request {
+    Request::from(Parts {
         method,
         target: Target::parse(Bytes::from_static(b"/x?y=1")).unwrap(),
         version: Version::HTTP_11,
         host: Bytes::from_static(b"client.test"),
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         body,
         upgrade: None,
         exchange: Rc::new(Exchange::new(Rc::new(client))),
-    }
+    })
 }
 
 pub(super) const FORWARDING: Forwarding =

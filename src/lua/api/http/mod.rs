@@ -8,6 +8,8 @@ use std::rc::Rc;
 
 use mlua::{LuaString, Table, UserData, UserDataRegistry, Value};
 
+pub(super) use options::tls_client;
+
 use super::members::Others;
 use super::{Doc, Function, Member, Module, Object};
 use crate::lua::HttpClient;
@@ -118,7 +120,7 @@ async fn answered(call: Option<mlua::Result<send::Call>>) -> mlua::Result<send::
 ///
 /// # Errors
 /// What `take` says, and for an option that it does not know.
-fn each_option(
+pub(super) fn each_option(
     of: &str,
     options: &Table,
     known: &str,

@@ -147,7 +147,14 @@ pub(super) fn client(options: Option<&Table>) -> mlua::Result<HttpClient> {
 
 const TLS_KNOWN: &str = "ca, cert, key, insecureSkipVerify";
 
-fn tls_client(tls: &Table, transport: &mut ServersTransport) -> mlua::Result<()> {
+/// Puts an option of the type `tlsClient` into a transport.
+///
+/// # Errors
+/// For options that do not exist, and paths where PEM text must be.
+pub(in crate::lua::api) fn tls_client(
+    tls: &Table,
+    transport: &mut ServersTransport,
+) -> mlua::Result<()> {
     let (mut cert, mut key) = (String::new(), String::new());
     each_option("http.client: tls", tls, TLS_KNOWN, |name, value| {
         match name {

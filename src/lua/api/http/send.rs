@@ -17,7 +17,7 @@ use super::url::{To, Url};
 use crate::lua::run::{RequestSlot, ResponseSlot};
 use crate::lua::tools::Tools;
 use crate::lua::{FetchError, HttpClient};
-use crate::message::{Body, BodyError, Exchange, LocalFuture, Request, Response};
+use crate::message::{Body, BodyError, Exchange, LocalFuture, Parts, Request, Response};
 
 /// An answer's body is read at once up to here, so that its connection can be used again when
 /// nobody reads it; what follows comes as it is read.
@@ -91,17 +91,17 @@ impl Call {
         if let (Some(credentials), false) = (url.credentials, headers.contains_key(AUTHORIZATION)) {
             headers.insert(AUTHORIZATION, credentials);
         }
-        let request = Request {
+        let request = Request::from(Parts {
             method: options.method,
             target: url.target,
             version: Version::HTTP_11,
             host,
-            headers,
+            headers: headers.into(),
             body: Body::Empty,
             upgrade: None,
             // Its own notes: the access log tells of the client's request.
             exchange: Rc::new(Exchange::new(Rc::clone(&cx.exchange.client))),
-        };
+        });
         Ok(Self {
             tools: Rc::clone(tools),
             client: Rc::clone(client),

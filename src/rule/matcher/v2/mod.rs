@@ -9,7 +9,7 @@ mod host;
 mod method;
 mod path;
 mod query;
-mod template;
+pub(in crate::rule) mod template;
 
 use super::Kind;
 

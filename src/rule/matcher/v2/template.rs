@@ -6,7 +6,7 @@ use super::super::pattern;
 
 /// What a template describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::rule) enum Place {
     /// A whole path.
     Path,
     /// The beginning of a path.
@@ -19,11 +19,11 @@ pub(super) enum Place {
 
 /// A template ready to match.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(in crate::rule) struct Template {
     /// The text before the first variable; all of it where there is none.
     pub(super) lead: String,
     /// What is matched; none when it is the lead alone.
-    pub(super) regexp: Option<Regex>,
+    pub(in crate::rule) regexp: Option<Regex>,
     /// A host below this domain by one label, where the template says so much.
     pub(super) domain: Option<String>,
 }
@@ -38,7 +38,7 @@ enum Piece<'a> {
 
 impl Template {
     /// Reads a template.
-    pub(super) fn new(text: &str, place: Place) -> Result<Self, String> {
+    pub(in crate::rule) fn new(text: &str, place: Place) -> Result<Self, String> {
         let pieces = pieces(text)?;
         let lead = match pieces.first() {
             Some(Piece::Text(text)) => (*text).to_owned(),

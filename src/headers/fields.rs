@@ -29,6 +29,12 @@ impl Field {
         self.name.range()
     }
 
+    /// How long the name is.
+    #[must_use]
+    pub fn name_len(self) -> usize {
+        self.name.len as usize
+    }
+
     /// Where the value is.
     #[must_use]
     pub fn value(self) -> Range<usize> {
