@@ -5,7 +5,7 @@
 
 use super::error::blame;
 use super::onerror::Rescue;
-use super::{Admittance, Flow, Instance, OnError, ScriptError};
+use super::{Admittance, Flow, Instance, InstanceSpec, OnError, ScriptError};
 use crate::message::{Request, Response};
 
 impl Instance {
@@ -85,4 +85,10 @@ impl Instance {
             _ => Admittance::Closed,
         }
     }
+}
+
+/// The failure of a hook that neither left the message nor answered.
+pub(super) fn nothing_left(spec: &InstanceSpec) -> ScriptError {
+    let reason = "the hook left no request and returned no response".to_owned();
+    ScriptError::Shape { script: spec.source.name.to_string(), reason }
 }

@@ -16,6 +16,7 @@ use super::breaker::Breaker;
 use super::call::{Call, Step};
 use super::error::blame;
 use super::figures::Tally;
+use super::guarded::nothing_left;
 use super::handle::{Handle, Kind};
 use super::load::Loaded;
 use super::memory::Growth;
@@ -452,11 +453,6 @@ impl Instance {
         let limit = format!("{what} waited longer than {limit:?}");
         ScriptError::Limit { script: self.spec.source.name.to_string(), limit }
     }
-}
-
-fn nothing_left(spec: &InstanceSpec) -> ScriptError {
-    let reason = "the hook left no request and returned no response".to_owned();
-    ScriptError::Shape { script: spec.source.name.to_string(), reason }
 }
 
 /// Ends the objects of a run, also when its future is dropped in the middle.
