@@ -54,9 +54,9 @@ pub(super) fn declared() -> Result<Vec<Declared>, DefinitionError> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::fmt;
 
-    use serde::de::{DeserializeOwned, Error, Visitor};
+    use serde::de::value::Error;
+    use serde::de::{DeserializeOwned, Error as _, Visitor};
     use serde::{Deserializer, forward_to_deserialize_any};
 
     use super::*;
@@ -66,9 +66,9 @@ mod tests {
     struct Asked<'a>(&'a mut Vec<&'static str>);
 
     impl<'de> Deserializer<'de> for Asked<'_> {
-        type Error = fmt::Error;
+        type Error = Error;
 
-        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, fmt::Error> {
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
             Err(Error::custom("no struct"))
         }
 
@@ -77,9 +77,9 @@ mod tests {
             _: &'static str,
             fields: &'static [&'static str],
             _: V,
-        ) -> Result<V::Value, fmt::Error> {
+        ) -> Result<V::Value, Error> {
             self.0.extend(fields);
-            Err(fmt::Error)
+            Err(Error::custom("a struct"))
         }
 
         forward_to_deserialize_any! {
