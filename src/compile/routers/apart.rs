@@ -1,5 +1,5 @@
-//! Routers as they are shown: apart for an entrypoint that adds something to them, or on which their
-//! TLS options are in conflict, under Traefik's names.
+//! Routers as they are shown: apart for an entrypoint that adds something to them, or on which
+//! their TLS options are in conflict, under Traefik's names.
 
 use std::sync::Arc;
 
