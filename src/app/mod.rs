@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
 use crate::compile::check_answers;
-use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
+use crate::config::{EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
     ListenError, Listener, Manner, PathHandling, Place, Quic, QuicPlan, Semicolons, Sharing, Trust,
@@ -363,7 +363,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
-        heads: heads(&options.http),
+        heads: heads(plan),
         access_log: options.observability.access_logs,
         alt_svc: None,
         limits: limits(plan),
@@ -385,8 +385,10 @@ fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
     }
 }
 
-fn heads(options: &config::Http) -> Heads {
+fn heads(plan: &EntryPointPlan) -> Heads {
+    let options = &plan.options.http;
     Heads {
+        connection: plan.connection.clone(),
         refused: options.encoded_characters.refused(),
         semicolons: match options.encode_query_semicolons {
             true => Semicolons::Encode,

@@ -12,6 +12,7 @@ mod drain;
 mod forwarded;
 mod handle;
 mod heads;
+mod hop;
 mod http1;
 mod http2;
 mod http3;
