@@ -1,6 +1,7 @@
 //! The server's settings under TLS options: versions, protocols, resumption, and the choice of a
 //! certificate.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -148,7 +149,14 @@ const GENERATED_NAME: &str = "TRAEFIK DEFAULT CERT";
 /// A certificate that nobody trusts, for names that none is configured for.
 pub(super) fn generate() -> Result<CertifiedKey, GenerateError> {
     let key = KeyPair::generate()?;
-    let mut params = CertificateParams::default();
+    // Traefik's form: each process has a name of its own.
+    let hash = ::ring::digest::digest(&::ring::digest::SHA256, key.public_key_raw());
+    let mut domain = String::with_capacity(80);
+    for (i, byte) in hash.as_ref().iter().enumerate() {
+        let dot = if i == 16 { "." } else { "" };
+        let _ = write!(domain, "{dot}{byte:02x}");
+    }
+    let mut params = CertificateParams::new([format!("{domain}.traefik.default")])?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, GENERATED_NAME);
     let now = time::OffsetDateTime::now_utc();
