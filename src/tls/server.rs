@@ -24,12 +24,14 @@ pub struct ServerOptions {
     /// The same for HTTP/3, made when it is first asked for.
     quic: OnceLock<Arc<ServerConfig>>,
     certificates: Arc<CertStore>,
+    /// For names without a certificate; none where such handshakes must fail.
+    default: Option<Arc<CertifiedKey>>,
 }
 
 impl ServerOptions {
     /// The settings of `base` with these certificates.
     pub(super) fn new(name: &Arc<str>, base: &ServerConfig, certificates: Certificates) -> Self {
-        let store = Arc::clone(&certificates.store);
+        let (store, default) = (Arc::clone(&certificates.store), certificates.default.clone());
         let mut config = base.clone();
         config.cert_resolver = Arc::new(certificates);
         Self {
@@ -37,7 +39,14 @@ impl ServerOptions {
             config: Arc::new(config),
             quic: OnceLock::new(),
             certificates: store,
+            default,
         }
+    }
+
+    /// The certificate for a client that asked for a name, or for none.
+    #[must_use]
+    pub fn certificate(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        server_name.and_then(|name| self.certificates.find(name)).or_else(|| self.default.clone())
     }
 
     /// The options' name, with its provider unless it is `default`.
