@@ -192,6 +192,8 @@ export async function providersPage() {
   return { node, refresh };
 }
 
+const plural = (count, words) => (count === 1 ? words.replace(/s$/, "") : words);
+
 function counts(words, count, link) {
   if (!count) return null;
   const fine = count.total - count.warnings - count.errors;
@@ -202,8 +204,8 @@ function counts(words, count, link) {
     piece.style.flexGrow = part;
     bar.append(piece);
   }
-  const wrong = [[count.errors, "disabled", "errors"], [count.warnings, "warning", "warnings"]].filter(([many]) => many).map(([many, kind, word]) => h("a", { href: `${link}?status=${kind}` }, status(kind, `${number(many)} ${word}`)));
-  return h("div.count-of", h("a.big", { href: link }, h("b", number(count.total)), h("span", words)), bar, h("p.wrong", wrong.length ? wrong : h("span.none", count.total ? "all fine" : "none")));
+  const wrong = [[count.errors, "disabled", "errors"], [count.warnings, "warning", "warnings"]].filter(([many]) => many).map(([many, kind, word]) => h("a", { href: `${link}?status=${kind}` }, status(kind, `${number(many)} ${plural(many, word)}`)));
+  return h("div.count-of", h("a.big", { href: link }, h("b", number(count.total)), h("span", plural(count.total, words))), bar, h("p.wrong", wrong.length ? wrong : h("span.none", count.total ? "all fine" : "none")));
 }
 
 /// The first page.
@@ -225,7 +227,7 @@ export async function overviewPage() {
     const scriptCard = failing.length ? h("section.card", h("h2", h("a", { href: "#/scripts" }, "Scripts that fail")), h("ul.plain", failing)) : null;
     const features = [["tracing", overview.features.tracing], ["metrics", overview.features.metrics], ["access log", overview.features.accessLog]];
     const facts = h("section.card", h("h2", h("a", { href: "#/providers" }, "Providers")), h("ul.plain", providers.map((one) => h("li", status(one.rejected ? "disabled" : "enabled", ""), h("strong", one.name), h("small", ` ${number(one.elements)} elements, `, ago(one.updated))))), h("h2", "Features"), h("dl.facts", features.map(([word, value]) => h("div", h("dt", word), h("dd", value ? (value === true ? "on" : value) : "off")))));
-    fill(body, liveNode, protocol("http", "HTTP"), h("div.grid", trouble, entry, protocol("tcp", "TCP"), protocol("udp", "UDP"), facts, scriptCard));
+    fill(body, liveNode, protocol("http", "HTTP"), h("div.grid", h("div.stack", trouble, scriptCard, facts), h("div.stack", entry, protocol("tcp", "TCP"), protocol("udp", "UDP"))));
   };
   await refresh();
   live.start();
