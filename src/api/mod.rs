@@ -8,6 +8,8 @@ mod entrypoints;
 mod list;
 mod overview;
 mod ping;
+mod process;
+mod prometheus;
 mod reply;
 mod streams;
 mod version;
@@ -25,6 +27,7 @@ use crate::service::Internal;
 use crate::snapshot::Live;
 
 pub use ping::Ping;
+pub use prometheus::{Exposition, Facts};
 
 use list::Query;
 use reply::Reply;
@@ -38,6 +41,10 @@ pub struct About {
     pub providers: Vec<&'static str>,
     /// Whether there is an access log.
     pub access_log: bool,
+    /// How the numbers of the process are told, in words.
+    pub metrics: String,
+    /// How traces are told.
+    pub tracing: String,
     /// When the process started, in UTC, as RFC 3339.
     pub started: String,
 }

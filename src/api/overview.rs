@@ -22,7 +22,11 @@ pub(super) fn body(outcome: &Outcome, about: &About) -> Value {
             "middlewares": streams(&tcp.middlewares),
         },
         "udp": { "routers": streams(&udp.routers), "services": streams(&udp.services) },
-        "features": { "tracing": "", "metrics": "", "accessLog": about.access_log },
+        "features": {
+            "tracing": about.tracing,
+            "metrics": about.metrics,
+            "accessLog": about.access_log,
+        },
         "providers": about.providers,
     })
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::api::{Api, Dashboard, Noop, Ping};
+use super::records;
+use crate::api::{Api, Dashboard, Exposition, Noop, Ping};
 use crate::compile::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts, timeouts,
 };
@@ -20,6 +21,7 @@ use crate::upstream::{Transport, TransportError};
 pub(super) struct Internals {
     pub(super) api: Option<Arc<Api>>,
     pub(super) ping: Option<Arc<Ping>>,
+    pub(super) prometheus: Option<Arc<Exposition>>,
     /// Others by name.
     pub(super) more: Vec<(&'static str, Arc<dyn Internal>)>,
 }
@@ -57,7 +59,7 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
                 DisabledRouters::FallThrough
             },
         },
-        log_internals: plan.access_log.as_ref().is_some_and(|log| log.add_internals),
+        observed_internals: records::observed_internals(plan),
     })
 }
 
@@ -73,6 +75,9 @@ fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Inte
     if let Some(ping) = internals.ping {
         all.insert("ping@internal".to_owned(), ping);
     }
+    if let Some(prometheus) = internals.prometheus {
+        all.insert("prometheus@internal".to_owned(), prometheus);
+    }
     all.extend(internals.more.into_iter().map(|(name, service)| (name.to_owned(), service)));
     all
 }
@@ -84,7 +89,7 @@ fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
         middlewares: plan.options.http.middlewares.clone(),
         tls: plan.options.http.tls.clone(),
-        access_log: plan.options.observability.access_logs,
+        observed: records::observed(&plan.options.observability),
         answers: plan.options.http.answers.clone(),
         timeouts: timeouts(plan.options.http.timeouts),
     }

@@ -11,6 +11,7 @@ pub mod echo;
 mod internal;
 mod objects;
 mod providers;
+mod records;
 mod restart;
 
 use std::fs;
@@ -26,7 +27,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::api::{About, Api, Ping};
+use crate::api::{About, Api, Exposition, Facts, Ping};
 use crate::compile::{Memory, check_answers, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
@@ -37,7 +38,8 @@ use crate::entrypoint::{
 use crate::handover::{Estate, Heir, Inherited, PredecessorError};
 use crate::lua::{self, ScriptInfo, ScriptSource};
 use crate::model::{Diagnostic, Dynamic, merge};
-use crate::observe::AccessLog;
+use crate::observe::{AccessLog, LogEntry, Queue};
+use crate::otlp::{CollectorError, Reporter, Reports};
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
@@ -51,6 +53,7 @@ pub use objects::{Checked, Objects};
 
 use catalog::Internals;
 use providers::{file_provider, kubernetes, providers};
+use records::Queues;
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +95,14 @@ pub enum StartError {
         /// The system's words.
         cause: io::Error,
     },
+    /// A collector cannot be used.
+    #[error("{section}.{error}")]
+    Collector {
+        /// The section of its options.
+        section: &'static str,
+        /// What is wrong with it.
+        error: CollectorError,
+    },
     /// HTTP/3 cannot be served.
     #[error(transparent)]
     Http3(#[from] Http3Error),
@@ -121,6 +132,7 @@ pub struct App {
     live: Arc<Live>,
     ping: Option<Arc<Ping>>,
     access_log: Option<Arc<AccessLog>>,
+    reporters: Vec<Reporter>,
     stop: watch::Sender<bool>,
 }
 
@@ -138,7 +150,10 @@ impl App {
         let Sockets { listeners, datagrams, quic } = sockets;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
-        let access_log = access_log(&plan)?;
+        let access_queue = records::access_queue(&plan);
+        let access_log = records::access_log(&plan, access_queue.clone())?;
+        let (metrics, tracer) = (records::metrics(&plan), records::tracer(&plan));
+        let shared = lua::Shared::new();
         let ping = ping(&plan)?;
         let api = plan
             .api
@@ -147,8 +162,25 @@ impl App {
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let more = admission.into_iter().collect();
-        let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
-        let workers = workers(&plan, &addresses, &live, access_log.as_ref())?;
+        let facts = metrics
+            .clone()
+            .map(|metrics| Facts::new(Arc::clone(&live), metrics, Arc::clone(&shared)));
+        let prometheus = exposition(&plan, facts.as_ref());
+        let traces = tracer.as_ref().map(|tracer| tracer.queue());
+        let reports = records::reports(&plan, Queues { traces, access_log: access_queue, facts })?;
+        let internals = Internals { api, ping: ping.clone(), prometheus, more };
+        let mut catalog = catalog::catalog(&plan, internals)?;
+        let entrypoints = entrypoints(&plan, &addresses);
+        let settings = WorkerSettings {
+            entrypoints,
+            access_log: access_log.clone(),
+            metrics: metrics.clone(),
+            tracer,
+            shared,
+            server_name: server_name(),
+        };
+        let start = |number| Worker::start(number, settings.clone(), live.snapshot());
+        let workers = (0..plan.workers).map(start).collect::<Result<Arc<[_]>, _>>()?;
 
         let (stop, stopped) = watch::channel(false);
         let (sender, messages) = provider::channel();
@@ -167,6 +199,7 @@ impl App {
             plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
         let (shared, served) = (Arc::clone(&workers), Arc::clone(&live));
         let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
+        reconciler.count_in(metrics);
         kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
@@ -188,7 +221,20 @@ impl App {
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
         let heir = restart::heir(&plan, copies)?;
         origin.ready();
-        Ok(Self { plan, addresses, acceptor, quic, heir, workers, live, ping, access_log, stop })
+        let reporters = reporter(reports)?.into_iter().collect();
+        Ok(Self {
+            plan,
+            addresses,
+            acceptor,
+            quic,
+            heir,
+            workers,
+            live,
+            ping,
+            access_log,
+            reporters,
+            stop,
+        })
     }
 
     /// Where each entrypoint listens.
@@ -201,6 +247,16 @@ impl App {
     #[must_use]
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Sends the leveled log to its collector.
+    ///
+    /// # Errors
+    /// When the collector cannot be used.
+    pub fn send_log(&mut self, queue: Arc<Queue<LogEntry>>) -> Result<(), StartError> {
+        let reports = records::log_report(&self.plan, queue)?;
+        self.reporters.extend(reporter(reports)?);
+        Ok(())
     }
 
     /// Opens log files anew, after they have been moved away.
@@ -272,6 +328,9 @@ impl App {
         if let Some(log) = &self.access_log {
             log.close();
         }
+        for reporter in self.reporters {
+            reporter.stop().await;
+        }
     }
 }
 
@@ -284,6 +343,8 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::Acceptor)?;
     let live = Arc::<Live>::default();
+    records::reports(plan, Queues::all(&live))?;
+    records::log_report(plan, Arc::default())?;
     let api = plan
         .api
         .is_some()
@@ -380,12 +441,7 @@ fn addresses(
     named.map(|(plan, (_, address))| (plan.name.as_str().into(), address)).collect()
 }
 
-fn workers(
-    plan: &Static,
-    addresses: &[(Arc<str>, SocketAddr)],
-    live: &Arc<Live>,
-    access_log: Option<&Arc<AccessLog>>,
-) -> Result<Arc<[Worker]>, StartError> {
+fn entrypoints(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> Vec<Arc<Entrypoint>> {
     let append = !plan.root.global.not_append_x_forwarded_for;
     let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
         let alt_svc = plan.options.http3.as_ref().and_then(|http3| match http3.advertised_port {
@@ -394,14 +450,20 @@ fn workers(
         });
         Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
     });
-    let settings = WorkerSettings {
-        entrypoints: entrypoints.collect(),
-        access_log: access_log.cloned(),
-        shared: lua::Shared::new(),
-        server_name: server_name(),
-    };
-    let start = |number| Worker::start(number, settings.clone(), live.snapshot());
-    Ok((0..plan.workers).map(start).collect::<Result<Vec<_>, _>>()?.into())
+    entrypoints.collect()
+}
+
+/// The service that tells Prometheus the numbers of the process, if it is to be told.
+fn exposition(plan: &Static, facts: Option<&Facts>) -> Option<Arc<Exposition>> {
+    let (prometheus, facts) = (records::prometheus(plan)?, facts?.clone());
+    Some(Exposition::new(facts, records::export(prometheus), Handle::current()))
+}
+
+fn reporter(reports: Reports) -> Result<Option<Reporter>, StartError> {
+    if reports.is_empty() {
+        return Ok(None);
+    }
+    Reporter::start(reports).map(Some).map_err(StartError::Acceptor)
 }
 
 fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
@@ -424,7 +486,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             false => PathHandling::Keep,
         },
         heads: heads(&options.http),
-        access_log: options.observability.access_logs,
+        observed: records::observed(&options.observability),
         alt_svc: None,
         limits: limits(plan),
     }
@@ -466,16 +528,6 @@ fn server_name() -> HeaderValue {
     HeaderValue::from_str(name.trim()).unwrap_or_else(|_| HeaderValue::from_static("localhost"))
 }
 
-fn access_log(plan: &Static) -> Result<Option<Arc<AccessLog>>, StartError> {
-    let Some(options) = &plan.access_log else { return Ok(None) };
-    let path = (!options.file_path.is_empty()).then(|| Path::new(&options.file_path));
-    let log = AccessLog::open(path).map_err(|cause| {
-        let path = options.file_path.clone();
-        StartError::AccessLog { path, cause }
-    })?;
-    Ok(Some(Arc::new(log)))
-}
-
 fn ping(plan: &Static) -> Result<Option<Arc<Ping>>, StartError> {
     let Some(options) = &plan.ping else { return Ok(None) };
     let code = options.terminating_status_code;
@@ -495,6 +547,8 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
         entrypoints,
         providers: providers(plan),
         access_log: plan.access_log.is_some(),
+        metrics: records::told_to(plan),
+        tracing: records::traced_to(plan),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
 }

@@ -12,7 +12,7 @@ use super::{StartError, about, internal, ping, script_files};
 use crate::api::Api;
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
-use crate::message::Timeouts;
+use crate::message::{Observed, Timeouts};
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
 use crate::reconcile::ScriptFiles;
@@ -127,7 +127,7 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 default: IsDefault::No,
                 middlewares: Vec::new(),
                 tls: None,
-                access_log: false,
+                observed: Observed::default(),
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),
             });

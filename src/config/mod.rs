@@ -8,6 +8,7 @@ mod answers;
 mod heads;
 mod kubernetes;
 mod options;
+mod records;
 mod resolve;
 mod sources;
 mod streams;
@@ -19,8 +20,13 @@ pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
-    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
+    Api, Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root,
     Scripts,
+};
+pub use records::{
+    AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,
+    EntryPointObservability, FieldMode, HeaderMode, Log, Metrics, OtlpGrpc, OtlpHttp, OtlpLog,
+    OtlpMetrics, OtlpTraces, Prometheus, Tracing, Verbosity,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

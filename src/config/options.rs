@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
+use super::records::{AccessLog, EntryPointObservability, Log, Metrics, Tracing};
 use super::streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
@@ -36,9 +37,17 @@ pub struct Root {
     /// The log of requests.
     #[serde(deserialize_with = "section")]
     pub access_log: Option<AccessLog>,
+    /// Numbers of what happens.
+    #[serde(deserialize_with = "section")]
+    pub metrics: Option<Metrics>,
+    /// Traces.
+    #[serde(deserialize_with = "section")]
+    pub tracing: Option<Tracing>,
     /// Word of authorities on certificates, which clients are shown in handshakes.
     #[serde(deserialize_with = "section")]
     pub ocsp: Option<Ocsp>,
+    /// What Traefik tries out.
+    pub experimental: Experimental,
     /// Rules.
     pub core: Core,
     /// Moongate's own: scripts.
@@ -137,22 +146,8 @@ pub struct EntryPoint {
     /// HTTP/3 of this entrypoint; without it there is none.
     #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
     pub http3: Option<Http3>,
-    /// Switches of logs of routers that say nothing of it.
+    /// Switches of logs, metrics and traces of routers that say nothing of them.
     pub observability: EntryPointObservability,
-}
-
-/// Switches of an entrypoint's logs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EntryPointObservability {
-    /// Whether requests are in the access log.
-    pub access_logs: bool,
-}
-
-impl Default for EntryPointObservability {
-    fn default() -> Self {
-        Self { access_logs: true }
-    }
 }
 
 /// Time limits of an entrypoint.
@@ -427,47 +422,13 @@ impl Default for Ping {
     }
 }
 
-/// The leveled log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What Traefik tries out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Log {
-    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `FATAL` or `PANIC`.
-    pub level: String,
-    /// `common` or `json`.
-    pub format: String,
-    /// Where it is written; empty means standard output.
-    pub file_path: String,
-    /// No colours on a terminal.
-    pub no_color: bool,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: "ERROR".to_owned(),
-            format: "common".to_owned(),
-            file_path: String::new(),
-            no_color: false,
-        }
-    }
-}
-
-/// The log of requests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AccessLog {
-    /// Where it is written; empty means standard output.
-    pub file_path: String,
-    /// `common`.
-    pub format: String,
-    /// Whether requests of internal services, such as `ping@internal`, are in it.
-    pub add_internals: bool,
-}
-
-impl Default for AccessLog {
-    fn default() -> Self {
-        Self { file_path: String::new(), format: "common".to_owned(), add_internals: false }
-    }
+pub struct Experimental {
+    /// Accepted, and without effect: logs are sent to collectors wherever they are told to.
+    #[serde(rename = "otlpLogs", alias = "otlplogs")]
+    pub otlp_logs: bool,
 }
 
 /// Rules.

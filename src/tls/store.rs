@@ -84,6 +84,12 @@ impl CertStore {
         self.by_name.get(name.as_str()).or_else(wildcard).map(|loaded| loaded.shown())
     }
 
+    /// All certificates, as DER, without those that issued them.
+    pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        let all = self.loaded.iter().chain(&self.default);
+        all.filter_map(|loaded| loaded.key.cert.first().map(|der| &**der))
+    }
+
     /// The certificates whose authorities can be asked for their status.
     pub fn asked(&self) -> impl Iterator<Item = Asked> {
         self.loaded.iter().chain(&self.default).filter_map(|loaded| {
