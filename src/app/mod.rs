@@ -5,41 +5,42 @@
 
 mod admission;
 mod catalog;
+mod check;
 mod cluster;
 mod definitions;
 pub mod echo;
+mod entrypoints;
 mod internal;
 mod objects;
 mod providers;
 mod records;
 mod restart;
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::api::{About, Api, Exposition, Facts, Ping};
-use crate::compile::{Memory, check_answers, compile};
-use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
+use crate::api::{About, Api, Ping};
+use crate::compile::{Catalog, check_answers};
+use crate::config::{EntryPointPlan, Static, Transport};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
-    ListenError, Listener, Manner, PathHandling, Place, Quic, QuicPlan, Semicolons, Sharing, Trust,
-    Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
+    Acceptor, Datagrams, Http3Error, ListenError, Listener, Manner, Place, Quic, QuicPlan, Sharing,
+    Worker, WorkerError, WorkerSettings,
 };
 use crate::handover::{Estate, Heir, Inherited, PredecessorError};
-use crate::lua::{self, ScriptInfo, ScriptSource};
-use crate::model::{Diagnostic, Dynamic, merge};
+use crate::lua;
+use crate::model::{Diagnostic, Dynamic};
+use crate::observe::metrics::Metrics;
 use crate::observe::{AccessLog, LogEntry, Queue};
-use crate::otlp::{CollectorError, Reporter, Reports};
+use crate::otlp::{CollectorError, Reporter};
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
@@ -47,13 +48,15 @@ use crate::stapling::Stapling;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
+pub use check::{check, check_script};
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 pub use objects::{Checked, Objects};
 
 use catalog::Internals;
+use entrypoints::{entrypoints, limits, server_name};
 use providers::{file_provider, kubernetes, providers};
-use records::Queues;
+use records::{Recording, reporter};
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -150,10 +153,8 @@ impl App {
         let Sockets { listeners, datagrams, quic } = sockets;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
-        let access_queue = records::access_queue(&plan);
-        let access_log = records::access_log(&plan, access_queue.clone())?;
-        let (metrics, tracer) = (records::metrics(&plan), records::tracer(&plan));
         let shared = lua::Shared::new();
+        let recording = Recording::new(&plan, &live, &shared)?;
         let ping = ping(&plan)?;
         let api = plan
             .api
@@ -162,54 +163,21 @@ impl App {
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let more = admission.into_iter().collect();
-        let facts = metrics
-            .clone()
-            .map(|metrics| Facts::new(Arc::clone(&live), metrics, Arc::clone(&shared)));
-        let prometheus = exposition(&plan, facts.as_ref());
-        let traces = tracer.as_ref().map(|tracer| tracer.queue());
-        let reports = records::reports(&plan, Queues { traces, access_log: access_queue, facts })?;
+        let prometheus = recording.exposition(&plan);
         let internals = Internals { api, ping: ping.clone(), prometheus, more };
-        let mut catalog = catalog::catalog(&plan, internals)?;
-        let entrypoints = entrypoints(&plan, &addresses);
+        let catalog = catalog::catalog(&plan, internals)?;
         let settings = WorkerSettings {
-            entrypoints,
-            access_log: access_log.clone(),
-            metrics: metrics.clone(),
-            tracer,
+            entrypoints: entrypoints(&plan, &addresses),
+            access_log: recording.access_log.clone(),
+            metrics: recording.metrics.clone(),
+            tracer: recording.tracer.clone(),
             shared,
             server_name: server_name(),
         };
         let start = |number| Worker::start(number, settings.clone(), live.snapshot());
         let workers = (0..plan.workers).map(start).collect::<Result<Arc<[_]>, _>>()?;
-
-        let (stop, stopped) = watch::channel(false);
-        let (sender, messages) = provider::channel();
-        let mut first = vec![internal(&plan)?];
-        first.extend(update.map(Message::Update));
-        let mut scripts = script_files(&plan)?;
-        let mut file = file_provider(&plan, scripts.kinds());
-        first.extend(file.as_mut().map(FileProvider::load));
-        let kubernetes = kubernetes(&plan, &scripts.kinds());
-        let throttle = plan.root.providers.providers_throttle_duration.get();
-        scripts.load(&Dynamic::default(), &mut catalog);
-        if let Some(fault) = check_answers(&catalog).into_iter().next() {
-            return Err(StartError::Answers(fault));
-        }
-        let stapling =
-            plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
-        let (shared, served) = (Arc::clone(&workers), Arc::clone(&live));
-        let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
-        reconciler.count_in(metrics);
-        kubernetes.start(&sender, &reconciler.findings(), &stopped);
-        reconciler.begin(first).await?;
-        if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
-            Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
-        }
-        Handle::current().spawn(async move {
-            reconciler.run(messages, stopped).await;
-            // The channel stays open while there is somebody to listen.
-            drop(sender);
-        });
+        let served = Served { workers: Arc::clone(&workers), live: Arc::clone(&live) };
+        let stop = served.follow(&plan, update, catalog, recording.metrics).await?;
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
@@ -221,7 +189,8 @@ impl App {
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
         let heir = restart::heir(&plan, copies)?;
         origin.ready();
-        let reporters = reporter(reports)?.into_iter().collect();
+        let reporters = reporter(recording.reports)?.into_iter().collect();
+        let access_log = recording.access_log;
         Ok(Self {
             plan,
             addresses,
@@ -334,68 +303,52 @@ impl App {
     }
 }
 
-/// Compiles a whole configuration without serving it: what `check` does. Findings of the first
-/// kind are the providers', those of the second the elements'.
-///
-/// # Errors
-/// When user scripts cannot be read or the built-in configuration is wrong.
-pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Acceptor)?;
-    let live = Arc::<Live>::default();
-    records::reports(plan, Queues::all(&live))?;
-    records::log_report(plan, Arc::default())?;
-    let api = plan
-        .api
-        .is_some()
-        .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
-    let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
-    let mut catalog = catalog::catalog(plan, internals)?;
-    let mut messages = vec![internal(plan)?];
-    let mut scripts = script_files(plan)?;
-    messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
-    messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
-    let mut findings = Vec::new();
-    let mut parts = Vec::new();
-    for message in messages {
-        match message {
-            Message::Update(update) => {
-                findings.extend(update.diagnostics.iter().cloned());
-                parts.push(update);
-            }
-            Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
+/// What configuration is served by.
+struct Served {
+    workers: Arc<[Worker]>,
+    live: Arc<Live>,
+}
+
+impl Served {
+    /// Serves what providers say, and follows them until the word to stop, for which there is a
+    /// sender then.
+    async fn follow(
+        self,
+        plan: &Static,
+        update: Option<Update>,
+        mut catalog: Catalog,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Result<watch::Sender<bool>, StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let (sender, messages) = provider::channel();
+        let mut first = vec![internal(plan)?];
+        first.extend(update.map(Message::Update));
+        let mut scripts = script_files(plan)?;
+        let mut file = file_provider(plan, scripts.kinds());
+        first.extend(file.as_mut().map(FileProvider::load));
+        let kubernetes = kubernetes(plan, &scripts.kinds());
+        let throttle = plan.root.providers.providers_throttle_duration.get();
+        scripts.load(&Dynamic::default(), &mut catalog);
+        if let Some(fault) = check_answers(&catalog).into_iter().next() {
+            return Err(StartError::Answers(fault));
         }
+        let stapling =
+            plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
+        let Self { workers, live } = self;
+        let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, stapling);
+        reconciler.count_in(metrics);
+        kubernetes.start(&sender, &reconciler.findings(), &stopped);
+        reconciler.begin(first).await?;
+        if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
+            Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
+        }
+        Handle::current().spawn(async move {
+            reconciler.run(messages, stopped).await;
+            // The channel stays open while there is somebody to listen.
+            drop(sender);
+        });
+        Ok(stop)
     }
-    let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
-    scripts.load(&dynamic, &mut catalog);
-    let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
-    findings.extend(snapshot.outcome.diagnostics());
-    for script in scripts.user_scripts() {
-        findings.extend(script_findings(&script.source, &script.info));
-    }
-    for part in &parts {
-        part.locate(&mut findings);
-    }
-    Ok(findings)
-}
-
-/// What is wrong with one script, whoever uses it.
-#[must_use]
-pub fn check_script(source: &ScriptSource) -> Vec<Diagnostic> {
-    let info = lua::inspect(source).map(Arc::new).map_err(|error| error.to_string());
-    script_findings(source, &info)
-}
-
-fn script_findings(
-    source: &ScriptSource,
-    info: &Result<Arc<ScriptInfo>, String>,
-) -> Vec<Diagnostic> {
-    let name = source.name.to_string();
-    let unknown = lua::lint(source).into_iter().map(|unknown| {
-        Diagnostic::warning(name.clone(), format!("line {}: {}", unknown.line, unknown.reason))
-    });
-    let broken = info.as_ref().err().map(|error| Diagnostic::error(name.clone(), error));
-    broken.into_iter().chain(unknown).collect()
 }
 
 /// The open sockets of all entrypoints.
@@ -439,93 +392,6 @@ fn addresses(
     all.sort_unstable_by_key(|(place, _)| *place);
     let named = plan.entrypoints.iter().zip(all);
     named.map(|(plan, (_, address))| (plan.name.as_str().into(), address)).collect()
-}
-
-fn entrypoints(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> Vec<Arc<Entrypoint>> {
-    let append = !plan.root.global.not_append_x_forwarded_for;
-    let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
-        let alt_svc = plan.options.http3.as_ref().and_then(|http3| match http3.advertised_port {
-            0 => alt_svc(address.port()),
-            port => alt_svc(port),
-        });
-        Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
-    });
-    entrypoints.collect()
-}
-
-/// The service that tells Prometheus the numbers of the process, if it is to be told.
-fn exposition(plan: &Static, facts: Option<&Facts>) -> Option<Arc<Exposition>> {
-    let (prometheus, facts) = (records::prometheus(plan)?, facts?.clone());
-    Some(Exposition::new(facts, records::export(prometheus), Handle::current()))
-}
-
-fn reporter(reports: Reports) -> Result<Option<Reporter>, StartError> {
-    if reports.is_empty() {
-        return Ok(None);
-    }
-    Reporter::start(reports).map(Some).map_err(StartError::Acceptor)
-}
-
-fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
-    let options = &plan.options;
-    let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
-    Entrypoint {
-        name: plan.name.as_str().into(),
-        trust: match options.forwarded_headers.insecure {
-            true => Trust::All,
-            false => Trust::Networks(plan.trusted.clone()),
-        },
-        senders: options.proxy_protocol.as_ref().map(|proxy| match proxy.insecure {
-            true => Trust::All,
-            false => Trust::Networks(plan.senders.clone()),
-        }),
-        session_timeout: options.udp.timeout.get(),
-        forwarded_for: if keep { ForwardedFor::Keep } else { ForwardedFor::Append },
-        path: match options.http.sanitize_path {
-            true => PathHandling::Sanitize,
-            false => PathHandling::Keep,
-        },
-        heads: heads(&options.http),
-        observed: records::observed(&options.observability),
-        alt_svc: None,
-        limits: limits(plan),
-    }
-}
-
-fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
-    let options = &plan.options;
-    let transport = &options.transport;
-    let timeouts = &transport.responding_timeouts;
-    ConnectionLimits {
-        read: timeouts.read_timeout.limit(),
-        write: timeouts.write_timeout.limit(),
-        idle: timeouts.idle_timeout.limit(),
-        head_bytes_max: options.http.max_header_bytes,
-        streams_max: options.http2.max_concurrent_streams,
-        requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
-        age_max: transport.keep_alive_max_time.limit(),
-    }
-}
-
-fn heads(options: &config::Http) -> Heads {
-    Heads {
-        refused: options.encoded_characters.refused(),
-        semicolons: match options.encode_query_semicolons {
-            true => Semicolons::Encode,
-            false => Semicolons::Separate,
-        },
-        underscores: match options.underscore_headers_strategy {
-            UnderscoreHeaders::Keep => Underscores::Keep,
-            UnderscoreHeaders::Delete => Underscores::Delete,
-            UnderscoreHeaders::Reject => Underscores::Reject,
-        },
-    }
-}
-
-/// This machine's name; a header's value whatever it holds.
-fn server_name() -> HeaderValue {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    HeaderValue::from_str(name.trim()).unwrap_or_else(|_| HeaderValue::from_static("localhost"))
 }
 
 fn ping(plan: &Static) -> Result<Option<Arc<Ping>>, StartError> {

@@ -128,6 +128,7 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 middlewares: Vec::new(),
                 tls: None,
                 observed: Observed::default(),
+                is_model: false,
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),
             });

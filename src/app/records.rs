@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use http::HeaderName;
 use http::header::USER_AGENT;
+use tokio::runtime::Handle;
 
 use super::StartError;
-use crate::api::Facts;
+use crate::api::{Exposition, Facts};
 use crate::config::{
     AccessLogFields, AccessLogFormat, EntryPointObservability, FieldMode, HeaderMode, OtlpLog,
     OtlpMetrics, Prometheus, Static, Verbosity,
@@ -23,7 +24,7 @@ use crate::observe::{
     self, AccessFormat, AccessLog, AccessPlan, FieldRules, Filters, Finished, LogEntry, Queue,
     Tracer,
 };
-use crate::otlp::{CollectorError, Gathering, Identity, Reports, Target};
+use crate::otlp::{CollectorError, Gathering, Identity, Reporter, Reports, Target};
 use crate::snapshot::Live;
 use crate::value::StatusRanges;
 
@@ -34,7 +35,7 @@ const BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 ///
 /// # Errors
 /// When its file cannot be opened.
-pub(super) fn access_log(
+fn access_log(
     plan: &Static,
     queue: Option<Arc<Queue<LogEntry>>>,
 ) -> Result<Option<Arc<AccessLog>>, StartError> {
@@ -82,7 +83,7 @@ fn rules(fields: &AccessLogFields) -> FieldRules {
 }
 
 /// The numbers of the process, if anybody asks for them.
-pub(super) fn metrics(plan: &Static) -> Option<Arc<Metrics>> {
+fn metrics(plan: &Static) -> Option<Arc<Metrics>> {
     let mut wanted = MetricsPlan::default();
     if let Some(prometheus) = prometheus(plan) {
         wanted.entrypoints |= prometheus.add_entry_points_labels;
@@ -121,7 +122,7 @@ fn otlp_metrics(plan: &Static) -> Option<&OtlpMetrics> {
 }
 
 /// What Prometheus gets of the numbers.
-pub(super) fn export(prometheus: &Prometheus) -> Export {
+fn export(prometheus: &Prometheus) -> Export {
     let levels = [
         prometheus.add_entry_points_labels,
         prometheus.add_routers_labels,
@@ -138,14 +139,14 @@ fn levels(on: [bool; 3]) -> Vec<Level> {
 }
 
 /// What a collector gets of the numbers.
-pub(super) fn otlp_export(otlp: &OtlpMetrics) -> Export {
+fn otlp_export(otlp: &OtlpMetrics) -> Export {
     let levels = [otlp.add_entry_points_labels, otlp.add_routers_labels, otlp.add_services_labels];
     let bounds = otlp.explicit_boundaries.clone().into();
     Export { levels: self::levels(levels), bounds, labels: Vec::new() }
 }
 
 /// Who decides which requests are traced, if any are.
-pub(super) fn tracer(plan: &Static) -> Option<Arc<Tracer>> {
+fn tracer(plan: &Static) -> Option<Arc<Tracer>> {
     let tracing = plan.root.tracing.as_ref()?;
     // They were checked with the configuration.
     let headers = |names: &[String]| -> Vec<HeaderName> {
@@ -162,25 +163,77 @@ pub(super) fn tracer(plan: &Static) -> Option<Arc<Tracer>> {
     Some(Arc::new(Tracer::new(tracing.sample_rate, rules)))
 }
 
-/// What is reported to collectors.
-#[derive(Debug, Default)]
-pub(super) struct Queues {
-    pub(super) traces: Option<Arc<Queue<Finished>>>,
-    pub(super) access_log: Option<Arc<Queue<LogEntry>>>,
-    pub(super) facts: Option<Facts>,
+/// All that is recorded.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) access_log: Option<Arc<AccessLog>>,
+    pub(super) metrics: Option<Arc<Metrics>>,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    pub(super) reports: Reports,
+    facts: Option<Facts>,
 }
 
-impl Queues {
-    /// Queues of all that can be reported, which nobody fills.
-    pub(super) fn all(live: &Arc<Live>) -> Self {
-        let metrics = Metrics::new(MetricsPlan::default());
-        let facts = Facts::new(Arc::clone(live), metrics, lua::Shared::new());
-        Self { traces: Some(Arc::default()), access_log: Some(Arc::default()), facts: Some(facts) }
+impl Recording {
+    /// Opens what is written, and readies what is reported.
+    ///
+    /// # Errors
+    /// When a file cannot be opened, or a collector cannot be used.
+    pub(super) fn new(
+        plan: &Static,
+        live: &Arc<Live>,
+        shared: &Arc<lua::Shared>,
+    ) -> Result<Self, StartError> {
+        let queue = access_queue(plan);
+        let access_log = access_log(plan, queue.clone())?;
+        let (metrics, tracer) = (metrics(plan), tracer(plan));
+        let facts = |metrics| Facts::new(Arc::clone(live), metrics, Arc::clone(shared));
+        let facts = metrics.clone().map(facts);
+        let traces = tracer.as_ref().map(|tracer| tracer.queue());
+        let queues = Queues { traces, access_log: queue, facts: facts.clone() };
+        let reports = reports(plan, queues)?;
+        Ok(Self { access_log, metrics, tracer, reports, facts })
+    }
+
+    /// The service that tells Prometheus the numbers of the process, if it is to be told.
+    pub(super) fn exposition(&self, plan: &Static) -> Option<Arc<Exposition>> {
+        let (prometheus, facts) = (prometheus(plan)?, self.facts.clone()?);
+        Some(Exposition::new(facts, export(prometheus), Handle::current()))
     }
 }
 
+/// Looks at collectors without reporting to them.
+///
+/// # Errors
+/// When one cannot be used.
+pub(super) fn check(plan: &Static, live: &Arc<Live>) -> Result<(), StartError> {
+    let metrics = Metrics::new(MetricsPlan::default());
+    let facts = Facts::new(Arc::clone(live), metrics, lua::Shared::new());
+    let (traces, access_log) = (Some(Arc::default()), Some(Arc::default()));
+    reports(plan, Queues { traces, access_log, facts: Some(facts) })?;
+    log_report(plan, Arc::default()).map(drop)
+}
+
+/// Begins to report, if there is something to report.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(super) fn reporter(reports: Reports) -> Result<Option<Reporter>, StartError> {
+    if reports.is_empty() {
+        return Ok(None);
+    }
+    Reporter::start(reports).map(Some).map_err(StartError::Acceptor)
+}
+
+/// What is reported to collectors.
+#[derive(Debug, Default)]
+struct Queues {
+    traces: Option<Arc<Queue<Finished>>>,
+    access_log: Option<Arc<Queue<LogEntry>>>,
+    facts: Option<Facts>,
+}
+
 /// The queue of lines of the access log, if they are sent away.
-pub(super) fn access_queue(plan: &Static) -> Option<Arc<Queue<LogEntry>>> {
+fn access_queue(plan: &Static) -> Option<Arc<Queue<LogEntry>>> {
     plan.access_log.as_ref()?.otlp.as_ref().map(|_| Arc::default())
 }
 
@@ -188,7 +241,7 @@ pub(super) fn access_queue(plan: &Static) -> Option<Arc<Queue<LogEntry>>> {
 ///
 /// # Errors
 /// When a collector cannot be used.
-pub(super) fn reports(plan: &Static, queues: Queues) -> Result<Reports, StartError> {
+fn reports(plan: &Static, queues: Queues) -> Result<Reports, StartError> {
     let mut reports = Reports::default();
     let machine = Machine::new();
     if let (Some(tracing), Some(queue)) = (&plan.root.tracing, queues.traces) {

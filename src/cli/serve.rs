@@ -79,7 +79,7 @@ pub(super) fn serve(
         match sent {
             Ok(app) => {
                 ready(&app);
-                until_stopped(app, log.as_ref()).await
+                Box::pin(until_stopped(app, log.as_ref())).await
             }
             Err(error) => {
                 eprintln!("moongate: {error}");

@@ -151,6 +151,7 @@ mod tests {
             middlewares: Vec::new(),
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
             observed: Observed::default(),
+            is_model: false,
             timeouts: crate::message::Timeouts::default(),
             answers: crate::config::Answers::default(),
         };

@@ -184,6 +184,7 @@ impl Default for LifeCycle {
 }
 
 /// Limits of waiting for clients; zero means none.
+#[allow(clippy::struct_field_names, reason = "the names are the options' names")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RespondingTimeouts {

@@ -73,8 +73,8 @@ pub(super) fn apply(
 /// `X-Forwarded-For` of a trusted client.
 pub(super) fn given(headers: &Headers) -> Option<Box<str>> {
     let values = headers.values(&FOR);
-    let given = values.first().map(|value| String::from_utf8_lossy(value).into());
-    given.filter(|given: &Box<str>| !given.is_empty())
+    let given = values.first().filter(|value| !value.is_empty())?;
+    Some(String::from_utf8_lossy(given).into())
 }
 
 /// Whether a header is one of the untrusted ones, or begins as they do.

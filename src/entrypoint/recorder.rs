@@ -95,12 +95,11 @@ impl Recorder {
             }
         }
         if plan.services {
-            self.count_services(ledger, exchange, record, over, &code);
+            Self::count_services(ledger, exchange, record, over, &code);
         }
     }
 
     fn count_services(
-        &self,
         ledger: &Ledger,
         exchange: &Exchange,
         record: &Record,

@@ -96,7 +96,8 @@ impl<E: End> Chain<E> {
     /// From the script at `start` to the end and back to it.
     async fn walk(&self, context: &Rc<Context>, start: usize, mut request: Request) -> Response {
         let mut position = start;
-        let trace = context.exchange.trace.get().filter(|trace| trace.is_detailed());
+        let trace = context.exchange.trace.get().map(|trace| &**trace);
+        let trace = trace.filter(|trace| trace.is_detailed());
         let mut spans = Vec::new();
         let mut response = loop {
             let Some(id) = self.steps.get(position) else {
@@ -145,7 +146,7 @@ fn open(trace: &Trace, instance: &Instance) -> Opened {
     span
 }
 
-fn close(trace: Option<&Box<Trace>>, span: Option<Opened>) {
+fn close(trace: Option<&Trace>, span: Option<Opened>) {
     if let (Some(trace), Some(span)) = (trace, span) {
         trace.close(span);
     }

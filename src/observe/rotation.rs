@@ -229,7 +229,8 @@ mod tests {
             log.write_line(line.as_bytes()).unwrap();
         }
         until(folder.path(), |names| {
-            names.len() == 3 && names.iter().filter(|name| name.ends_with(".gz")).count() == 2
+            let is_packed = |name: &&String| Path::new(name).extension().is_some_and(|e| e == "gz");
+            names.len() == 3 && names.iter().filter(is_packed).count() == 2
         });
     }
 

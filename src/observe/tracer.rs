@@ -52,8 +52,8 @@ impl Tracer {
     #[must_use]
     pub fn begin(&self, headers: &Headers, detail: Tracing) -> Trace {
         let sample = |id: &[u8; 16]| {
-            let [.., a, b, c, d, e, f, g, h] = *id;
-            u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1 < self.threshold
+            let half = id.last_chunk().copied().unwrap_or_default();
+            u64::from_be_bytes(half) >> 1 < self.threshold
         };
         Trace::new(TraceParent::of(headers), detail, Arc::clone(&self.rules), sample)
     }

@@ -1,6 +1,8 @@
 //! The messages of OTLP that are sent, by the definitions of OpenTelemetry (opentelemetry-proto,
 //! version 1). Fields that are never set are left out.
 
+#![allow(clippy::struct_field_names, reason = "the definitions name them")]
+
 use prost::{Enumeration, Message, Oneof};
 
 #[derive(Clone, PartialEq, Message)]

@@ -16,9 +16,9 @@ use crate::observe::metrics::{Family, FamilyKind, SampleValue};
 use crate::observe::{Finished, LogEntry, LogValue};
 
 /// Spans, metrics and lines are those of this part of the program.
-fn scope() -> Option<Scope> {
+fn scope() -> Scope {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Some(Scope { name: env!("CARGO_PKG_NAME").to_owned(), version })
+    Scope { name: env!("CARGO_PKG_NAME").to_owned(), version }
 }
 
 fn nanos(at: SystemTime) -> u64 {
@@ -32,7 +32,7 @@ pub(super) fn traces(resource: &Resource, finished: Vec<Finished>) -> Vec<u8> {
         let (id, now) = (trace.id, trace.now);
         trace.spans.into_iter().map(move |span| self::span(&id, now, span))
     });
-    let scope_spans = vec![ScopeSpans { scope: scope(), spans: spans.collect() }];
+    let scope_spans = vec![ScopeSpans { scope: Some(scope()), spans: spans.collect() }];
     let spans = ResourceSpans { resource: Some(resource.clone()), scope_spans };
     TracesRequest { resource_spans: vec![spans] }.encode_to_vec()
 }
@@ -90,7 +90,7 @@ pub(super) fn metrics(resource: &Resource, families: &[Family], started: SystemT
     let times = (nanos(started), nanos(SystemTime::now()));
     let told = families.iter().filter(|family| !family.samples.is_empty());
     let metrics = told.map(|family| metric(family, times)).collect();
-    let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics }];
+    let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics }];
     let metrics = ResourceMetrics { resource: Some(resource.clone()), scope_metrics };
     MetricsRequest { resource_metrics: vec![metrics] }.encode_to_vec()
 }
@@ -138,7 +138,7 @@ fn metric(family: &Family, (started, now): (u64, u64)) -> Metric {
 /// Lines of logs as a request's bytes.
 pub(super) fn logs(resource: &Resource, entries: Vec<LogEntry>) -> Vec<u8> {
     let log_records = entries.into_iter().map(record).collect();
-    let scope_logs = vec![ScopeLogs { scope: scope(), log_records }];
+    let scope_logs = vec![ScopeLogs { scope: Some(scope()), log_records }];
     let logs = ResourceLogs { resource: Some(resource.clone()), scope_logs };
     LogsRequest { resource_logs: vec![logs] }.encode_to_vec()
 }

@@ -17,6 +17,7 @@ fn catalog() -> Catalog {
         middlewares: Vec::new(),
         tls: None,
         observed: Observed::default(),
+        is_model: false,
         timeouts: crate::message::Timeouts::default(),
         answers: crate::config::Answers::default(),
     };

@@ -53,8 +53,9 @@ impl Columns {
     /// The line with its end.
     pub(super) fn line(&self, kept: &Kept, record: &AccessRecord<'_>, moment: Moment) -> Vec<u8> {
         let mut line = Vec::with_capacity(LINE_BYTES + record.target.len());
-        let [client, user, utc, local, method, path, protocol, status, size, count, router, server] =
-            self.fields.map(|field| move || field?.value(record, moment));
+        let values = self.fields.map(|field| move || field?.value(record, moment));
+        let [client, user, utc, local, method, path, protocol, rest @ ..] = values;
+        let [status, size, count, router, server] = rest;
         match self.fields[0] {
             Some(_) if record.forwarded_for.is_none() => address(&mut line, record.client.ip()),
             _ => bare(&mut line, client()),

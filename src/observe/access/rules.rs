@@ -104,9 +104,9 @@ impl Kept {
     }
 
     /// All fields that are kept; what scripts have set, then headers, come last.
-    pub(super) fn each<'a>(
+    pub(super) fn each(
         &self,
-        record: &AccessRecord<'a>,
+        record: &AccessRecord<'_>,
         moment: Moment,
         mut show: impl FnMut(&str, FieldValue<'_>),
     ) {
@@ -119,7 +119,7 @@ impl Kept {
             FIELDS.binary_search_by(|field| field.name.cmp(name)).is_err()
                 && !["level", "msg", "time"].contains(&name)
         };
-        for (name, value) in &record.more[..] {
+        for (name, value) in record.more {
             if !is_free(name) || !self.rules.keeps(name) {
                 continue;
             }

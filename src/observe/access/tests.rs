@@ -57,9 +57,9 @@ fn logged(plan: AccessPlan, records: &[AccessRecord<'_>]) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(plan: AccessPlan, record: AccessRecord<'_>, expect: &str) {
+fn check(plan: AccessPlan, record: &AccessRecord<'_>, expect: &str) {
     let time = regex::Regex::new(r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\]").unwrap();
-    let line = logged(plan, &[record]).remove(0);
+    let line = logged(plan, std::slice::from_ref(record)).remove(0);
     assert_eq!(time.replace(&line, "[T]"), expect);
 }
 
@@ -67,7 +67,7 @@ fn check(plan: AccessPlan, record: AccessRecord<'_>, expect: &str) {
 fn common_lines_are_traefiks() {
     check(
         AccessPlan::default(),
-        record("/a/x?y=1"),
+        &record("/a/x?y=1"),
         "127.0.0.1 - - [T] \"GET /a/x?y=1 HTTP/1.1\" 200 3 \"-\" \"-\" 1 \"a@file\" \
          \"http://127.0.0.1:8080\" 12ms",
     );
@@ -83,7 +83,7 @@ fn common_lines_are_traefiks() {
     };
     check(
         AccessPlan::default(),
-        unrouted,
+        &unrouted,
         "2001:db8::1 - joe [T] \"GET / HTTP/1.1\" 404 19 \"-\" \"-\" 1 \"-\" \"-\" 12ms",
     );
     let hostile = AccessRecord {
@@ -93,7 +93,7 @@ fn common_lines_are_traefiks() {
     };
     check(
         AccessPlan { format: AccessFormat::GenericClf, ..AccessPlan::default() },
-        hostile,
+        &hostile,
         "10.0.0.1, 10.0.0.2 - a\\\"b\\x0ac [T] \"GET /\\\\\\x7f\u{e9} HTTP/1.1\" 200 3 \"-\" \"-\"",
     );
 }
@@ -124,7 +124,7 @@ fn fields_and_headers_are_kept_dropped_or_redacted() {
     let plan = AccessPlan { fields: fields.clone(), ..AccessPlan::default() };
     check(
         plan.clone(),
-        request,
+        &request,
         "127.0.0.1 - - [T] \"GET / HTTP/1.1\" 200 3 \"REDACTED\" \"agent \\\"1\\\"\" 1 \"a@file\" \
          \"http://127.0.0.1:8080\" 0ms",
     );
