@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::records;
-use crate::config::{self, EntryPointPlan, Static, UnderscoreHeaders};
+use crate::config::{EntryPointPlan, Static, UnderscoreHeaders};
 use crate::entrypoint::{
     ConnectionLimits, Entrypoint, ForwardedFor, Heads, PathHandling, Semicolons, Trust,
     Underscores, alt_svc,
@@ -48,7 +48,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
-        heads: heads(&options.http),
+        heads: heads(plan),
         observed: records::observed(&options.observability),
         alt_svc: None,
         limits: limits(plan),
@@ -71,8 +71,10 @@ pub(super) fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
     }
 }
 
-fn heads(options: &config::Http) -> Heads {
+fn heads(plan: &EntryPointPlan) -> Heads {
+    let options = &plan.options.http;
     Heads {
+        connection: plan.connection.clone(),
         refused: options.encoded_characters.refused(),
         semicolons: match options.encode_query_semicolons {
             true => Semicolons::Encode,

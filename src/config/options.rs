@@ -215,6 +215,8 @@ pub struct ForwardedHeaders {
     /// Those of these addresses and networks.
     #[serde(rename = "trustedIPs")]
     pub trusted_ips: Vec<String>,
+    /// Headers that middlewares get although the client's `Connection` names them.
+    pub connection: Vec<String>,
     /// Leaves `X-Forwarded-For` of trusted clients as it came.
     pub not_append_x_forwarded_for: bool,
 }

@@ -48,6 +48,8 @@ pub struct EntryPointPlan {
     pub is_default: bool,
     /// Networks whose forwarding headers are kept.
     pub trusted: Vec<IpNet>,
+    /// Headers that middlewares get although `Connection` names them.
+    pub connection: Vec<HeaderName>,
     /// Networks whose PROXY headers are believed.
     pub senders: Vec<IpNet>,
     /// The options as written.
@@ -125,6 +127,13 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     }
     let trusted =
         networks(&option("forwardedHeaders.trustedIPs"), &options.forwarded_headers.trusted_ips)?;
+    let path = option("forwardedHeaders.connection");
+    let header = |name: &String| {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        parsed.map_err(|_| invalid(&path, format!("{name:?} is no name of a header")))
+    };
+    let connection = options.forwarded_headers.connection.iter().map(header);
+    let connection = connection.collect::<Result<_, _>>()?;
     let senders = options.proxy_protocol.iter().flat_map(|proxy| &proxy.trusted_ips);
     let senders = networks(&option("proxyProtocol.trustedIPs"), senders)?;
     for (name, page) in options.http.answers.pages() {
@@ -135,7 +144,7 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     // Routers of HTTP and TCP are never on an entrypoint of UDP.
     let is_default = is_default && address.transport == Transport::Tcp;
     let (name, options) = (name.to_owned(), options.clone());
-    Ok(EntryPointPlan { name, address, is_default, trusted, senders, options })
+    Ok(EntryPointPlan { name, address, is_default, trusted, connection, senders, options })
 }
 
 fn networks<'a>(

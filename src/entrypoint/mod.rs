@@ -13,6 +13,7 @@ mod finish;
 mod forwarded;
 mod handle;
 mod heads;
+mod hop;
 mod http1;
 mod http2;
 mod http3;
