@@ -14,7 +14,7 @@
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
-//! | 2 | [`observe`] | the leveled log, the access log |
+//! | 2 | [`observe`] | the leveled log, the access log, metrics, traces |
 //! | 3 | [`handover`] | listening sockets from the process before, or from systemd |
 //! | 3 | [`tls`] | certificates, chosen by server name |
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
@@ -22,6 +22,7 @@
 //! | 3 | [`router`] | the index of rules |
 //! | 4 | [`middleware`] | the chain of script instances |
 //! | 4 | [`service`] | balancing over servers and over services, internal services |
+//! | 4 | [`otlp`] | reports to collectors: traces, metrics, logs |
 //! | 4 | [`stapling`] | what authorities say of certificates, kept fresh |
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
 //! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
@@ -51,6 +52,7 @@ pub mod message;
 pub mod middleware;
 pub mod model;
 pub mod observe;
+pub mod otlp;
 pub mod predicate;
 pub mod provider;
 pub mod reconcile;
