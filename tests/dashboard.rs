@@ -65,6 +65,7 @@ fn overview(browser: &Browser) {
     browser.until(&text(".findings", "http.routers.broken@file"));
     browser.until(&text(".findings", "does not exist"));
     browser.until(&text(".door", "web"));
+    browser.until(&text(".live .tile", "requests a second"));
 }
 
 /// A list of any length has few rows, and those that are scrolled to.
@@ -155,7 +156,7 @@ fn change(browser: &Browser, moongate: &Moongate, backend: &Backend) {
 }
 
 /// The page has asked its own origin alone, and the browser had nothing to complain of but what the
-/// API does not have: live figures, which nobody counts here, and a service that is not there.
+/// API does not have: a service that is not there.
 fn own_origin(browser: &Browser, page: &str) {
     let origin = page.trim_end_matches("dashboard/");
     let asked = browser.eval("performance.getEntriesByType('resource').map(e => e.name)");

@@ -35,7 +35,11 @@ http:
       service: split
       middlewares: [strip]
       entryPoints: [web]
-    secure: {rule: 'Host(`shop.test`)', service: hashed, entryPoints: [websecure], tls: {options: strict}}
+    secure:
+      rule: Host(`shop.test`)
+      service: hashed
+      entryPoints: [websecure]
+      tls: {options: strict}
     broken: {rule: 'Host(`shop.test`) && Path(`/cart`)', service: nowhere, entryPoints: [web]}
     layered: {rule: 'Host(`layers.test`)', entryPoints: [web]}
     leaf: {rule: 'Path(`/leaf`)', service: sticky, parentRefs: [layered]}
@@ -47,7 +51,10 @@ http:
       loadBalancer:
         servers: [{url: 'http://10.0.0.1'}, {url: 'http://10.0.0.2', weight: 3}]
         sticky: {cookie: {name: lb}}
-    hashed: {loadBalancer: {strategy: hrw, servers: [{url: 'http://10.0.0.1'}, {url: 'http://10.0.0.2'}]}}
+    hashed:
+      loadBalancer:
+        strategy: hrw
+        servers: [{url: 'http://10.0.0.1'}, {url: 'http://10.0.0.2'}]
     split: {weighted: {services: [{name: sticky, weight: 1}, {name: spare, weight: 0}]}}
     spare: {loadBalancer: {servers: [{url: 'http://10.0.0.3'}]}}
 tcp:
@@ -86,10 +93,13 @@ fn every_part_says_what_it_would_do() {
         &["GET", "http://shop.test/cart"],
         0,
         &[
-            "The router cart@file takes the request to the service split@file, and there sticky@file.",
+            "The router cart@file takes the request to the service split@file, and there \
+             sticky@file.",
             "entrypoint  web (:80): it listens on port 80",
-            "✓ Host(`shop.test`) && (✓ PathPrefix(`/cart`) || ✗ Header(`X-Cart`, `yes`)) && !(✗ Method(`PUT`))",
-            "broken@file: its rule matches, but it is disabled: the service \"nowhere@file\" does not exist",
+            "✓ Host(`shop.test`) && (✓ PathPrefix(`/cart`) || ✗ Header(`X-Cart`, `yes`)) && \
+             !(✗ Method(`PUT`))",
+            "broken@file: its rule matches, but it is disabled: the service \"nowhere@file\" does \
+             not exist",
             "secure@file: it matches, but it is on websecure, not here",
             "shop@file: it matches, but its priority 17 is below",
             "1. strip@file (scripts/stripPrefix.lua)",
@@ -133,10 +143,11 @@ fn every_part_says_what_it_would_do() {
 
 #[test]
 fn a_running_process_knows_what_the_configuration_does_not() {
-    let moongate = Moongate::start(
-        "http: {routers: {all: {rule: 'PathPrefix(`/`)', service: s}}, services: {s: {loadBalancer: \
-         {servers: [{url: 'http://127.0.0.1:9'}], healthCheck: {path: /, interval: 50ms}}}}}",
-    );
+    let server = "{url: 'http://127.0.0.1:9'}";
+    let moongate = Moongate::start(&format!(
+        "http: {{routers: {{all: {{rule: 'PathPrefix(`/`)', service: s}}}}, services: {{s: \
+         {{loadBalancer: {{servers: [{server}], healthCheck: {{path: /, interval: 50ms}}}}}}}}}}"
+    ));
     let api = format!("--api=http://{}", moongate.address("traefik"));
     let url = format!("http://any.test:{}/", moongate.address("web").port());
     until("the server is down", || {

@@ -49,7 +49,11 @@ impl<'a> Scripts<'a> {
                 id: Cow::Owned(name.clone()),
                 status: status(&sum),
                 texts,
-                keys: vec![("runs", number(sum.runs)), ("failures", number(sum.failures))],
+                keys: vec![
+                    ("runs", number(sum.runs)),
+                    ("failures", number(sum.failures)),
+                    ("cpu", number(u64::try_from(sum.cpu.as_nanos()).unwrap_or(u64::MAX))),
+                ],
                 ..Row::default()
             }
         };
@@ -119,6 +123,7 @@ impl<'a> Scripts<'a> {
             sum.runs += figures.runs;
             sum.failures += figures.failures;
             sum.refused += figures.refused;
+            sum.cpu += figures.cpu;
             sum.open_on = sum.open_on.max(figures.open_on);
             let later = |a: &lua::LastFailure, b: &lua::LastFailure| a.at >= b.at;
             sum.last_failure = match (sum.last_failure, figures.last_failure) {
@@ -142,6 +147,7 @@ fn put(body: &mut Value, figures: &Figures) {
     body["runs"] = figures.runs.into();
     body["failures"] = figures.failures.into();
     body["refused"] = figures.refused.into();
+    body["cpuSeconds"] = figures.cpu.as_secs_f64().into();
     body["breakerOpenOn"] = figures.open_on.into();
     body["lastFailure"] = figures.last_failure.as_ref().map_or(Value::Null, |last| {
         json!({
