@@ -22,8 +22,7 @@ pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
-    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root,
-    Scripts,
+    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
 };
 pub use records::{
     AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,
