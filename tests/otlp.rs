@@ -1,7 +1,7 @@
 //! Reports to a collector made of OpenTelemetry's published definitions: traces, metrics, logs,
 //! over HTTP and over gRPC, and a collector that is away.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests may fail")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail")]
 
 mod support;
 

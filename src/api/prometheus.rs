@@ -105,7 +105,7 @@ fn certificates(snapshot: &Snapshot) -> Family {
         "When certificates end, in seconds since the epoch.",
     );
     let mut known = BTreeMap::new();
-    for der in snapshot.certificates.certificates() {
+    for der in snapshot.certificates.leaves() {
         let Some(certificate) = Certificate::read(der) else { continue };
         let mut names = certificate.alternative.dns.clone();
         names.sort();

@@ -66,6 +66,7 @@ pub(super) fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
         idle: timeouts.idle_timeout.limit(),
         head_bytes_max: options.http.max_header_bytes,
         streams_max: options.http2.max_concurrent_streams,
+        table_bytes_max: options.http2.max_decoder_header_table_size,
         requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
         age_max: transport.keep_alive_max_time.limit(),
     }

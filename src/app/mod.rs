@@ -48,7 +48,7 @@ use crate::stapling::Stapling;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
-pub use check::{check, check_script};
+pub use check::{ExplainError, check, check_script, explain};
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 pub use objects::{Checked, Objects};
@@ -156,10 +156,7 @@ impl App {
         let shared = lua::Shared::new();
         let recording = Recording::new(&plan, &live, &shared)?;
         let ping = ping(&plan)?;
-        let api = plan
-            .api
-            .is_some()
-            .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
+        let api = api(&plan, &addresses, &live, &shared);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let more = admission.into_iter().collect();
@@ -406,17 +403,33 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     let mut entrypoints = plan.entrypoints.clone();
     for (entrypoint, (_, address)) in entrypoints.iter_mut().zip(addresses) {
         if entrypoint.address.port == 0 {
+            entrypoint.address.port = address.port();
             entrypoint.options.address = address.to_string();
         }
     }
     About {
+        api: plan.api.clone().unwrap_or_default(),
         entrypoints,
         providers: providers(plan),
         access_log: plan.access_log.is_some(),
         metrics: records::told_to(plan),
         tracing: records::traced_to(plan),
+        workers: plan.workers,
+        // Options are plain data, which always has a value.
+        options: serde_json::to_value(&plan.root).unwrap_or_default(),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
+}
+
+/// The API, when it is on.
+fn api(
+    plan: &Static,
+    addresses: &[(Arc<str>, SocketAddr)],
+    live: &Arc<Live>,
+    shared: &Arc<lua::Shared>,
+) -> Option<Arc<Api>> {
+    plan.api.as_ref()?;
+    Some(Api::new(Arc::clone(live), about(plan, addresses), Arc::clone(shared)))
 }
 
 fn internal(plan: &Static) -> Result<Message, InternalError> {

@@ -5,6 +5,7 @@
 
 mod address;
 mod answers;
+mod api;
 mod heads;
 mod kubernetes;
 mod options;
@@ -17,11 +18,11 @@ mod usage;
 
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
+pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
-    Api, Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root,
-    Scripts,
+    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
 };
 pub use records::{
     AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,

@@ -6,7 +6,8 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use super::address::{Address, Transport};
-use super::options::{Api, EntryPoint, FileProvider, PROVIDERS, Ping, Root};
+use super::api::Api;
+use super::options::{EntryPoint, FileProvider, HEADER_TABLE_SIZE, PROVIDERS, Ping, Root};
 use super::records::AccessLog;
 use super::sources::ConfigError;
 use crate::rule::Syntax;
@@ -141,6 +142,11 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
             return Err(invalid(option(&format!("http.answers.{name}")), fault));
         }
     }
+    if options.http2.max_encoder_header_table_size != HEADER_TABLE_SIZE {
+        let option = option("http2.maxEncoderHeaderTableSize");
+        let options = vec![format!("{option}: only {HEADER_TABLE_SIZE} can be had")];
+        return Err(ConfigError::Unsupported { origin: format!("entryPoints.{name}"), options });
+    }
     // Routers of HTTP and TCP are never on an entrypoint of UDP.
     let is_default = is_default && address.transport == Transport::Tcp;
     let (name, options) = (name.to_owned(), options.clone());
@@ -165,6 +171,9 @@ fn check(root: &Root) -> Result<(), ConfigError> {
     {
         let reason = "give either filename or directory";
         return Err(invalid("providers.file", reason));
+    }
+    if let Some(reason) = root.api.as_ref().and_then(Api::fault) {
+        return Err(invalid("api.basePath", reason));
     }
     if let Some(ping) = &root.ping
         && !ping.manual_routing

@@ -11,14 +11,9 @@ pub(super) enum Fate {
 
 /// Options by path, `*` for any name; those below a path share its fate.
 const OPTIONS: &[(&str, Fate)] = &[
-    ("api.basepath", Fate::Refused),
-    ("api.dashboardname", Fate::Ignored),
-    ("api.debug", Fate::Refused),
     ("certificatesresolvers", Fate::Refused),
     ("entrypoints.*.allowacmebypass", Fate::Refused),
     ("entrypoints.*.http.tls.certresolver", Fate::Ignored),
-    ("entrypoints.*.http2.maxdecoderheadertablesize", Fate::Refused),
-    ("entrypoints.*.http2.maxencoderheadertablesize", Fate::Refused),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
     ("experimental.knative", Fate::Refused),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::options::{Api, EntryPoint, FileProvider, Ping, Redirection, Root};
+use super::api::Api;
+use super::options::{EntryPoint, FileProvider, Ping, Redirection, Root};
 use super::records::{
     AccessLog, ClientTls, Metrics, OtlpGrpc, OtlpHttp, OtlpLog, OtlpMetrics, OtlpTraces,
     Prometheus, Tracing,

@@ -7,6 +7,7 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
+mod host;
 mod kept;
 mod pace;
 pub mod proxy;
@@ -31,6 +32,7 @@ pub use exchange::{
     Attempt, Client, Crossed, Exchange, Interim, Observed, Protocol, Record, TlsFacts, Tracing,
 };
 pub use failure::{Failure, Side};
+pub use host::routing_host;
 pub use kept::{KeepError, Kept, Lent, ReadAhead, Room, peek, read_ahead};
 pub use pace::{Timeouts, in_force, in_time, paced, silence};
 pub use rescue::{plain, rescue};

@@ -84,10 +84,10 @@ impl CertStore {
         self.by_name.get(name.as_str()).or_else(wildcard).map(|loaded| loaded.shown())
     }
 
-    /// All certificates, as DER, without those that issued them.
-    pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+    /// All certificates in DER, the first of each chain, with that of the store `default`.
+    pub fn leaves(&self) -> impl Iterator<Item = &[u8]> {
         let all = self.loaded.iter().chain(&self.default);
-        all.filter_map(|loaded| loaded.key.cert.first().map(|der| &**der))
+        all.filter_map(|loaded| loaded.key.cert.first().map(|first| &**first))
     }
 
     /// The certificates whose authorities can be asked for their status.
