@@ -7,6 +7,7 @@ mod address;
 mod answers;
 mod heads;
 mod kubernetes;
+mod logs;
 mod options;
 mod resolve;
 mod sources;
@@ -18,9 +19,9 @@ pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
+pub use logs::{AccessLog, Log};
 pub use options::{
-    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
-    Scripts,
+    Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

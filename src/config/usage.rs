@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::options::{AccessLog, Api, EntryPoint, FileProvider, Ping, Redirection, Root};
+use super::logs::AccessLog;
+use super::options::{Api, EntryPoint, FileProvider, Ping, Redirection, Root};
 use crate::model::RouterTls;
 
 /// All flags with their defaults, one a line.
