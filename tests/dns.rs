@@ -68,7 +68,7 @@ fn a_program_is_run() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
     let path = program.display().to_string();
     let provider = open("exec", &[("EXEC_PATH", path.as_str())]).unwrap();
-    assert_eq!(provider.timeouts().sequence, Some(Duration::from_secs(60)));
+    assert_eq!(provider.timeouts().sequence, Some(Duration::from_mins(1)));
     block_on(provider.present(&challenge())).unwrap();
     block_on(provider.cleanup(&challenge())).unwrap();
     let name_and_value = format!("{} {}", challenge().fqdn, challenge().value);

@@ -13,13 +13,14 @@ use super::{Challenge, DnsError, Environment, environment};
 use crate::background::Background;
 use crate::lua::{InstanceId, InstanceSpec, Limits, OnError, ScriptError, Task};
 
-/// How long one hook may wait, for all its requests together.
+/// How long one hook may wait for all its requests together, beside what it waits until its record
+/// is known to all servers of the provider.
 const WAIT: Duration = Duration::from_mins(5);
 /// How long one may compute: lists of zones are long, and nobody waits behind it.
 const CPU: Duration = Duration::from_secs(2);
 
 /// How long the world may take to see a record, unless a variable says otherwise.
-const PROPAGATION: Duration = Duration::from_secs(60);
+const PROPAGATION: Duration = Duration::from_mins(1);
 /// How often to look whether it does.
 const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -119,7 +120,8 @@ impl Provider {
             let timeouts = Timeouts::of(&ready.options);
             let secrets = environment::secrets(&ready.script.info.schema, &ready.options);
             let failed = |error: ScriptError| this.failed(error, &secrets);
-            let instance = desk.vm.instance(&Arc::new(this.spec(ready))).await.map_err(failed)?;
+            let spec = Arc::new(this.spec(ready, timeouts.propagation));
+            let instance = desk.vm.instance(&spec).await.map_err(failed)?;
             if let Some((task, argument)) = task {
                 let context = desk.trusted();
                 instance.perform(&context, task, &argument).await.map_err(failed)?;
@@ -137,7 +139,7 @@ impl Provider {
         Ok(Ready { script, options })
     }
 
-    fn spec(&self, ready: Ready) -> InstanceSpec {
+    fn spec(&self, ready: Ready, patience: Duration) -> InstanceSpec {
         let hash = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
         let id = hash(&format!("dns {}", self.code)).as_ref().first_chunk().copied();
         InstanceSpec {
@@ -145,7 +147,7 @@ impl Provider {
             name: format!("dns/{}", self.code).into(),
             source: ready.script.source,
             options: Arc::new(ready.options),
-            limits: Limits { cpu: CPU, wait: Some(WAIT), ..Limits::default() },
+            limits: Limits { cpu: CPU, wait: Some(WAIT + patience), ..Limits::default() },
             on_error: OnError::Fail,
         }
     }

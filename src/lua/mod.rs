@@ -11,6 +11,7 @@ mod beside;
 mod breaker;
 mod builtin;
 mod call;
+mod dns;
 mod error;
 mod figures;
 mod files;

@@ -48,6 +48,7 @@ mod turns;
 mod types;
 mod url;
 mod x509;
+mod xml;
 
 use std::rc::Rc;
 
@@ -134,6 +135,7 @@ const MODULES: &[Module] = &[
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
+    xml::MODULE,
     url::MODULE,
     crypto::MODULE,
     jwt::MODULE,
