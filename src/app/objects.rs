@@ -127,6 +127,7 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 default: IsDefault::No,
                 middlewares: Vec::new(),
                 tls: None,
+                is_model: false,
                 access_log: false,
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),

@@ -309,7 +309,7 @@ impl Work<'_> {
             }
             steps.extend_from_slice(&own);
             let route = Route {
-                name: self.name_at(name, place),
+                name: self.name_at(name, config, place),
                 tls: self.tls(name, config, place, resolved),
                 steps: steps.into(),
                 target: target.clone(),

@@ -1,5 +1,7 @@
 //! What scripts hold of messages, and what becomes of it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::support::*;
@@ -40,12 +42,16 @@ fn objects_are_what_they_seem() {
 
 #[test]
 fn responses_are_limited_in_number() {
-    let body = "local kept\n\
+    let body = "return { request = function()\n\
+                local kept\n\
                 local ok, why = pcall(function()\n\
                 for _ = 1, 5000 do kept = respond(200, 'kept') end\n\
                 end)\n\
-                return not ok and why:find('responses at most') and kept";
-    check(body, "kept");
+                return not ok and why:find('responses at most') and kept\n\
+                end }";
+    let mut spec = spec(body, json!({}));
+    spec.limits.cpu = Duration::from_secs(10);
+    assert_eq!(text(answered(flow(spec, request("GET a.test/x", &[])))), "kept");
 }
 
 #[test]
