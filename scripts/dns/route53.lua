@@ -267,7 +267,8 @@ return {
 
   schema = {
     doc = "Keys are taken from the first of: `AWS_ACCESS_KEY_ID` with `AWS_SECRET_ACCESS_KEY`, a "
-      .. "web identity (as Kubernetes gives pods), a profile in a file, the container, the machine.",
+      .. "web identity (as Kubernetes gives pods), a profile in a file, the container, the "
+      .. "machine.",
     AWS_ACCESS_KEY_ID = { type = "string", doc = "The id of a key." },
     AWS_SECRET_ACCESS_KEY = { type = "secret", doc = "The key." },
     AWS_SESSION_TOKEN = { type = "secret", doc = "The token of keys that are for a while." },

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::scripts::{ProviderScript, Scripts};
-use super::{Challenge, DnsError, Environment, environment};
-use crate::background::Background;
+use super::scripts::ProviderScript;
+use super::{Challenge, DnsError, Providers, environment};
 use crate::lua::{InstanceId, InstanceSpec, Limits, OnError, ScriptError, Task};
 
 /// How long one hook may wait for all its requests together, beside what it waits until its record
@@ -28,9 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Provider {
     code: Arc<str>,
-    background: Arc<Background>,
-    environment: Environment,
-    scripts: Scripts,
+    providers: Providers,
     timeouts: Timeouts,
 }
 
@@ -68,15 +65,9 @@ struct Ready {
 }
 
 impl Provider {
-    pub(super) async fn open(
-        background: Arc<Background>,
-        environment: Environment,
-        scripts: Scripts,
-        code: &str,
-    ) -> Result<Self, DnsError> {
+    pub(super) async fn open(providers: Providers, code: &str) -> Result<Self, DnsError> {
         let timeouts = Timeouts::of(&Value::Null);
-        let code = code.into();
-        let mut this = Self { code, background, environment, scripts, timeouts };
+        let mut this = Self { code: code.into(), providers, timeouts };
         // Its `setup` says what variables it misses.
         this.timeouts = this.work(None).await?;
         Ok(this)
@@ -100,6 +91,7 @@ impl Provider {
     /// # Errors
     /// When the provider fails. No secret is in the error.
     pub async fn present(&self, challenge: &Challenge) -> Result<(), DnsError> {
+        let _turn = self.providers.names.turn(&challenge.fqdn).await;
         self.work(Some((Task::Present, challenge.table()))).await.map(drop)
     }
 
@@ -108,13 +100,14 @@ impl Provider {
     /// # Errors
     /// When the provider fails. No secret is in the error.
     pub async fn cleanup(&self, challenge: &Challenge) -> Result<(), DnsError> {
+        let _turn = self.providers.names.turn(&challenge.fqdn).await;
         self.work(Some((Task::Cleanup, challenge.table()))).await.map(drop)
     }
 
     /// Loads the script and runs a hook of it on the background worker.
     async fn work(&self, task: Option<(Task, Value)>) -> Result<Timeouts, DnsError> {
         let this = self.clone();
-        let done = self.background.run(move |desk| async move {
+        let done = self.providers.background.run(move |desk| async move {
             // Files are small and the worker serves no client.
             let ready = this.ready()?;
             let timeouts = Timeouts::of(&ready.options);
@@ -132,8 +125,8 @@ impl Provider {
     }
 
     fn ready(&self) -> Result<Ready, DnsError> {
-        let script = self.scripts.find(&self.code)?;
-        let options = self.environment.options(&script.info.schema);
+        let script = self.providers.scripts.find(&self.code)?;
+        let options = self.providers.environment.options(&script.info.schema);
         let options = options
             .map_err(|problems| DnsError::Variables { code: self.code.to_string(), problems })?;
         Ok(Ready { script, options })

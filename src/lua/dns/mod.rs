@@ -1,7 +1,7 @@
 //! Questions to a name server, and changes of its zones (RFC 2136), over TCP.
 //!
-//! Messages are written and read here, since what crates there are sign with neither SHA-1, which
-//! is the usual default, nor without their own client. Must not know what records are for.
+//! Messages are written and read here, since what crates there are sign no SHA-1, which is the
+//! default of Traefik's provider. Must not know what records are for.
 
 mod tsig;
 mod wire;
