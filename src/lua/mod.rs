@@ -39,6 +39,7 @@ mod shared;
 mod stream;
 mod task;
 pub mod testing;
+mod timers;
 mod tools;
 mod vm;
 mod waiting;

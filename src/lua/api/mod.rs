@@ -4,6 +4,7 @@
 //! An area is a file. Must not know any middleware.
 
 mod answer;
+mod assets;
 mod bodies;
 mod body;
 pub(super) mod chunk;
@@ -27,6 +28,7 @@ mod log;
 mod machine;
 mod members;
 mod metrics;
+mod once;
 mod os;
 mod password;
 mod predicate;
@@ -44,6 +46,7 @@ mod store;
 mod substitute;
 mod template;
 mod time;
+mod timer;
 mod turns;
 mod types;
 mod url;
@@ -148,9 +151,11 @@ const MODULES: &[Module] = &[
     template::MODULE,
     http::MODULE,
     files::MODULE,
+    assets::MODULE,
     geo::MODULE,
     redis::MODULE,
     time::MODULE,
+    timer::MODULE,
     dns::MODULE,
     machine::MODULE,
     os::MODULE,
