@@ -28,6 +28,7 @@
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
 //! | 6 | [`dns`] | DNS providers: records that prove the control of a domain |
 //! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
+//! | 6 | [`explain`] | why a request goes where it goes |
 //! | 7 | [`entrypoint`] | listeners and connections, workers |
 //! | 7 | [`api`] | the HTTP API and ping |
 //! | 8 | [`reconcile`] | provider messages to a published snapshot |
@@ -47,6 +48,7 @@ pub mod config;
 pub mod content;
 pub mod dns;
 pub mod entrypoint;
+pub mod explain;
 pub mod handover;
 pub mod headers;
 pub mod lua;

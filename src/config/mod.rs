@@ -5,6 +5,7 @@
 
 mod address;
 mod answers;
+mod api;
 mod heads;
 mod kubernetes;
 mod logs;
@@ -17,11 +18,12 @@ mod usage;
 
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
+pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use logs::{AccessLog, Log};
 pub use options::{
-    Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
+    Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::api::Api;
 use super::logs::AccessLog;
-use super::options::{Api, EntryPoint, FileProvider, Ping, Redirection, Root};
+use super::options::{EntryPoint, FileProvider, Ping, Redirection, Root};
 use crate::model::RouterTls;
 
 /// All flags with their defaults, one a line.
