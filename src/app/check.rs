@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::catalog::{self, Internals};
 use super::providers::{file_provider, kubernetes};
-use super::{StartError, api, cluster, internal, ping, script_files};
+use super::{StartError, api, cluster, internal, ping, records, script_files};
 use crate::compile::{Memory, compile};
 use crate::config::Static;
 use crate::explain::{Explanation, Question, QuestionError, World};
@@ -67,6 +67,7 @@ impl Trial {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StartError::Acceptor)?;
         let live = Arc::<Live>::default();
+        records::check(plan, &live)?;
         let api = api(plan, &[], &live, &lua::Shared::new());
         let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::records;
 use crate::config::{EntryPointPlan, Redirection, Static};
 use crate::model::{Diagnostic, Dynamic, Elements, Middleware, Router};
 use crate::value::{DecodeError, DocumentError, Format, decode};
@@ -45,6 +46,9 @@ pub(super) fn dynamic(plan: &Static) -> Result<(Dynamic, Vec<Diagnostic>), Inter
     }
     if let Some(ping) = plan.ping.as_ref().filter(|ping| !ping.manual_routing) {
         serve(&mut wanted, &all, "ping", &ping.entry_point);
+    }
+    if let Some(prometheus) = records::prometheus(plan).filter(|p| !p.manual_routing) {
+        serve(&mut wanted, &all, "prometheus", &prometheus.entry_point);
     }
     for entrypoint in &plan.entrypoints {
         if let Some(redirection) = &entrypoint.options.http.redirections.entry_point {

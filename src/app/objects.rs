@@ -11,7 +11,7 @@ use super::{StartError, api, internal, ping, script_files};
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
 use crate::lua;
-use crate::message::Timeouts;
+use crate::message::{Observed, Timeouts};
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
 use crate::reconcile::ScriptFiles;
@@ -126,8 +126,8 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 default: IsDefault::No,
                 middlewares: Vec::new(),
                 tls: None,
+                observed: Observed::default(),
                 is_model: false,
-                access_log: false,
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),
             });

@@ -8,8 +8,8 @@ mod answers;
 mod api;
 mod heads;
 mod kubernetes;
-mod logs;
 mod options;
+mod records;
 mod resolve;
 mod sources;
 mod streams;
@@ -21,9 +21,13 @@ pub use answers::{AnswerPage, Answers};
 pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
-pub use logs::{AccessLog, Log};
 pub use options::{
-    Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
+    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
+};
+pub use records::{
+    AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,
+    EntryPointObservability, FieldMode, HeaderMode, Log, Metrics, OtlpGrpc, OtlpHttp, OtlpLog,
+    OtlpMetrics, OtlpTraces, Prometheus, Tracing, Verbosity,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
