@@ -110,12 +110,6 @@ impl Instance {
         self.hooks.get()
     }
 
-    /// What its scripts work in where no request runs.
-    #[must_use]
-    pub fn outside(&self) -> Rc<dyn Host> {
-        self.engine.tools.outside()
-    }
-
     /// Runs the `request` hook. A failure becomes what `onError` says.
     pub async fn request(
         self: &Rc<Self>,
