@@ -51,6 +51,21 @@ pub struct TlsFacts {
 }
 
 impl Client {
+    /// Nobody: requests that Moongate sends for itself have no client.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self {
+            peer: nowhere,
+            local: nowhere,
+            ip: HeaderValue::from_static("0.0.0.0"),
+            entrypoint: "".into(),
+            adds_address: false,
+            tls: None,
+            guard: Rc::new(()),
+        }
+    }
+
     /// `https` on an encrypted connection, else `http`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
