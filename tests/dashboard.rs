@@ -1,6 +1,12 @@
 //! The dashboard in a real browser: its pages, keys, light and dark, a phone, ten thousand routers,
 //! and that it asks nobody but its own origin.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 mod support;
 
 use support::browser::Browser;

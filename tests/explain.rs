@@ -1,5 +1,11 @@
 //! `moongate explain`: by a configuration, and by a running process, for people and as JSON.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 mod support;
 
 use std::path::Path;
