@@ -11,6 +11,7 @@ mod beside;
 mod breaker;
 mod builtin;
 mod call;
+mod dns;
 mod error;
 mod figures;
 mod files;
@@ -36,7 +37,9 @@ mod sandbox;
 mod script;
 mod shared;
 mod stream;
+mod task;
 pub mod testing;
+mod timers;
 mod tools;
 mod vm;
 mod waiting;
@@ -47,9 +50,11 @@ mod tests;
 
 pub use admit::Admittance;
 pub use after::Entry;
-pub use builtin::{builtins, tcp_builtins};
+pub use builtin::{builtins, dns_builtins, tcp_builtins};
 pub use figures::{Figures, LastFailure};
-pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
+pub use host::{
+    Connected, Destination, FetchError, Host, HttpClient, Machine, Program, Ran, Reach,
+};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use judge::{Candidate, Pick};
 pub use limits::{limits, on_error};
@@ -60,4 +65,5 @@ pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
 pub use shared::{Shared, SharedError};
+pub use task::Task;
 pub use vm::Vm;
