@@ -41,7 +41,6 @@ struct Trial {
 /// # Errors
 /// When user scripts cannot be read or the built-in configuration is wrong.
 pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    records::check(plan, &Arc::default())?;
     let Trial { snapshot, scripts, parts, mut findings } = Trial::of(plan)?;
     findings.extend(snapshot.outcome.diagnostics());
     for script in scripts.user_scripts() {
@@ -68,6 +67,7 @@ impl Trial {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StartError::Acceptor)?;
         let live = Arc::<Live>::default();
+        records::check(plan, &live)?;
         let api = api(plan, &[], &live, &lua::Shared::new());
         let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;
