@@ -11,6 +11,7 @@ pub mod echo;
 mod internal;
 mod objects;
 mod providers;
+mod resolvers;
 mod restart;
 
 use std::fs;
@@ -31,17 +32,18 @@ use crate::compile::{Memory, check_answers, compile};
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
-    ListenError, Listener, Manner, PathHandling, Place, Quic, QuicPlan, Semicolons, Sharing, Trust,
-    Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
+    ListenError, Listener, Manner, PathHandling, Place, ProofOrder, Quic, QuicPlan, Semicolons,
+    Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
 };
 use crate::handover::{Estate, Heir, Inherited, PredecessorError};
 use crate::lua::{self, ScriptInfo, ScriptSource};
 use crate::model::{Diagnostic, Dynamic, merge};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
-use crate::reconcile::{Reconciler, ScriptFiles};
+use crate::reconcile::{Followers, Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 use crate::stapling::Stapling;
+use crate::tls::Challenges;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
@@ -51,6 +53,7 @@ pub use objects::{Checked, Objects};
 
 use catalog::Internals;
 use providers::{file_provider, kubernetes, providers};
+use resolvers::Resolvers;
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +98,9 @@ pub enum StartError {
     /// HTTP/3 cannot be served.
     #[error(transparent)]
     Http3(#[from] Http3Error),
+    /// The system gives no thread for certificate resolvers.
+    #[error("certificate resolvers could not be started: {0}")]
+    Resolvers(io::Error),
     /// The system gives no thread.
     #[error("the acceptor could not be started: {0}")]
     Acceptor(io::Error),
@@ -146,13 +152,16 @@ impl App {
             .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
-        let more = admission.into_iter().collect();
+        let (sender, messages) = provider::channel();
+        let resolvers = Resolvers::start(&plan, &sender).await.map_err(StartError::Resolvers)?;
+        let more = admission.into_iter().chain(resolvers.service()).collect();
         let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
-        let workers = workers(&plan, &addresses, &live, access_log.as_ref())?;
+        let challenges = resolvers.challenges(&plan);
+        let workers = workers(&plan, &addresses, &live, access_log.as_ref(), challenges)?;
 
         let (stop, stopped) = watch::channel(false);
-        let (sender, messages) = provider::channel();
         let mut first = vec![internal(&plan)?];
+        first.extend(resolvers.first);
         first.extend(update.map(Message::Update));
         let mut scripts = script_files(&plan)?;
         let mut file = file_provider(&plan, scripts.kinds());
@@ -165,8 +174,9 @@ impl App {
         }
         let stapling =
             plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
+        let followers = Followers { stapling, acme: resolvers.acme };
         let (shared, served) = (Arc::clone(&workers), Arc::clone(&live));
-        let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
+        let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, followers);
         kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
         if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
@@ -288,7 +298,8 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
         .api
         .is_some()
         .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
-    let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
+    let more = vec![Resolvers::stand_in()];
+    let internals = Internals { api, ping: ping(plan)?, more };
     let mut catalog = catalog::catalog(plan, internals)?;
     let mut messages = vec![internal(plan)?];
     let mut scripts = script_files(plan)?;
@@ -385,6 +396,7 @@ fn workers(
     addresses: &[(Arc<str>, SocketAddr)],
     live: &Arc<Live>,
     access_log: Option<&Arc<AccessLog>>,
+    challenges: Option<Arc<dyn Challenges>>,
 ) -> Result<Arc<[Worker]>, StartError> {
     let append = !plan.root.global.not_append_x_forwarded_for;
     let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
@@ -392,7 +404,8 @@ fn workers(
             0 => alt_svc(address.port()),
             port => alt_svc(port),
         });
-        Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
+        let challenges = challenges.clone();
+        Arc::new(Entrypoint { alt_svc, challenges, ..entrypoint(plan, append) })
     });
     let settings = WorkerSettings {
         entrypoints: entrypoints.collect(),
@@ -426,6 +439,11 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
         heads: heads(&options.http),
         access_log: options.observability.access_logs,
         alt_svc: None,
+        challenges: None,
+        proofs: match options.allow_acme_by_pass {
+            true => ProofOrder::AfterRouters,
+            false => ProofOrder::BeforeRouters,
+        },
         limits: limits(plan),
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             transport: Arc::default(),
             tcp_transport: TcpServersTransport::default(),
             rules: RouterRules::default(),
+            resolvers: HashMap::new(),
             log_internals: false,
         }
     }

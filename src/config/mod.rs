@@ -3,25 +3,31 @@
 //! Pure serde plus the loading of its one source: a file, else flags, else the environment, as
 //! Traefik does. Knows no runtime.
 
+mod acme;
 mod address;
 mod answers;
 mod heads;
 mod kubernetes;
 mod options;
+mod redirections;
 mod resolve;
 mod sources;
 mod streams;
 mod unsupported;
 mod usage;
 
+pub use acme::{
+    AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, Propagation, RedisStorage,
+    RedisTls, SharedStorage, TlsChallenge,
+};
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
-    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Redirection, Root,
-    Scripts,
+    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Root, Scripts,
 };
+pub use redirections::Redirection;
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};
 pub use streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};

@@ -37,6 +37,8 @@ use std::time::Duration;
 use ::http::HeaderValue;
 use ipnet::IpNet;
 
+use crate::tls::Challenges;
+
 /// An entrypoint as it runs.
 #[derive(Debug, Clone)]
 pub struct Entrypoint {
@@ -58,8 +60,21 @@ pub struct Entrypoint {
     pub access_log: bool,
     /// What answers over TLS tell clients of HTTP/3, where it is to be had.
     pub alt_svc: Option<HeaderValue>,
+    /// What proves names in handshakes, if anything does.
+    pub challenges: Option<Arc<dyn Challenges>>,
+    /// Whether TCP routers see the handshakes in which names are proved.
+    pub proofs: ProofOrder,
     /// Limits of time and size.
     pub limits: ConnectionLimits,
+}
+
+/// Whether TCP routers see the handshakes in which names are proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofOrder {
+    /// They do not.
+    BeforeRouters,
+    /// They do, and what none of them takes is answered (`allowACMEByPass`).
+    AfterRouters,
 }
 
 /// The header that tells clients of HTTP/3 on that port.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +48,21 @@ pub struct TlsFacts {
 }
 
 impl Client {
+    /// Stands for a client where a request is nobody's but ours.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self {
+            peer: nowhere,
+            local: nowhere,
+            ip: HeaderValue::from_static("0.0.0.0"),
+            entrypoint: "".into(),
+            adds_address: false,
+            tls: None,
+            guard: Rc::new(()),
+        }
+    }
+
     /// `https` on an encrypted connection, else `http`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {

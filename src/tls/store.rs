@@ -84,6 +84,17 @@ impl CertStore {
         self.by_name.get(name.as_str()).or_else(wildcard).map(|loaded| loaded.shown())
     }
 
+    /// Whether there is a certificate for a name, which may be `*.domain`.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        let above = || {
+            let (label, rest) = name.split_once('.')?;
+            (label != "*").then(|| format!("*.{rest}"))
+        };
+        let has = |name: &str| self.by_name.contains_key(name);
+        has(name) || above().is_some_and(|wildcard| has(&wildcard))
+    }
+
     /// The certificates whose authorities can be asked for their status.
     pub fn asked(&self) -> impl Iterator<Item = Asked> {
         self.loaded.iter().chain(&self.default).filter_map(|loaded| {
@@ -99,6 +110,18 @@ impl CertStore {
     pub fn default_certificate(&self) -> Option<Arc<CertifiedKey>> {
         self.default.as_ref().map(|loaded| loaded.shown())
     }
+}
+
+/// Whether a certificate for `pattern`, a name or `*.domain`, is good for a name as well; the name
+/// may be a pattern itself.
+#[must_use]
+pub fn covers(pattern: &str, name: &str) -> bool {
+    let below = || {
+        let domain = pattern.strip_prefix("*.")?;
+        let (label, rest) = name.split_once('.')?;
+        (label != "*" && !label.is_empty()).then_some(rest == domain)
+    };
+    pattern == name || below().unwrap_or(false)
 }
 
 /// A certificate whose authority can be asked for its status.

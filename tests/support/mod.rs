@@ -8,6 +8,7 @@ mod backend;
 mod client;
 mod cluster;
 pub(crate) mod mmdb;
+pub(crate) mod pebble;
 pub(crate) mod poll;
 mod process;
 

@@ -16,6 +16,7 @@ fn catalog() -> Catalog {
         entrypoints: Vec::new(),
         transport: Arc::default(),
         rules: RouterRules::default(),
+        resolvers: HashMap::new(),
         log_internals: false,
     }
 }

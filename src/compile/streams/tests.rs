@@ -27,6 +27,7 @@ fn catalog() -> Catalog {
         transport: Arc::default(),
         tcp_transport: TcpServersTransport::default(),
         rules: RouterRules::default(),
+        resolvers: HashMap::new(),
         log_internals: false,
     }
 }
