@@ -1,3 +1,4 @@
+-- Tests of cache.
 describe("cache", function()
   local function made(options, answer)
     local asked = { count = 0 }

@@ -1,3 +1,4 @@
+-- Tests of geoip.
 describe("geoip", function()
   it("needs its database", function()
     expect(function() script("geoip", { options = { database = "/nowhere/places.mmdb" } }) end)

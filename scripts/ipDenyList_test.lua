@@ -1,3 +1,4 @@
+-- Tests of ipDenyList.
 describe("ipDenyList", function()
   local function status(options, request)
     return run("ipDenyList", { options = options, request = request }).status

@@ -1,3 +1,4 @@
+-- Tests of jwt.
 local function token(claims, secret)
   local head = base64.encode(json.encode({ alg = "HS256" }), "base64url")
   local signed = head .. "." .. base64.encode(json.encode(claims), "base64url")

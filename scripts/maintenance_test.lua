@@ -1,3 +1,4 @@
+-- Tests of maintenance.
 describe("maintenance", function()
   local function ask(options, request)
     return run("maintenance", { options = options, request = request })

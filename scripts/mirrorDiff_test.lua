@@ -1,3 +1,4 @@
+-- Tests of mirrorDiff.
 describe("mirrorDiff", function()
   local function made(shadow, options)
     options = options or {}

@@ -1,3 +1,4 @@
+-- Tests of oidc.
 describe("oidc", function()
   local options = {
     issuer = "https://login.example", clientID = "shop", session = { secret = "0123456789" },

@@ -1,3 +1,4 @@
+-- Tests of requestId.
 describe("requestId", function()
   it("gives every request another id, which server and client are told", function()
     local numbered = script("requestId", { options = {} })

@@ -1,3 +1,4 @@
+-- Tests of rewriteBody.
 describe("rewriteBody", function()
   local options = { rewrites = { { regex = "(\\w+)\\.internal", replacement = "${1}.example" } } }
 

@@ -1,3 +1,4 @@
+-- Tests of split.
 describe("split", function()
   local arms = { { name = "old", weight = 3 }, { name = "new", service = "new", weight = 1 } }
   local function arm(split, headers)

@@ -1,3 +1,4 @@
+-- Tests of staticFiles.
 describe("staticFiles", function()
   local options = { root = "/nowhere/at/all" }
 

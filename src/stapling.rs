@@ -54,7 +54,7 @@ const BYTES_MAX: usize = 64 * 1024;
 const LIMIT: Duration = Duration::from_secs(30);
 /// From one failure to the next question; doubled with each of them.
 const AGAIN: Duration = Duration::from_secs(2);
-const AGAIN_MAX: Duration = Duration::from_secs(3600);
+const AGAIN_MAX: Duration = Duration::from_hours(1);
 /// The shortest and the longest time between two answers.
 const FRESH: (i64, i64) = (60, 12 * 3600);
 

@@ -14,7 +14,7 @@ use support::pebble::{self, Pebble, Settings, free_ports, kept_account, write_se
 use support::{Backend, Moongate, poll};
 
 /// An order takes a second or two; other tests run beside.
-const ISSUED: Duration = Duration::from_secs(60);
+const ISSUED: Duration = Duration::from_mins(1);
 
 /// A Moongate with a resolver and the entrypoints `web` and `secure` at those ports.
 struct Scene {

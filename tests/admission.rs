@@ -1,6 +1,13 @@
 //! Kubernetes objects are checked before they are served: manifests, a cluster, and a webhook
 //! that refuses with the same words.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,11 @@
 //! Pages of an entrypoint in the place of plain answers.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 #![allow(missing_docs)]
 
 mod support;

@@ -1,6 +1,13 @@
 //! Parsers against mutated seeds, without a fuzzer: the same cases on every run. `FUZZ_CASES`
-//! says how many each gets (default 10,000), `FUZZ_TARGET` picks one; the targets in `fuzz/` hold the same properties.
+//! says how many each gets (default 10,000), `FUZZ_TARGET` picks one; the targets in `fuzz/` hold
+//! the same properties.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 #![allow(missing_docs)]
 
 #[path = "fuzz/bodies.rs"]

@@ -19,6 +19,13 @@ struct Process {
     backend: Backend,
 }
 
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, SOON).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.set_write_timeout(Some(SOON)).unwrap();
+    stream
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -59,13 +66,6 @@ impl Process {
         Self { child, web, tcp, _folder: folder, backend }
     }
 
-    fn connect(&self, address: SocketAddr) -> TcpStream {
-        let stream = TcpStream::connect_timeout(&address, SOON).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        stream.set_write_timeout(Some(SOON)).unwrap();
-        stream
-    }
-
     /// Another client is served.
     fn serves(&self) {
         let reply = Client::connect(self.web).send("GET", "h", "/", &[], b"");
@@ -97,7 +97,7 @@ fn is_ended(mut stream: &TcpStream) -> bool {
 
 /// What is sent first and then, again and again, a piece every few milliseconds.
 fn dribble(process: &Process, address: SocketAddr, first: &[u8], piece: &[u8]) {
-    let mut stream = process.connect(address);
+    let mut stream = connect(address);
     stream.write_all(first).unwrap();
     let reader = stream.try_clone().unwrap();
     let ended = std::thread::spawn(move || is_ended(&reader));
@@ -150,7 +150,7 @@ const HEAD: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'h'];
 
 /// Sends frames until the connection is ended by the other side; how many bytes that took.
 fn flood(process: &Process, mut next: impl FnMut(u32) -> Vec<u8>, bytes_max: usize) -> usize {
-    let mut stream = process.connect(process.web);
+    let mut stream = connect(process.web);
     stream.write_all(PREFACE).unwrap();
     stream.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
     let reader = stream.try_clone().unwrap();
@@ -214,7 +214,7 @@ fn handshakes_that_are_cut_short_leave_nothing() {
     let hello = [0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 1, 2, 3, 4];
     for address in [process.web, process.tcp] {
         for length in (1..=hello.len()).cycle().take(300) {
-            process.connect(address).write_all(&hello[..length]).unwrap();
+            connect(address).write_all(&hello[..length]).unwrap();
         }
     }
     process.serves();

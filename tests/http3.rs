@@ -1,6 +1,10 @@
 //! HTTP/3: requests over QUIC, under the TLS options of their host, and how clients learn of it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 
 mod support;
 

@@ -1,6 +1,13 @@
 //! The manifests of `examples/kubernetes`: a cluster takes them, and the rights they give are those
 //! that are used, no more and no less.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -38,7 +38,7 @@ fn route(name: &str, service: &str) -> String {
     let routes = json!([{"match": format!("Host(`{name}.test`)"), "services": services}]);
     let route = json!({"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute",
         "metadata": {"name": name}, "spec": {"routes": routes}});
-    format!("{route}\n---\n")
+    format!("---\n{route}\n---\n")
 }
 
 fn service(name: &str) -> String {

@@ -1,5 +1,11 @@
 //! Scripts that rules and services ask: `Lua(...)`, and `hashBy.lua`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 #![allow(missing_docs)]
 
 mod support;

@@ -1,5 +1,5 @@
-//! Peers that are not ours: PostgreSQL and psql through STARTTLS, Redis over a plain catch-all, nginx
-//! behind passthrough, `openssl s_client`.
+//! Peers that are not ours: `PostgreSQL` and psql through STARTTLS, Redis over a plain catch-all,
+//! nginx behind passthrough, `openssl s_client`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
@@ -76,7 +76,7 @@ fn streams(router: &str, server: SocketAddr, files: &Files) -> Moongate {
     Moongate::with(&dynamic, &["--entryPoints.tc.address=127.0.0.1:0"])
 }
 
-/// PostgreSQL refuses to run as root; its package has a user for it.
+/// `PostgreSQL` refuses to run as root; its package has a user for it.
 fn as_postgres(program: &Path, owned: &Path) -> Command {
     let is_root = Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n");
     if !is_root {

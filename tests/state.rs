@@ -59,7 +59,10 @@ fn answers_meanwhile(moongate: &Moongate, services: &str) -> Vec<BTreeMap<String
         change(moongate, services, number);
     }
     done.store(true, Ordering::Relaxed);
-    clients.into_iter().map(|client| client.join().unwrap()).collect()
+    clients
+        .into_iter()
+        .map(|client| client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        .collect()
 }
 
 /// Who answers; a cookie that is set is kept.
@@ -67,7 +70,7 @@ fn ask(client: &mut Client, cookie: &mut String) -> String {
     let headers = [("Cookie", cookie.as_str())];
     let reply = client.send("GET", "h", "/", &headers[..usize::from(!cookie.is_empty())], b"");
     if let Some(set) = reply.header("set-cookie") {
-        *cookie = set.split(';').next().unwrap_or_default().to_owned();
+        set.split(';').next().unwrap_or_default().clone_into(cookie);
     }
     let name = reply.header("x-backend").map(str::to_owned);
     name.unwrap_or_else(|| format!("status {}", reply.status))

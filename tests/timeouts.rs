@@ -1,5 +1,11 @@
 //! Limits of waiting of routers, entrypoints and services, as clients see them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -42,8 +48,8 @@ fn slow(pieces: Vec<(u64, &'static str)>) -> String {
 
 fn dynamic(router: &str, balancer: &str, url: &str) -> String {
     format!(
-        "http:\n  routers:\n    r: {{rule: 'PathPrefix(`/`)', service: s{router}}}\n  services:\n    \
-         s: {{loadBalancer: {{servers: [{{url: '{url}'}}]{balancer}}}}}\n"
+        "http:\n  routers:\n    r: {{rule: 'PathPrefix(`/`)', service: s{router}}}\n  \
+         services:\n    s: {{loadBalancer: {{servers: [{{url: '{url}'}}]{balancer}}}}}\n"
     )
 }
 

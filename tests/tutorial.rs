@@ -1,6 +1,13 @@
 //! The tutorial of `examples/kubernetes/tutorial`, manifest by manifest, with what every step must
 //! show. The cluster's part (pods, endpoints) is played by servers of the test.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
 mod support;
 
 use std::fs;

@@ -21,9 +21,17 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Reads what is kept.
+    /// Reads what is kept. A place that is shared may be away for a while: it is read when it is
+    /// there, and nothing is written before.
     pub(super) async fn open(resolver: &str, store: Rc<dyn Store>) -> Result<Self, StoreError> {
-        let kept = RefCell::new(store.load(resolver).await?);
+        let kept = match store.load(resolver).await {
+            Err(error) if store.shared().is_some() => {
+                tracing::warn!(resolver, %error, "what is kept cannot be read yet");
+                Kept::default()
+            }
+            kept => kept?,
+        };
+        let kept = RefCell::new(kept);
         Ok(Self { resolver: resolver.to_owned(), store, kept, writing: Mutex::new(()) })
     }
 

@@ -29,7 +29,7 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::config::{AcmeOptions, CertificateResolver, SharedStorage};
+use crate::config::{AcmeOptions, CertificateResolver};
 use crate::model::{ForwardingTimeouts, ServersTransport};
 use crate::provider::{Message, Sender};
 use crate::upstream::{SystemRoots, Transport, TransportError};
@@ -44,7 +44,7 @@ use client::Web;
 use key::KeyType;
 use proofs::QUESTIONS_MAX;
 use resolver::{Parts, Resolver};
-use store::{FileStore, RedisStore, Store, StoreError};
+use store::{FileStore, KubernetesStore, RedisStore, Store, StoreError};
 
 /// What resolvers are started with.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ async fn open(
             options.key_type
         ),
     })?;
-    let store = store(options, files)?;
+    let store = store(options, files).await?;
     let book = Book::open(name, store).await?;
     let transport = transport(options)?;
     let limit = options.client_timeout.get();
@@ -196,16 +196,20 @@ async fn open(
 }
 
 /// Where a resolver keeps things.
-fn store(
+async fn store(
     options: &AcmeOptions,
     files: &mut Vec<(PathBuf, Rc<FileStore>)>,
 ) -> Result<Rc<dyn Store>, SetupError> {
-    match &options.shared_storage {
-        None => file(options, files),
-        Some(SharedStorage { redis: Some(redis) }) => Ok(Rc::new(RedisStore::new(redis))),
-        Some(SharedStorage { redis: None }) => Err(SetupError::Option {
+    let Some(shared) = &options.shared_storage else { return file(options, files) };
+    match (&shared.redis, &shared.kubernetes) {
+        (Some(redis), None) => Ok(Rc::new(RedisStore::new(redis))),
+        (None, Some(kubernetes)) => {
+            let store = KubernetesStore::open(kubernetes).await.map_err(StoreError::from)?;
+            Ok(Rc::new(store))
+        }
+        _ => Err(SetupError::Option {
             option: "sharedStorage",
-            reason: "it names no place; there is redis".to_owned(),
+            reason: "give one of redis and kubernetes".to_owned(),
         }),
     }
 }

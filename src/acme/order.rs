@@ -20,7 +20,7 @@ use super::proofs::{Proof, ProofError, Proofs};
 use super::store::{Shared, StoreError};
 use crate::config::AcmeOptions;
 use crate::model;
-use crate::value::Certificate as Facts;
+use crate::value::{Certificate as Facts, GoDuration};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -308,7 +308,7 @@ impl Means<'_> {
         let is = |kind: &str| steps.iter().any(|step| step.challenge.kind == kind);
         let http = options.http_challenge.as_ref().filter(|_| is(HTTP)).map(|way| way.delay);
         let tls = options.tls_challenge.as_ref().filter(|_| is(TLS)).map(|way| way.delay);
-        if let Some(delay) = http.into_iter().chain(tls).max().and_then(|delay| delay.limit()) {
+        if let Some(delay) = http.into_iter().chain(tls).max().and_then(GoDuration::limit) {
             sleep(delay).await;
         }
         let records = steps.iter().filter_map(|step| match &step.shown {

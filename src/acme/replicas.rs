@@ -11,7 +11,7 @@ use tokio::task::spawn_local;
 
 use super::proofs::Question;
 use super::resolver::{Lead, Resolver, Wish};
-use super::store::Store;
+use super::store::{Shared, Store, StoreError};
 
 /// How often a leader gives a sign of life, and others look for one and for what is new.
 const EVERY: Duration = Duration::from_secs(2);
@@ -21,35 +21,18 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(super) async fn take_part(resolver: Rc<Resolver>, mut wishes: watch::Receiver<Wish>) {
     let (store, name) = (Rc::clone(resolver.parts.book.store()), &resolver.parts.name);
     let Some(shared) = store.shared() else { return resolver.lead(Lead::Ours) };
-    let (mut seen, mut is_ours) = (None, false);
-    let mut trouble = Trouble::default();
+    let mut part = Part { resolver: &resolver, seen: None, is_ours: false };
+    let mut is_told = false;
     loop {
-        match shared.lead(name).await {
-            Ok(true) if is_ours => trouble.is_over(),
-            Ok(true) => {
-                trouble.is_over();
-                // What the leader before has kept comes first.
-                is_ours = resolver.follow().await;
-                if is_ours {
-                    tracing::info!(resolver = name, "this replica orders certificates");
-                    resolver.lead(Lead::Ours);
-                }
-            }
-            Ok(false) => {
-                trouble.is_over();
-                is_ours = false;
-                resolver.lead(Lead::Others);
-            }
-            // Whether the lead is still ours cannot be known, so nothing new is begun.
+        match part.turn(shared).await {
+            Ok(()) => is_told = false,
             Err(error) => {
-                is_ours = false;
-                resolver.lead(Lead::Others);
-                trouble.is_there(name, &error);
-            }
-        }
-        if !is_ours && let Ok(version) = shared.version(name).await {
-            if seen != Some(version) && resolver.follow().await {
-                seen = Some(version);
+                // Whether the lead is still ours cannot be known, so nothing new is begun.
+                part.leave();
+                if !std::mem::replace(&mut is_told, true) {
+                    let what = "replicas cannot settle who orders; what is served stays";
+                    tracing::error!(resolver = name, %error, "{what}");
+                }
             }
         }
         tokio::select! {
@@ -57,8 +40,47 @@ pub(super) async fn take_part(resolver: Rc<Resolver>, mut wishes: watch::Receive
             () = ended(&mut wishes) => break,
         }
     }
-    if is_ours {
+    if part.is_ours {
         shared.resign(name).await;
+    }
+}
+
+/// The part of this replica.
+struct Part<'a> {
+    resolver: &'a Resolver,
+    /// What was served last of what others keep.
+    seen: Option<u64>,
+    is_ours: bool,
+}
+
+impl Part<'_> {
+    /// Takes the lead or keeps it, else serves what whoever leads keeps.
+    async fn turn(&mut self, shared: &dyn Shared) -> Result<(), StoreError> {
+        let name = &self.resolver.parts.name;
+        if shared.lead(name).await? {
+            if !self.is_ours {
+                // What the leader before has kept comes first.
+                self.resolver.follow().await?;
+                self.is_ours = true;
+                tracing::info!(resolver = name, "this replica orders certificates");
+                self.resolver.lead(Lead::Ours);
+            }
+            return Ok(());
+        }
+        self.leave();
+        let version = shared.version(name).await?;
+        if self.seen != Some(version) {
+            self.resolver.follow().await?;
+            self.seen = Some(version);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.is_ours, false) {
+            self.seen = None;
+        }
+        self.resolver.lead(Lead::Others);
     }
 }
 
@@ -83,24 +105,5 @@ pub(super) async fn answer(stores: Vec<Rc<dyn Store>>, mut questions: mpsc::Rece
             // The authority may not wait any longer.
             let _ = answer.send(found);
         });
-    }
-}
-
-/// Whether it has been told that the place cannot be reached.
-#[derive(Default)]
-struct Trouble {
-    is_told: bool,
-}
-
-impl Trouble {
-    fn is_there(&mut self, resolver: &str, error: &dyn std::fmt::Display) {
-        if !std::mem::replace(&mut self.is_told, true) {
-            let what = "replicas cannot settle who orders; what is served stays";
-            tracing::error!(resolver, %error, "{what}");
-        }
-    }
-
-    fn is_over(&mut self) {
-        self.is_told = false;
     }
 }

@@ -26,7 +26,7 @@ use super::key::KeyType;
 use super::order::{Means, OrderError};
 use super::proofs::Proofs;
 use super::renewal::{Facts, Table};
-use super::store::{Domain, Issued};
+use super::store::{Domain, Issued, StoreError};
 use crate::config::AcmeOptions;
 use crate::model::{Certificate, Dynamic, Tls};
 use crate::provider::{Message, Sender, Update};
@@ -72,6 +72,9 @@ struct State {
     /// Names that are being ordered.
     busy: HashSet<Names>,
     failures: Failures,
+    /// When certificates that are new may be renewed at the earliest, in seconds from 1970, so that
+    /// one that is due at once is not ordered again and again.
+    rests: HashMap<Names, i64>,
     /// What is known of certificates, by the allocation that holds them.
     facts: HashMap<usize, Option<Rc<Facts>>>,
     /// What the authority wishes, by certificate, and when it is asked again.
@@ -164,18 +167,11 @@ impl Resolver {
         }
     }
 
-    /// Serves what another replica keeps; whether it could be read.
-    pub(super) async fn follow(&self) -> bool {
-        let read = self.parts.book.reload().await;
-        match &read {
-            Ok(()) => self.publish(),
-            Err(error) => tracing::warn!(
-                provider = &*self.provider,
-                %error,
-                "what is kept cannot be read; what is served stays"
-            ),
-        }
-        read.is_ok()
+    /// Serves what another replica keeps.
+    pub(super) async fn follow(&self) -> Result<(), StoreError> {
+        self.parts.book.reload().await?;
+        self.publish();
+        Ok(())
     }
 
     /// Follows what is wanted until nobody says any more.
@@ -235,7 +231,12 @@ impl Resolver {
         state.failures.retain(|names| wanted.contains(names) || busy.contains(names));
         state.busy = busy;
         let mut next = now + self.table.every;
+        let time = self.parts.clock.now();
+        state.rests.retain(|_, until| *until > time);
         for job in jobs {
+            if state.rests.contains_key(&job.names) {
+                continue;
+            }
             match state.failures.again(&job.names) {
                 Some(again) if again > now => next = next.min(again),
                 _ if state.busy.contains(&job.names) => {}
@@ -318,7 +319,10 @@ impl Resolver {
                     let provider = &*self.provider;
                     tracing::error!(provider, ?names, %error, "a certificate is not kept");
                 }
-                self.state.borrow_mut().failures.forget(&names);
+                let mut state = self.state.borrow_mut();
+                state.failures.forget(&names);
+                let every = i64::try_from(self.table.every.as_secs()).unwrap_or(i64::MAX);
+                state.rests.insert(Arc::clone(&names), self.parts.clock.now() + every);
             }
             Err(error) => {
                 let pause = self.state.borrow_mut().failures.note(&names, &error);

@@ -46,12 +46,13 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
         scripts: Scripts::default(),
         tcp_scripts: Scripts::default(),
         internals: services(plan, internals),
-        entrypoints: plan.entrypoints.iter().map(facts).collect(),
+        entrypoints: plan.entrypoints.iter().map(|entrypoint| facts(plan, entrypoint)).collect(),
         resolvers: resolvers(plan),
         transport: Arc::new(transport),
         tcp_transport: plan.root.tcp_servers_transport.as_dynamic(),
         rules: RouterRules {
             syntax: plan.rule_syntax,
+            names_syntax: names_syntax(plan),
             precedence: plan.precedence.clone(),
             disabled: if plan.rejects_disabled {
                 DisabledRouters::Reject
@@ -93,16 +94,22 @@ fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Inte
     all
 }
 
-fn facts(plan: &EntryPointPlan) -> EntrypointFacts {
+fn names_syntax(plan: &Static) -> bool {
+    !plan.root.core.default_rule_syntax.is_empty()
+}
+
+fn facts(all: &Static, plan: &EntryPointPlan) -> EntrypointFacts {
+    let http = &plan.options.http;
     EntrypointFacts {
+        is_model: names_syntax(all) || http.tls.is_some() || !http.middlewares.is_empty(),
         name: plan.name.as_str().into(),
         transport: plan.address.transport,
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
-        middlewares: plan.options.http.middlewares.clone(),
-        tls: plan.options.http.tls.clone(),
+        middlewares: http.middlewares.clone(),
+        tls: http.tls.clone(),
         access_log: plan.options.observability.access_logs,
-        answers: plan.options.http.answers.clone(),
-        timeouts: timeouts(plan.options.http.timeouts),
+        answers: http.answers.clone(),
+        timeouts: timeouts(http.timeouts),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod admission;
 mod catalog;
+mod check;
 mod cluster;
 mod definitions;
 pub mod echo;
@@ -28,7 +29,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::{Memory, check_answers, compile};
+use crate::compile::check_answers;
 use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
@@ -36,8 +37,8 @@ use crate::entrypoint::{
     Sharing, Trust, Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
 };
 use crate::handover::{Estate, Heir, Inherited, PredecessorError};
-use crate::lua::{self, ScriptInfo, ScriptSource};
-use crate::model::{Diagnostic, Dynamic, merge};
+use crate::lua;
+use crate::model::{Diagnostic, Dynamic};
 use crate::observe::AccessLog;
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Followers, Reconciler, ScriptFiles};
@@ -47,6 +48,7 @@ use crate::tls::Challenges;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
+pub use check::{check, check_script};
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 pub use objects::{Checked, Objects};
@@ -157,7 +159,7 @@ impl App {
         let more = admission.into_iter().chain(resolvers.service()).collect();
         let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
         let challenges = resolvers.challenges(&plan);
-        let workers = workers(&plan, &addresses, &live, access_log.as_ref(), challenges)?;
+        let workers = workers(&plan, &addresses, &live, access_log.as_ref(), challenges.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
         let mut first = vec![internal(&plan)?];
@@ -285,69 +287,6 @@ impl App {
     }
 }
 
-/// Compiles a whole configuration without serving it: what `check` does. Findings of the first
-/// kind are the providers', those of the second the elements'.
-///
-/// # Errors
-/// When user scripts cannot be read or the built-in configuration is wrong.
-pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Acceptor)?;
-    let live = Arc::<Live>::default();
-    let api = plan
-        .api
-        .is_some()
-        .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
-    let more = vec![Resolvers::stand_in()];
-    let internals = Internals { api, ping: ping(plan)?, more };
-    let mut catalog = catalog::catalog(plan, internals)?;
-    let mut messages = vec![internal(plan)?];
-    let mut scripts = script_files(plan)?;
-    messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
-    messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
-    let mut findings = Vec::new();
-    let mut parts = Vec::new();
-    for message in messages {
-        match message {
-            Message::Update(update) => {
-                findings.extend(update.diagnostics.iter().cloned());
-                parts.push(update);
-            }
-            Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
-        }
-    }
-    let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
-    scripts.load(&dynamic, &mut catalog);
-    let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
-    findings.extend(snapshot.outcome.diagnostics());
-    for script in scripts.user_scripts() {
-        findings.extend(script_findings(&script.source, &script.info));
-    }
-    for part in &parts {
-        part.locate(&mut findings);
-    }
-    Ok(findings)
-}
-
-/// What is wrong with one script, whoever uses it.
-#[must_use]
-pub fn check_script(source: &ScriptSource) -> Vec<Diagnostic> {
-    let info = lua::inspect(source).map(Arc::new).map_err(|error| error.to_string());
-    script_findings(source, &info)
-}
-
-fn script_findings(
-    source: &ScriptSource,
-    info: &Result<Arc<ScriptInfo>, String>,
-) -> Vec<Diagnostic> {
-    let name = source.name.to_string();
-    let unknown = lua::lint(source).into_iter().map(|unknown| {
-        Diagnostic::warning(name.clone(), format!("line {}: {}", unknown.line, unknown.reason))
-    });
-    let broken = info.as_ref().err().map(|error| Diagnostic::error(name.clone(), error));
-    broken.into_iter().chain(unknown).collect()
-}
-
 /// The open sockets of all entrypoints.
 #[derive(Debug, Default)]
 struct Sockets {
@@ -396,7 +335,7 @@ fn workers(
     addresses: &[(Arc<str>, SocketAddr)],
     live: &Arc<Live>,
     access_log: Option<&Arc<AccessLog>>,
-    challenges: Option<Arc<dyn Challenges>>,
+    challenges: Option<&Arc<dyn Challenges>>,
 ) -> Result<Arc<[Worker]>, StartError> {
     let append = !plan.root.global.not_append_x_forwarded_for;
     let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
@@ -404,7 +343,7 @@ fn workers(
             0 => alt_svc(address.port()),
             port => alt_svc(port),
         });
-        let challenges = challenges.clone();
+        let challenges = challenges.cloned();
         Arc::new(Entrypoint { alt_svc, challenges, ..entrypoint(plan, append) })
     });
     let settings = WorkerSettings {

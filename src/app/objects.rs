@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::catalog::{Internals, catalog};
 use super::providers::kubernetes;
+use super::resolvers::Resolvers;
 use super::{StartError, about, internal, ping, script_files};
 use crate::api::Api;
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
@@ -60,8 +61,10 @@ impl Objects {
         }
         let live = Arc::<Live>::default();
         let api = plan.api.is_some().then(|| Api::new(live, about(&plan, &[]), control));
-        let catalog =
-            catalog(&plan, Internals { api, ping: ping(&plan)?, ..Internals::default() })?;
+        let catalog = catalog(
+            &plan,
+            Internals { api, ping: ping(&plan)?, more: vec![Resolvers::stand_in()] },
+        )?;
         let internal = match internal(&plan)? {
             Message::Update(update) => update,
             Message::Rejected { provider, .. } => Update::new(&provider, Arc::default()),
@@ -127,6 +130,7 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 default: IsDefault::No,
                 middlewares: Vec::new(),
                 tls: None,
+                is_model: false,
                 access_log: false,
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),

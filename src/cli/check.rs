@@ -51,7 +51,7 @@ fn of_configuration(flags: &[String]) -> Vec<Diagnostic> {
 /// Findings of scripts and of manifests. A folder may hold both.
 fn of_paths(paths: &[String], flags: &[String]) -> Vec<Diagnostic> {
     let is_folder = |path: &&String| Path::new(path.as_str()).is_dir();
-    let is_script = |path: &&String| path.ends_with(".lua");
+    let is_script = |path: &&String| Path::new(path).extension().is_some_and(|end| end == "lua");
     let scripts = paths.iter().filter(|path| is_folder(path) || is_script(path));
     let mut findings: Vec<_> = scripts.flat_map(|path| of_scripts(path)).collect();
     let manifests: Vec<&String> = paths.iter().filter(|path| !is_script(path)).collect();

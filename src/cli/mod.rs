@@ -41,7 +41,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        doc: "Checks the configuration, or scripts and Kubernetes manifests (FILE, FOLDER); --json.",
+        doc: "Checks the configuration, or scripts and manifests (FILE, FOLDER); --json.",
         run: check::run,
     },
     Command {

@@ -59,6 +59,8 @@ pub enum Wildcards {
 pub struct RouterRules {
     /// The syntax of rules of routers that say nothing of it.
     pub syntax: Syntax,
+    /// Whether the static configuration names that syntax.
+    pub names_syntax: bool,
     /// Providers, in lower case: of two routers of equal priority that of the earlier one goes
     /// first.
     pub precedence: Vec<String>,
@@ -89,6 +91,9 @@ pub struct EntrypointFacts {
     pub middlewares: Vec<String>,
     /// TLS of its routers that say nothing of TLS.
     pub tls: Option<RouterTls>,
+    /// Whether the static configuration says something of its routers, so that a router of several
+    /// entrypoints is shown apart for this one (`Model` in Traefik's raw data).
+    pub is_model: bool,
     /// Whether requests are in the access log where a router says nothing of it.
     pub access_log: bool,
     /// Pages in the place of plain answers.

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Catalog, EntrypointFacts, IsDefault, Wildcards};
-use crate::model::{Diagnostic, Dynamic, Router, RouterTls, TcpRouter, TlsDomain};
+use crate::model::{
+    Diagnostic, Dynamic, GeneratedDefault, Router, RouterTls, TcpRouter, TlsDomain,
+};
 use crate::rule;
 use crate::snapshot::Wanted;
-use crate::tls::covers;
+use crate::tls::{covers, generated_default};
 
 /// The names that rules name, kept from the last generation.
 #[derive(Debug, Default)]
@@ -37,7 +39,7 @@ pub(super) fn compile(
                 let kept = before.remove(name).filter(|(kept, _)| kept == router);
                 kept.unwrap_or_else(|| (Arc::clone(router), named(&router.rule, rule::hosts)))
             });
-            work.take("http", name, &tls.cert_resolver, &tls.domains, names);
+            work.take(&of_router("http", name), name, &tls.cert_resolver, &tls.domains, names);
         }
     }
     let mut before = std::mem::take(&mut memory.tcp);
@@ -49,10 +51,16 @@ pub(super) fn compile(
         let kept = before.remove(name).filter(|(kept, _)| kept == router);
         let kept =
             kept.unwrap_or_else(|| (Arc::clone(router), named(&router.rule, rule::tcp::hosts)));
-        work.take("tcp", name, &tls.cert_resolver, &tls.domains, &kept.1);
+        work.take(&of_router("tcp", name), name, &tls.cert_resolver, &tls.domains, &kept.1);
         memory.tcp.insert(name.clone(), kept);
     }
+    work.default(dynamic);
     (work.wanted, work.findings)
+}
+
+/// The path of what a router says of TLS.
+fn of_router(section: &str, router: &str) -> String {
+    format!("{section}.routers.{router}.tls")
 }
 
 /// The names in a rule; none where it cannot be read, which is told elsewhere.
@@ -84,15 +92,30 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// The default certificate, where a resolver is to have it.
+    fn default(&mut self, dynamic: &Dynamic) {
+        let store = dynamic.tls.stores.get("default");
+        match store.and_then(generated_default) {
+            None => {}
+            Some(Err(error)) => {
+                self.findings.push(Diagnostic::error("tls.stores.default", error));
+            }
+            Some(Ok(GeneratedDefault { resolver, domain })) => {
+                let path = "tls.stores.default.defaultGeneratedCert";
+                self.take(path, "the default certificate", &resolver, &[domain], &[]);
+            }
+        }
+    }
+
     fn take(
         &mut self,
-        section: &str,
-        router: &str,
+        path: &str,
+        by: &str,
         resolver: &str,
         domains: &[TlsDomain],
         rule_names: &[String],
     ) {
-        let path = |option: &str| format!("{section}.routers.{router}.tls.{option}");
+        let path = |option: &str| format!("{path}.{option}");
         let Some(facts) = self.catalog.resolvers.get(resolver) else {
             let reason = format!("there is no certificate resolver {resolver:?}");
             self.findings.push(Diagnostic::error(path("certResolver"), reason));
@@ -113,7 +136,7 @@ impl Work<'_> {
                 }
                 None => {
                     let names = names.into();
-                    let (resolver, by) = (resolver.into(), router.into());
+                    let (resolver, by) = (resolver.into(), by.into());
                     self.wanted.push(Wanted { resolver, by, names });
                 }
             }

@@ -20,9 +20,11 @@ use crate::snapshot::{Route, Tables, Target};
 use crate::tls::OptionSets;
 
 use family::Family;
+use places::{Place, places};
 
 mod apart;
 mod family;
+mod places;
 mod rule;
 
 /// Routers kept from the last generation.
@@ -55,15 +57,6 @@ struct Kept {
 /// A child that answers.
 type Child = (Arc<RouterVerdict>, Arc<Route>);
 
-/// Where a route is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// On the entrypoint of that place.
-    Entrypoint(usize),
-    /// Below the router's parents.
-    Parents,
-}
-
 /// What routers refer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts<'a> {
@@ -71,12 +64,6 @@ pub(super) struct Parts<'a> {
     pub(super) services: &'a Services,
     pub(super) middlewares: &'a Middlewares,
     pub(super) tls: &'a OptionSets,
-}
-
-impl Place {
-    fn entrypoint(self) -> Option<usize> {
-        if let Self::Entrypoint(place) = self { Some(place) } else { None }
-    }
 }
 
 /// Routers of this generation.
@@ -321,7 +308,7 @@ impl Work<'_> {
             }
             steps.extend_from_slice(&own);
             let route = Route {
-                name: self.name_at(name, place),
+                name: self.name_at(name, config, place),
                 tls: self.tls(name, config, place, resolved),
                 steps: steps.into(),
                 target: target.clone(),
@@ -438,32 +425,6 @@ impl Work<'_> {
             }
         }
     }
-}
-
-/// The places a router is found at.
-fn places(catalog: &Catalog, config: &model::Router, resolved: &mut Resolved) -> Vec<Place> {
-    if !config.parent_refs.is_empty() {
-        return vec![Place::Parents];
-    }
-    let entrypoints = catalog.entrypoints.iter().enumerate();
-    if config.entry_points.is_empty() {
-        let default = entrypoints.filter(|(_, e)| e.default == IsDefault::Yes);
-        return default.map(|(place, _)| Place::Entrypoint(place)).collect();
-    }
-    let mut places = Vec::new();
-    for wanted in &config.entry_points {
-        let mut all = catalog.entrypoints.iter();
-        let found = all.position(|entrypoint| *entrypoint.name == **wanted);
-        match found.map(Place::Entrypoint) {
-            Some(place) if places.contains(&place) => {}
-            Some(place) => places.push(place),
-            None => resolved.warnings.push(format!("entryPoint {wanted:?} doesn't exist")),
-        }
-    }
-    if places.is_empty() {
-        resolved.errors.push("no valid entryPoint for this router".to_owned());
-    }
-    places
 }
 
 /// Routes of a disabled router that answer for its rule.

@@ -1,5 +1,6 @@
 //! Scripts that are named outside of middlewares: in rules, in services, on entrypoints.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -78,7 +79,7 @@ impl Named {
 /// Whether a name stands for a file, rather than for a script of `scripts.directory`.
 #[must_use]
 pub fn is_path(name: &str) -> bool {
-    name.contains('/') || name.ends_with(".lua")
+    name.contains('/') || Path::new(name).extension().is_some_and(|end| end == "lua")
 }
 
 /// The scripts that a rule names. Nearly all name none, and those are not even read.

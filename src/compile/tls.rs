@@ -149,6 +149,7 @@ mod tests {
             default: if name == "first" { IsDefault::Yes } else { IsDefault::No },
             middlewares: Vec::new(),
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
+            is_model: false,
             access_log: true,
             timeouts: crate::message::Timeouts::default(),
             answers: crate::config::Answers::default(),

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::Token;
 use crate::value::{GoDuration, section};
 
 /// A certificate resolver.
@@ -164,13 +165,16 @@ pub struct Propagation {
     pub require_all_rns: bool,
 }
 
-/// A place that several replicas share.
+/// A place that several replicas share; exactly one is right.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SharedStorage {
     /// Redis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisStorage>,
+    /// Secrets of a Kubernetes cluster.
+    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<KubernetesStorage>,
 }
 
 /// Redis as the place that replicas share.
@@ -220,4 +224,32 @@ pub struct RedisTls {
     pub ca: String,
     /// Whether any certificate is trusted.
     pub insecure_skip_verify: bool,
+}
+
+/// Secrets of a Kubernetes cluster as the place that replicas share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KubernetesStorage {
+    /// The URL of the cluster's API; empty means that of the surroundings.
+    pub endpoint: String,
+    /// A bearer token, or the path of a file that holds one.
+    pub token: Token,
+    /// The path of the authorities that the API's certificate must come from.
+    pub cert_auth_file_path: String,
+    /// The namespace of Secrets and Leases; empty means that of the pod.
+    pub namespace: String,
+    /// What the names of Secrets and Leases begin with.
+    pub prefix: String,
+}
+
+impl Default for KubernetesStorage {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            token: Token::default(),
+            cert_auth_file_path: String::new(),
+            namespace: String::new(),
+            prefix: "moongate-acme".to_owned(),
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod address;
 mod answers;
 mod heads;
 mod kubernetes;
+mod logs;
 mod options;
 mod redirections;
 mod resolve;
@@ -17,16 +18,15 @@ mod unsupported;
 mod usage;
 
 pub use acme::{
-    AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, Propagation, RedisStorage,
-    RedisTls, SharedStorage, TlsChallenge,
+    AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, KubernetesStorage,
+    Propagation, RedisStorage, RedisTls, SharedStorage, TlsChallenge,
 };
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
-pub use options::{
-    AccessLog, Api, Core, EntryPoint, FileProvider, Http, Log, Ping, Providers, Root, Scripts,
-};
+pub use logs::{AccessLog, Log};
+pub use options::{Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Root, Scripts};
 pub use redirections::Redirection;
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

@@ -8,6 +8,7 @@ use super::acme::CertificateResolver;
 use super::answers::Answers;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
+use super::logs::{AccessLog, Log};
 use super::redirections::Redirections;
 use super::streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
@@ -197,6 +198,7 @@ impl Default for LifeCycle {
 }
 
 /// Limits of waiting for clients; zero means none.
+#[allow(clippy::struct_field_names, reason = "the names are the options' names")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RespondingTimeouts {
@@ -398,49 +400,6 @@ impl Default for Ping {
             manual_routing: false,
             terminating_status_code: 503,
         }
-    }
-}
-
-/// The leveled log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Log {
-    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `FATAL` or `PANIC`.
-    pub level: String,
-    /// `common` or `json`.
-    pub format: String,
-    /// Where it is written; empty means standard output.
-    pub file_path: String,
-    /// No colours on a terminal.
-    pub no_color: bool,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: "ERROR".to_owned(),
-            format: "common".to_owned(),
-            file_path: String::new(),
-            no_color: false,
-        }
-    }
-}
-
-/// The log of requests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AccessLog {
-    /// Where it is written; empty means standard output.
-    pub file_path: String,
-    /// `common`.
-    pub format: String,
-    /// Whether requests of internal services, such as `ping@internal`, are in it.
-    pub add_internals: bool,
-}
-
-impl Default for AccessLog {
-    fn default() -> Self {
-        Self { file_path: String::new(), format: "common".to_owned(), add_internals: false }
     }
 }
 

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{Address, Transport};
-use super::options::{AccessLog, Api, EntryPoint, FileProvider, PROVIDERS, Ping, Root};
+use super::logs::AccessLog;
+use super::options::{Api, EntryPoint, FileProvider, PROVIDERS, Ping, Root};
 use super::sources::ConfigError;
 use crate::rule::Syntax;
 use crate::value::nearest;

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::acme::{
-    AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, Propagation, RedisStorage,
-    SharedStorage, TlsChallenge,
+    AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, KubernetesStorage,
+    Propagation, RedisStorage, SharedStorage, TlsChallenge,
 };
-use super::options::{AccessLog, Api, EntryPoint, FileProvider, Ping, Root};
+use super::logs::AccessLog;
+use super::options::{Api, EntryPoint, FileProvider, Ping, Root};
 use super::redirections::Redirection;
 use crate::model::RouterTls;
 

@@ -208,7 +208,8 @@ where
 }
 
 /// Whether the first line, as far as it is there, is of no HTTP at all: no path, no version. Most
-/// often it is a broken preface of HTTP/2, and an answer in HTTP/1 would mean nothing to its sender.
+/// often it is a broken preface of HTTP/2, and an answer in HTTP/1 would mean nothing to its
+/// sender.
 fn is_foreign(ahead: &[u8]) -> bool {
     let Some(end) = ahead.windows(2).position(|pair| pair == b"\r\n") else { return false };
     let words: Vec<&[u8]> = ahead.get(..end).unwrap_or_default().split(|b| *b == b' ').collect();
@@ -278,7 +279,7 @@ pub(super) struct Timer {
 }
 
 /// How long a connection that rests is left alone at most where it has no limit of its own.
-const LONG: std::time::Duration = std::time::Duration::from_secs(300);
+const LONG: std::time::Duration = std::time::Duration::from_mins(5);
 /// How long a connection may take to say goodbye.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
 

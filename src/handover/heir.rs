@@ -16,7 +16,7 @@ use super::wire::{self, READY, RELEASED};
 
 /// How long a new process may take from its question to its first connection: it reads its whole
 /// configuration meanwhile.
-const START_MAX: Duration = Duration::from_secs(300);
+const START_MAX: Duration = Duration::from_mins(5);
 /// How long the question waits after an error.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Only the user that runs Moongate may ask.

@@ -12,7 +12,7 @@ use super::{Addresses, Held, Inherited};
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// How long a process may go on with its QUIC connections.
-const QUIC_MAX: Duration = Duration::from_secs(600);
+const QUIC_MAX: Duration = Duration::from_mins(10);
 
 /// Why a process does not hand its sockets over.
 #[derive(Debug, thiserror::Error)]

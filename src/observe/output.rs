@@ -222,8 +222,14 @@ mod tests {
         let (open, gate) = std::sync::mpsc::channel();
         let output = Output::start(Sink::Gate(gate), "test").unwrap();
         let line = [b'x'; 1024];
-        // More than may wait, beside the batch that the writer may have taken.
-        for _ in 0..2 * WAITING_BYTES_MAX / line.len() + 100 {
+        output.push(&line);
+        let until = Instant::now() + Duration::from_secs(10);
+        while !output.shared.state.lock().waiting.is_empty() {
+            assert!(Instant::now() < until, "the writer takes nothing");
+            std::thread::yield_now();
+        }
+        // The writer is at the gate. More than may wait:
+        for _ in 0..WAITING_BYTES_MAX / line.len() + 100 {
             output.push(&line);
         }
         let state = output.shared.state.lock();

@@ -26,7 +26,7 @@ pub use ocsp::{OcspError, Staple, judge};
 pub use options::{DEFAULT, OptionSets};
 pub use quic::{QuicError, QuicTls};
 pub use server::ServerOptions;
-pub use store::{Asked, CertStore, covers};
+pub use store::{Asked, CertStore, covers, generated_default};
 
 #[cfg(test)]
 mod tests;

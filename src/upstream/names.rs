@@ -34,6 +34,12 @@ struct Answer {
     at: Option<Instant>,
 }
 
+impl Answer {
+    fn is_due(&self) -> bool {
+        self.at.is_none_or(|at| at.elapsed() > PERIOD)
+    }
+}
+
 /// Addresses to connect to.
 #[derive(Debug, Clone)]
 pub(super) enum Addresses {
@@ -76,7 +82,7 @@ impl Name {
         }
         let kept = {
             let answer = self.answer.lock();
-            let is_usable = !self.is_due(&answer) || self.asking.load(Ordering::Relaxed);
+            let is_usable = !answer.is_due() || self.asking.load(Ordering::Relaxed);
             (is_usable && !answer.addresses.is_empty()).then(|| Arc::clone(&answer.addresses))
         };
         match kept {
@@ -98,14 +104,15 @@ impl Name {
 
     /// Asks the system in the background, when the last answer is too old and nobody does yet.
     pub(super) fn refresh(self: &Arc<Self>) {
-        if !self.may_move() || !self.is_due(&self.answer.lock()) {
+        if !self.may_move() || !self.answer.lock().is_due() {
             return;
         }
         if self.asking.swap(true, Ordering::Relaxed) {
             return;
         }
         let name = Arc::clone(self);
-        tokio::spawn(async move {
+        // Requests ask on a worker, health checks on the control plane.
+        tokio::runtime::Handle::current().spawn(async move {
             let asking = Asking(&name);
             if let Err(error) = name.ask().await {
                 tracing::debug!(%error, name = &*name.authority, "a name could not be resolved");
@@ -120,10 +127,6 @@ impl Name {
     pub(super) fn note(&self, addresses: &Arc<[SocketAddr]>) {
         let (addresses, at) = (Arc::clone(addresses), Some(Instant::now()));
         *self.answer.lock() = Answer { addresses, at };
-    }
-
-    fn is_due(&self, answer: &Answer) -> bool {
-        answer.at.is_none_or(|at| at.elapsed() > PERIOD)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What must hold for every parser, whatever it is given: the bodies of the fuzz targets in `fuzz/`,
-//! which `tests/fuzz.rs` runs over mutated seeds on every build.
+//! What must hold for every parser, whatever it is given: the bodies of the fuzz targets in
+//! `fuzz/`, which `tests/fuzz.rs` runs over mutated seeds on every build.
 //!
 //! A target is an entry of the catalogue. Its body says whether the input was what it looks for, so
 //! that a run in which nothing ever is can be told from a good one.
@@ -362,7 +362,8 @@ fn predicate(bytes: &[u8]) -> bool {
 const DOCUMENTS: &[&[u8]] = &[
     b"http:\n  routers:\n    r: {rule: 'Path(`/`)', service: s, timeouts: {request: 1s}}\n",
     b"http: {services: {s: {loadBalancer: {servers: [{url: 'http://a'}], hashBy: {lua: x}}}}}",
-    b"[http.routers.r]\nrule = \"Path(`/`)\"\npriority = 5\n[tls.options.default]\nminVersion = \"x\"",
+    b"[http.routers.r]\nrule = \"Path(`/`)\"\npriority = 5\n\
+      [tls.options.default]\nminVersion = \"x\"",
     b"{\"tcp\": {\"routers\": {\"r\": {\"rule\": \"HostSNI(`*`)\", \"tls\": {}}}}}",
     b"a: &a [1, 2]\nb: [*a, *a]\nc: |\n  text\n",
 ];

@@ -81,6 +81,11 @@ impl Pebble {
         pebble
     }
 
+    /// Looks there for proofs over HTTP, from its next rise on.
+    pub(crate) fn look_at(&mut self, http: u16) {
+        self.settings.http = http;
+    }
+
     /// Lets it be there, with no memory of what was before.
     pub(crate) fn rise(&mut self) {
         let folder = self.folder.path();

@@ -194,11 +194,10 @@ pub(super) async fn address(server: &str) -> Option<SocketAddr> {
     if let Ok(address) = server.parse::<IpAddr>() {
         return Some(SocketAddr::new(address, PORT));
     }
-    let found = match server.rsplit_once(':') {
+    match server.rsplit_once(':') {
         Some(_) => lookup_host(server.to_owned()).await.ok()?.next(),
         None => lookup_host((server.to_owned(), PORT)).await.ok()?.next(),
-    };
-    found
+    }
 }
 
 /// The servers that the system asks.

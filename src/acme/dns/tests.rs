@@ -46,7 +46,7 @@ async fn serve(socket: UdpSocket, zone: String, asked: Arc<AtomicUsize>) {
 async fn server(address: &str, zone: &str) -> (SocketAddr, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind(address).await.unwrap();
     let (at, asked) = (socket.local_addr().unwrap(), Arc::<AtomicUsize>::default());
-    tokio::spawn(serve(socket, zone.to_owned(), Arc::clone(&asked)));
+    tokio::runtime::Handle::current().spawn(serve(socket, zone.to_owned(), Arc::clone(&asked)));
     (at, asked)
 }
 

@@ -5,6 +5,7 @@
 
 mod file;
 mod kept;
+mod kubernetes;
 mod redis;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::message::LocalFuture;
 
 pub(super) use file::{FileError, FileStore};
 pub(super) use kept::{Account, Domain, Issued, Kept, Pending, Registration};
+pub(super) use kubernetes::{KubernetesStore, KubernetesStoreError};
 pub(super) use redis::{RedisStore, RedisStoreError};
 
 /// Why something is not kept, or cannot be read.
@@ -24,6 +26,9 @@ pub(super) enum StoreError {
     /// Redis.
     #[error("sharedStorage.redis: {0}")]
     Redis(#[from] RedisStoreError),
+    /// The Kubernetes API.
+    #[error("sharedStorage.kubernetes: {0}")]
+    Kubernetes(#[from] KubernetesStoreError),
 }
 
 /// A place to keep things in.

@@ -21,9 +21,9 @@ fn syntax(config: &Router, provider: &str, catalog: &Catalog) -> Syntax {
 
 /// The syntax to show where the router does not name it and it is not the usual one.
 pub(super) fn shown(config: &Router, provider: &str, catalog: &Catalog) -> Option<&'static str> {
-    let syntax = syntax(config, provider, catalog);
-    let is_plain = !config.rule_syntax.is_empty() || syntax == Syntax::default();
-    (!is_plain).then(|| syntax.name())
+    let (syntax, rules) = (syntax(config, provider, catalog), &catalog.rules);
+    let is_usual = syntax == Syntax::default() && (provider == "internal" || !rules.names_syntax);
+    (config.rule_syntax.is_empty() && !is_usual).then(|| syntax.name())
 }
 
 /// The rule ready to match; the reason why not otherwise.

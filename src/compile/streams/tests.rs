@@ -15,6 +15,7 @@ fn catalog() -> Catalog {
         default: if transport == Transport::Tcp { IsDefault::Yes } else { IsDefault::No },
         middlewares: Vec::new(),
         tls: None,
+        is_model: false,
         access_log: true,
         timeouts: crate::message::Timeouts::default(),
         answers: crate::config::Answers::default(),

@@ -186,7 +186,7 @@ fn server_config(tls: &QuicTls, limits: &ConnectionLimits) -> quinn::ServerConfi
 }
 
 /// Silence after which a client is gone where the entrypoint has no idle limit of its own.
-const SILENCE_MAX: Duration = Duration::from_secs(180);
+const SILENCE_MAX: Duration = Duration::from_mins(3);
 
 fn silence_ms(limits: &ConnectionLimits) -> u32 {
     let silence = limits.idle.unwrap_or(SILENCE_MAX);

@@ -29,7 +29,7 @@ pub(in crate::lua) enum Arg<'a> {
     Text(Name<'a>),
     Handle(Handle),
     /// Something else, by the name of its type.
-    Other(&'static str),
+    Foreign(&'static str),
 }
 
 /// The arguments of a call.
@@ -174,7 +174,7 @@ impl<'a> Arg<'a> {
             Arg::Number(_) => "number",
             Arg::Text(_) => "string",
             Arg::Handle(_) => "userdata",
-            Arg::Other(name) => name,
+            Arg::Foreign(name) => name,
         }
     }
 }
@@ -215,13 +215,13 @@ pub(super) unsafe fn arg<'a>(l: *mut ffi::lua_State, index: c_int) -> Arg<'a> {
             ffi::LUA_TSTRING => Arg::Text(name(l, index)),
             ffi::LUA_TLIGHTUSERDATA => match Handle::decode(ffi::lua_tolightuserdata(l, index)) {
                 Some(handle) => Arg::Handle(handle),
-                None => Arg::Other("userdata"),
+                None => Arg::Foreign("userdata"),
             },
-            ffi::LUA_TTABLE => Arg::Other("table"),
-            ffi::LUA_TFUNCTION => Arg::Other("function"),
-            ffi::LUA_TTHREAD => Arg::Other("thread"),
-            ffi::LUA_TBUFFER => Arg::Other("buffer"),
-            _ => Arg::Other("userdata"),
+            ffi::LUA_TTABLE => Arg::Foreign("table"),
+            ffi::LUA_TFUNCTION => Arg::Foreign("function"),
+            ffi::LUA_TTHREAD => Arg::Foreign("thread"),
+            ffi::LUA_TBUFFER => Arg::Foreign("buffer"),
+            _ => Arg::Foreign("userdata"),
         }
     }
 }

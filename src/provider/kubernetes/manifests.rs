@@ -156,7 +156,7 @@ impl Written {
             }
             "Middleware" => note("http.middlewares", &element(namespace, name), "spec".to_owned()),
             "MiddlewareTCP" => {
-                note("tcp.middlewares", &element(namespace, name), "spec".to_owned())
+                note("tcp.middlewares", &element(namespace, name), "spec".to_owned());
             }
             "TraefikService" => note("http.services", &element(namespace, name), "spec".to_owned()),
             "TLSOption" => note("tls.options", &element(namespace, name), "spec".to_owned()),

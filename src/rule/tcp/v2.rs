@@ -1,4 +1,5 @@
-//! Matchers of the older syntax, in which each takes many values and `HostSNIRegexp` takes templates.
+//! Matchers of the older syntax, in which each takes many values and `HostSNIRegexp` takes
+//! templates.
 
 use regex::Regex;
 

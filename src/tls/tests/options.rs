@@ -11,8 +11,8 @@ fn handshakes_tell_names_versions_and_protocols() {
     assert_eq!(findings, []);
     let options = first.get("default").unwrap();
     for (version, text, ciphers) in [
-        (&TLS12, "1.2", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
-        (&TLS13, "1.3", "TLS_AES_256_GCM_SHA384"),
+        (&TLS12, "1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+        (&TLS13, "1.3", "TLS_AES_128_GCM_SHA256"),
     ] {
         let version = Some(version);
         let client = Offer { version, alpn: vec!["http/1.1", "h2"], ..Offer::default() }.config();
@@ -82,8 +82,8 @@ fn suites_groups_and_protocols_are_limited() {
     let aes = of(CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
     check(&json!({"cipherSuites": [suite]}), &aes, "peer is incompatible");
     // Only of TLS 1.3, whose list is not limited.
-    let only = json!({"cipherSuites": ["TLS_AES_128_GCM_SHA256"]});
-    check(&only, &Offer::default(), "1.3 TLS_AES_256_GCM_SHA384");
+    let only = json!({"cipherSuites": ["TLS_AES_256_GCM_SHA384"]});
+    check(&only, &Offer::default(), "1.3 TLS_AES_128_GCM_SHA256");
     check(&only, &Offer { version: Some(&TLS12), ..Offer::default() }, "incompatible");
 
     let group = |group| Offer { group: Some(group), ..Offer::default() };
