@@ -25,6 +25,7 @@
 //! | 4 | [`stapling`] | what authorities say of certificates, kept fresh |
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
 //! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
+//! | 6 | [`explain`] | why a request goes where it goes |
 //! | 7 | [`entrypoint`] | listeners and connections, workers |
 //! | 7 | [`api`] | the HTTP API and ping |
 //! | 7 | [`acme`] | certificates from authorities, had and renewed by themselves |
@@ -44,6 +45,7 @@ pub mod compile;
 pub mod config;
 pub mod content;
 pub mod entrypoint;
+pub mod explain;
 pub mod handover;
 pub mod headers;
 pub mod lua;

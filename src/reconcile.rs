@@ -164,7 +164,8 @@ impl Reconciler {
             Message::Update(update) => {
                 let known = self.parts.get(&*update.provider).map(|part| &part.diagnostics[..]);
                 log_new(&update.provider, &update.diagnostics, known.unwrap_or_default());
-                self.live.note_rejected(&update.provider, update.diagnostics.clone());
+                let (elements, found) = (update.dynamic.len(), update.diagnostics.clone());
+                self.live.note_update(&update.provider, elements, found);
                 let dynamic = Arc::clone(&update.dynamic);
                 let before = self.parts.insert(update.provider.to_string(), update);
                 !before.is_some_and(|before| Arc::ptr_eq(&before.dynamic, &dynamic))
@@ -208,7 +209,9 @@ impl Reconciler {
         let new: Vec<_> = findings.iter().filter(is_new).cloned().collect();
         log_changes(&new, &snapshot);
         findings.extend(self.parts.values().flat_map(|part| part.diagnostics.iter().cloned()));
-        self.findings.send_replace(Arc::new(findings));
+        let findings = Arc::new(findings);
+        self.live.note_findings(Arc::clone(&findings));
+        self.findings.send_replace(findings);
         tracing::info!(
             generation = snapshot.number,
             routers = snapshot.outcome.routers.len(),

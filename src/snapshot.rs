@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use crate::lua::{InstanceId, InstanceSpec};
+use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
 use crate::message::Timeouts;
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub certificates: Arc<CertStore>,
     /// Certificates that routers want of resolvers.
     pub wanted: Arc<[Wanted]>,
+    /// What the scripts of middlewares declare: of HTTP's, and of TCP's.
+    pub infos: [Infos; 2],
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }
@@ -58,6 +61,8 @@ pub struct Wanted {
     /// The names, the main one first, in lower case and without a last dot.
     pub names: Arc<[String]>,
 }
+/// What scripts declare, by the middleware that they are the scripts of.
+pub type Infos = HashMap<String, Arc<ScriptInfo>>;
 
 /// The routers of one entrypoint.
 #[derive(Debug)]
@@ -151,8 +156,23 @@ impl Target {
 #[derive(Debug, Default)]
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
-    /// Findings of providers about what they could not read, by provider.
-    rejected: Mutex<BTreeMap<String, Vec<Diagnostic>>>,
+    /// What providers have said, by provider.
+    providers: Mutex<BTreeMap<String, ProviderState>>,
+    /// Findings about what is served, with their sources.
+    findings: ArcSwap<Vec<Diagnostic>>,
+}
+
+/// What a provider has said.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderState {
+    /// When it said last what is to be served.
+    pub updated: Option<SystemTime>,
+    /// How many elements that has.
+    pub elements: usize,
+    /// When it found last what cannot be used, as long as it is so.
+    pub rejected: Option<SystemTime>,
+    /// What it could not read, as long as it is so.
+    pub findings: Vec<Diagnostic>,
 }
 
 impl Live {
@@ -167,14 +187,35 @@ impl Live {
         self.snapshot.swap(snapshot)
     }
 
-    /// What providers could not read, as long as it is so.
+    /// Findings about what is served, with their sources.
     #[must_use]
-    pub fn rejected(&self) -> Vec<Diagnostic> {
-        self.rejected.lock().values().flatten().cloned().collect()
+    pub fn findings(&self) -> Arc<Vec<Diagnostic>> {
+        self.findings.load_full()
     }
 
-    /// Notes what a provider could not read; nothing when all is well again.
+    /// Notes what is found of what is served.
+    pub fn note_findings(&self, findings: Arc<Vec<Diagnostic>>) {
+        self.findings.store(findings);
+    }
+
+    /// What providers have said, by name.
+    #[must_use]
+    pub fn providers(&self) -> BTreeMap<String, ProviderState> {
+        self.providers.lock().clone()
+    }
+
+    /// Notes a provider's configuration, with what it could not read of it.
+    pub fn note_update(&self, provider: &str, elements: usize, findings: Vec<Diagnostic>) {
+        let updated = Some(SystemTime::now());
+        let state = ProviderState { updated, elements, rejected: None, findings };
+        self.providers.lock().insert(provider.to_owned(), state);
+    }
+
+    /// Notes that a provider has found what cannot be used; its last configuration stays.
     pub fn note_rejected(&self, provider: &str, findings: Vec<Diagnostic>) {
-        self.rejected.lock().insert(provider.to_owned(), findings);
+        let mut providers = self.providers.lock();
+        let state = providers.entry(provider.to_owned()).or_default();
+        state.rejected = Some(SystemTime::now());
+        state.findings = findings;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::api::{Api, Dashboard, Noop, Ping};
+use crate::api::{Api, Noop, Ping};
 use crate::compile::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, ResolverFacts, RouterRules, Scripts,
     Wildcards, timeouts,
@@ -45,7 +45,7 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
     Ok(Catalog {
         scripts: Scripts::default(),
         tcp_scripts: Scripts::default(),
-        internals: services(plan, internals),
+        internals: services(internals),
         entrypoints: plan.entrypoints.iter().map(|entrypoint| facts(plan, entrypoint)).collect(),
         resolvers: resolvers(plan),
         transport: Arc::new(transport),
@@ -78,14 +78,14 @@ fn resolvers(plan: &Static) -> HashMap<String, ResolverFacts> {
     facts.collect()
 }
 
-fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Internal>> {
+fn services(internals: Internals) -> HashMap<String, Arc<dyn Internal>> {
     let mut all: HashMap<String, Arc<dyn Internal>> = HashMap::new();
     all.insert("noop@internal".to_owned(), Arc::new(Noop));
     if let Some(api) = internals.api {
-        all.insert("api@internal".to_owned(), api);
-        if plan.api.as_ref().is_some_and(|api| api.dashboard) {
-            all.insert("dashboard@internal".to_owned(), Arc::new(Dashboard));
+        if let Some(dashboard) = api.dashboard() {
+            all.insert("dashboard@internal".to_owned(), Arc::clone(dashboard) as _);
         }
+        all.insert("api@internal".to_owned(), api);
     }
     if let Some(ping) = internals.ping {
         all.insert("ping@internal".to_owned(), ping);

@@ -1,18 +1,40 @@
-//! A whole configuration, or one script, looked at without serving it.
+//! A whole configuration, or one script, looked at without serving it: what `check` and `explain`
+//! do.
 
 use std::sync::Arc;
 
-use super::catalog::Internals;
+use super::catalog::{self, Internals};
 use super::providers::{file_provider, kubernetes};
 use super::resolvers::Resolvers;
-use super::{StartError, about, catalog, cluster, internal, ping, script_files};
-use crate::api::Api;
+use super::{StartError, api, cluster, internal, ping, script_files};
 use crate::compile::{Memory, compile};
 use crate::config::Static;
+use crate::explain::{Explanation, Question, QuestionError, World};
 use crate::lua::{self, ScriptInfo, ScriptSource};
 use crate::model::{Diagnostic, merge};
-use crate::provider::{FileProvider, Message};
-use crate::snapshot::Live;
+use crate::provider::{FileProvider, Message, Update};
+use crate::reconcile::ScriptFiles;
+use crate::snapshot::{Live, Snapshot};
+
+/// Why nothing can be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The configuration cannot be compiled.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The question is none.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+}
+
+/// What a configuration comes to.
+struct Trial {
+    snapshot: Snapshot,
+    scripts: ScriptFiles,
+    parts: Vec<Update>,
+    /// What providers found.
+    findings: Vec<Diagnostic>,
+}
 
 /// Compiles a whole configuration without serving it: what `check` does. Findings of the first
 /// kind are the providers', those of the second the elements'.
@@ -20,33 +42,7 @@ use crate::snapshot::Live;
 /// # Errors
 /// When user scripts cannot be read or the built-in configuration is wrong.
 pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Acceptor)?;
-    let live = Arc::<Live>::default();
-    let api = plan
-        .api
-        .is_some()
-        .then(|| Api::new(Arc::clone(&live), about(plan, &[]), runtime.handle().clone()));
-    let internals = Internals { api, ping: ping(plan)?, more: vec![Resolvers::stand_in()] };
-    let mut catalog = catalog::catalog(plan, internals)?;
-    let mut messages = vec![internal(plan)?];
-    let mut scripts = script_files(plan)?;
-    messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
-    messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
-    let mut findings = Vec::new();
-    let mut parts = Vec::new();
-    for message in messages {
-        match message {
-            Message::Update(update) => {
-                findings.extend(update.diagnostics.iter().cloned());
-                parts.push(update);
-            }
-            Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
-        }
-    }
-    let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
-    scripts.load(&dynamic, &mut catalog);
-    let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
+    let Trial { snapshot, scripts, parts, mut findings } = Trial::of(plan)?;
     findings.extend(snapshot.outcome.diagnostics());
     for script in scripts.user_scripts() {
         findings.extend(script_findings(&script.source, &script.info));
@@ -55,6 +51,46 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
         part.locate(&mut findings);
     }
     Ok(findings)
+}
+
+/// Explains what would become of a request, without serving anything.
+///
+/// # Errors
+/// When the configuration cannot be compiled, or the question is none.
+pub fn explain(plan: &Static, question: &Question) -> Result<Explanation, ExplainError> {
+    let trial = Trial::of(plan)?;
+    let world = World { snapshot: &trial.snapshot, entrypoints: &plan.entrypoints };
+    Ok(world.explain(question)?)
+}
+
+impl Trial {
+    fn of(plan: &Static) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Acceptor)?;
+        let live = Arc::<Live>::default();
+        let api = api(plan, &[], &live, &lua::Shared::new());
+        let more = vec![Resolvers::stand_in()];
+        let internals = Internals { api, ping: ping(plan)?, more };
+        let mut catalog = catalog::catalog(plan, internals)?;
+        let mut messages = vec![internal(plan)?];
+        let mut scripts = script_files(plan)?;
+        messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
+        messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
+        let (mut findings, mut parts) = (Vec::new(), Vec::new());
+        for message in messages {
+            match message {
+                Message::Update(update) => {
+                    findings.extend(update.diagnostics.iter().cloned());
+                    parts.push(update);
+                }
+                Message::Rejected { diagnostics, .. } => findings.extend(diagnostics),
+            }
+        }
+        let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
+        scripts.load(&dynamic, &mut catalog);
+        let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
+        Ok(Self { snapshot, scripts, parts, findings })
+    }
 }
 
 /// What is wrong with one script, whoever uses it.

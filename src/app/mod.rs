@@ -30,7 +30,7 @@ use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
 use crate::compile::check_answers;
-use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
+use crate::config::{EntryPointPlan, Static, Transport, UnderscoreHeaders};
 use crate::entrypoint::{
     Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
     ListenError, Listener, Manner, PathHandling, Place, ProofOrder, Quic, QuicPlan, Semicolons,
@@ -48,7 +48,7 @@ use crate::tls::Challenges;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
-pub use check::{check, check_script};
+pub use check::{ExplainError, check, check_script, explain};
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 pub use objects::{Checked, Objects};
@@ -148,10 +148,8 @@ impl App {
         let live = Arc::<Live>::default();
         let access_log = access_log(&plan)?;
         let ping = ping(&plan)?;
-        let api = plan
-            .api
-            .is_some()
-            .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
+        let shared = lua::Shared::new();
+        let api = api(&plan, &addresses, &live, &shared);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let (sender, messages) = provider::channel();
@@ -159,7 +157,8 @@ impl App {
         let more = admission.into_iter().chain(resolvers.service()).collect();
         let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
         let challenges = resolvers.challenges(&plan);
-        let workers = workers(&plan, &addresses, &live, access_log.as_ref(), challenges.as_ref())?;
+        let log = access_log.as_ref();
+        let workers = workers(&plan, &addresses, &live, log, shared, challenges.as_ref())?;
 
         let (stop, stopped) = watch::channel(false);
         let mut first = vec![internal(&plan)?];
@@ -335,6 +334,7 @@ fn workers(
     addresses: &[(Arc<str>, SocketAddr)],
     live: &Arc<Live>,
     access_log: Option<&Arc<AccessLog>>,
+    shared: Arc<lua::Shared>,
     challenges: Option<&Arc<dyn Challenges>>,
 ) -> Result<Arc<[Worker]>, StartError> {
     let append = !plan.root.global.not_append_x_forwarded_for;
@@ -349,7 +349,7 @@ fn workers(
     let settings = WorkerSettings {
         entrypoints: entrypoints.collect(),
         access_log: access_log.cloned(),
-        shared: lua::Shared::new(),
+        shared,
         server_name: server_name(),
     };
     let start = |number| Worker::start(number, settings.clone(), live.snapshot());
@@ -375,7 +375,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
             true => PathHandling::Sanitize,
             false => PathHandling::Keep,
         },
-        heads: heads(&options.http),
+        heads: heads(plan),
         access_log: options.observability.access_logs,
         alt_svc: None,
         challenges: None,
@@ -397,13 +397,16 @@ fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
         idle: timeouts.idle_timeout.limit(),
         head_bytes_max: options.http.max_header_bytes,
         streams_max: options.http2.max_concurrent_streams,
+        table_bytes_max: options.http2.max_decoder_header_table_size,
         requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
         age_max: transport.keep_alive_max_time.limit(),
     }
 }
 
-fn heads(options: &config::Http) -> Heads {
+fn heads(plan: &EntryPointPlan) -> Heads {
+    let options = &plan.options.http;
     Heads {
+        connection: plan.connection.clone(),
         refused: options.encoded_characters.refused(),
         semicolons: match options.encode_query_semicolons {
             true => Semicolons::Encode,
@@ -445,15 +448,33 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     let mut entrypoints = plan.entrypoints.clone();
     for (entrypoint, (_, address)) in entrypoints.iter_mut().zip(addresses) {
         if entrypoint.address.port == 0 {
+            entrypoint.address.port = address.port();
             entrypoint.options.address = address.to_string();
         }
     }
     About {
+        api: plan.api.clone().unwrap_or_default(),
         entrypoints,
         providers: providers(plan),
         access_log: plan.access_log.is_some(),
+        metrics: String::new(),
+        tracing: String::new(),
+        workers: plan.workers,
+        // Options are plain data, which always has a value.
+        options: serde_json::to_value(&plan.root).unwrap_or_default(),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
+}
+
+/// The API, when it is on.
+fn api(
+    plan: &Static,
+    addresses: &[(Arc<str>, SocketAddr)],
+    live: &Arc<Live>,
+    shared: &Arc<lua::Shared>,
+) -> Option<Arc<Api>> {
+    plan.api.as_ref()?;
+    Some(Api::new(Arc::clone(live), about(plan, addresses), Arc::clone(shared)))
 }
 
 fn internal(plan: &Static) -> Result<Message, InternalError> {

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 
 use super::catalog::{Internals, catalog};
 use super::providers::kubernetes;
 use super::resolvers::Resolvers;
-use super::{StartError, about, internal, ping, script_files};
-use crate::api::Api;
+use super::{StartError, api, internal, ping, script_files};
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
+use crate::lua;
 use crate::message::Timeouts;
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
@@ -53,18 +52,16 @@ impl Objects {
     ///
     /// # Errors
     /// When user scripts cannot be read or the built-in configuration is wrong.
-    pub fn new(mut plan: Static, control: Handle) -> Result<Self, StartError> {
+    pub fn new(mut plan: Static) -> Result<Self, StartError> {
         let is_bare = plan.entrypoints.iter().all(|e| DEFAULTS.contains(&e.name.as_str()));
         if is_bare {
             plan.api.get_or_insert_default();
             plan.ping.get_or_insert_default();
         }
         let live = Arc::<Live>::default();
-        let api = plan.api.is_some().then(|| Api::new(live, about(&plan, &[]), control));
-        let catalog = catalog(
-            &plan,
-            Internals { api, ping: ping(&plan)?, more: vec![Resolvers::stand_in()] },
-        )?;
+        let api = api(&plan, &[], &live, &lua::Shared::new());
+        let more = vec![Resolvers::stand_in()];
+        let catalog = catalog(&plan, Internals { api, ping: ping(&plan)?, more })?;
         let internal = match internal(&plan)? {
             Message::Update(update) => update,
             Message::Rejected { provider, .. } => Update::new(&provider, Arc::default()),

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
 
-use tokio::runtime;
-
 use super::{manifests, plan};
 use crate::app::{self, Objects, StartError};
 use crate::lua::ScriptSource;
@@ -78,8 +76,7 @@ fn of_manifests(paths: &[&String], flags: &[String]) -> Result<Vec<Diagnostic>, 
         Ok(planned) => planned,
         Err(error) => return Ok(vec![Diagnostic::error("static", error)]),
     };
-    let runtime = runtime::Builder::new_current_thread().build().map_err(StartError::Acceptor)?;
-    let objects = Objects::new(plan, runtime.handle().clone())?;
+    let objects = Objects::new(plan)?;
     findings.extend(objects.check(&all).findings);
     Ok(findings)
 }

@@ -8,6 +8,7 @@ mod check;
 mod crds;
 mod demo;
 mod eject;
+mod explain;
 mod healthcheck;
 mod manifests;
 mod serve;
@@ -43,6 +44,11 @@ const COMMANDS: &[Command] = &[
         name: "check",
         doc: "Checks the configuration, or scripts and manifests (FILE, FOLDER); --json.",
         run: check::run,
+    },
+    Command {
+        name: "explain",
+        doc: "Tells why a request goes where it goes: explain GET URL [-H HEADER]; --api, --json.",
+        run: explain::run,
     },
     Command {
         name: "test",

@@ -33,7 +33,7 @@ pub(super) fn serve_admission(
     checked: Static,
 ) -> ExitCode {
     let extra = |control: &Handle| {
-        let objects = Objects::new(checked, control.clone())?;
+        let objects = Objects::new(checked)?;
         let admission = Some(Admission::new(objects, control.clone()));
         Ok(Some(Extra { update, admission }))
     };

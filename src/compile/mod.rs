@@ -144,6 +144,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
         scripts: memory.scripts.all().map(|(name, spec)| (Arc::clone(name), spec.id)).collect(),
         certificates,
         wanted: wanted.into(),
+        infos: [middlewares.infos, streams.infos],
         outcome: Arc::new(outcome),
     }
 }

@@ -6,6 +6,7 @@
 mod acme;
 mod address;
 mod answers;
+mod api;
 mod heads;
 mod kubernetes;
 mod logs;
@@ -23,10 +24,11 @@ pub use acme::{
 };
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
+pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use logs::{AccessLog, Log};
-pub use options::{Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Root, Scripts};
+pub use options::{Core, EntryPoint, FileProvider, Http, Ping, Providers, Root, Scripts};
 pub use redirections::Redirection;
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

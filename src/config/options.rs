@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::acme::CertificateResolver;
 use super::answers::Answers;
+use super::api::Api;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
 use super::logs::{AccessLog, Log};
@@ -229,6 +230,8 @@ pub struct ForwardedHeaders {
     /// Those of these addresses and networks.
     #[serde(rename = "trustedIPs")]
     pub trusted_ips: Vec<String>,
+    /// Headers that middlewares get although the client's `Connection` names them.
+    pub connection: Vec<String>,
     /// Leaves `X-Forwarded-For` of trusted clients as it came.
     pub not_append_x_forwarded_for: bool,
 }
@@ -279,17 +282,29 @@ impl Default for Http {
     }
 }
 
+/// The size of tables that neither side has spoken of (RFC 9113, section 6.5.2).
+pub(super) const HEADER_TABLE_SIZE: u32 = 4096;
+
 /// HTTP/2 of an entrypoint.
+#[allow(clippy::struct_field_names, reason = "they are Traefik's")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Http2 {
     /// Streams of one connection at once.
     pub max_concurrent_streams: u32,
+    /// Bytes of names and values that clients may let us remember (RFC 7541, section 4.2).
+    pub max_decoder_header_table_size: u32,
+    /// The same in the other direction. Only 4096, what clients allow unasked.
+    pub max_encoder_header_table_size: u32,
 }
 
 impl Default for Http2 {
     fn default() -> Self {
-        Self { max_concurrent_streams: 250 }
+        Self {
+            max_concurrent_streams: 250,
+            max_decoder_header_table_size: HEADER_TABLE_SIZE,
+            max_encoder_header_table_size: HEADER_TABLE_SIZE,
+        }
     }
 }
 
@@ -360,24 +375,6 @@ pub struct FileProvider {
 impl Default for FileProvider {
     fn default() -> Self {
         Self { directory: String::new(), filename: String::new(), watch: true }
-    }
-}
-
-/// The API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Api {
-    /// Served on the entrypoint `traefik` without a router of the user's.
-    pub insecure: bool,
-    /// Accepted; there is no dashboard yet.
-    pub dashboard: bool,
-    /// Accepted, and without effect: there is no advert.
-    pub disable_dashboard_ad: bool,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self { insecure: false, dashboard: true, disable_dashboard_ad: false }
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use super::address::{Address, Transport};
+use super::api::Api;
 use super::logs::AccessLog;
-use super::options::{Api, EntryPoint, FileProvider, PROVIDERS, Ping, Root};
+use super::options::{EntryPoint, FileProvider, HEADER_TABLE_SIZE, PROVIDERS, Ping, Root};
 use super::sources::ConfigError;
 use crate::rule::Syntax;
 use crate::value::nearest;
@@ -47,6 +49,8 @@ pub struct EntryPointPlan {
     pub is_default: bool,
     /// Networks whose forwarding headers are kept.
     pub trusted: Vec<IpNet>,
+    /// Headers that middlewares get although `Connection` names them.
+    pub connection: Vec<HeaderName>,
     /// Networks whose PROXY headers are believed.
     pub senders: Vec<IpNet>,
     /// The options as written.
@@ -122,6 +126,13 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     }
     let trusted =
         networks(&option("forwardedHeaders.trustedIPs"), &options.forwarded_headers.trusted_ips)?;
+    let path = option("forwardedHeaders.connection");
+    let header = |name: &String| {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        parsed.map_err(|_| invalid(&path, format!("{name:?} is no name of a header")))
+    };
+    let connection = options.forwarded_headers.connection.iter().map(header);
+    let connection = connection.collect::<Result<_, _>>()?;
     let senders = options.proxy_protocol.iter().flat_map(|proxy| &proxy.trusted_ips);
     let senders = networks(&option("proxyProtocol.trustedIPs"), senders)?;
     for (name, page) in options.http.answers.pages() {
@@ -129,10 +140,15 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
             return Err(invalid(option(&format!("http.answers.{name}")), fault));
         }
     }
+    if options.http2.max_encoder_header_table_size != HEADER_TABLE_SIZE {
+        let option = option("http2.maxEncoderHeaderTableSize");
+        let options = vec![format!("{option}: only {HEADER_TABLE_SIZE} can be had")];
+        return Err(ConfigError::Unsupported { origin: format!("entryPoints.{name}"), options });
+    }
     // Routers of HTTP and TCP are never on an entrypoint of UDP.
     let is_default = is_default && address.transport == Transport::Tcp;
     let (name, options) = (name.to_owned(), options.clone());
-    Ok(EntryPointPlan { name, address, is_default, trusted, senders, options })
+    Ok(EntryPointPlan { name, address, is_default, trusted, connection, senders, options })
 }
 
 fn networks<'a>(
@@ -153,6 +169,9 @@ fn check(root: &Root) -> Result<(), ConfigError> {
     {
         let reason = "give either filename or directory";
         return Err(invalid("providers.file", reason));
+    }
+    if let Some(reason) = root.api.as_ref().and_then(Api::fault) {
+        return Err(invalid("api.basePath", reason));
     }
     if let Some(ping) = &root.ping
         && !ping.manual_routing

@@ -8,8 +8,9 @@ use super::acme::{
     AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, KubernetesStorage,
     Propagation, RedisStorage, SharedStorage, TlsChallenge,
 };
+use super::api::Api;
 use super::logs::AccessLog;
-use super::options::{Api, EntryPoint, FileProvider, Ping, Root};
+use super::options::{EntryPoint, FileProvider, Ping, Root};
 use super::redirections::Redirection;
 use crate::model::RouterTls;
 

@@ -1,6 +1,5 @@
 //! One request on a worker: routed, answered, noted.
 
-use std::borrow::Cow;
 use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::lua::{
 };
 use crate::message::{
     BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, in_force, in_time, paced,
-    rescue,
+    rescue, routing_host,
 };
 use crate::middleware::{self, End};
 use crate::observe::AccessRecord;
@@ -190,30 +189,6 @@ impl Judge for Judges<'_> {
         let instance = self.generation.named(script);
         instance.is_some_and(|instance| instance.judge(self.request.copy()))
     }
-}
-
-/// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
-/// `HostRegexp` sees it, and so does the zone of an IPv6 address, which Traefik keeps as well.
-fn routing_host(host: &[u8]) -> Cow<'_, str> {
-    // The host has been checked to be ASCII.
-    let text = std::str::from_utf8(host).unwrap_or_default();
-    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let name = match (bracketed, text.split_once(':')) {
-        (Some((address, after)), _) if after.is_empty() || is_port(after) => address,
-        // More colons than one are an address without brackets, and no port.
-        (None, Some((name, port))) if !port.contains(':') && !name.starts_with('[') => name,
-        _ => text,
-    };
-    if name.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-/// Whether what follows a closing bracket is a port, of whatever bytes, as Go reads it.
-fn is_port(after: &str) -> bool {
-    after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
 }
 
 /// What a request's services and scripts are lent by the worker.
@@ -447,35 +422,5 @@ impl Drop for Finish {
             server: record.server.as_deref(),
             duration: self.exchange.started.elapsed(),
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::routing_host;
-
-    #[test]
-    fn rules_see_the_host_without_port_and_brackets() {
-        for (host, expect) in [
-            ("", ""),
-            ("Example.COM", "example.com"),
-            ("example.com:8080", "example.com"),
-            ("example.com.", "example.com."),
-            ("example.com.:8080", "example.com."),
-            ("example.com..", "example.com.."),
-            ("h.test:notaport", "h.test"),
-            ("h.test:", "h.test"),
-            (":80", ""),
-            ("127.0.0.1:80", "127.0.0.1"),
-            ("[::1]", "::1"),
-            ("[::1]:8080", "::1"),
-            ("::1", "::1"),
-            ("[FE80::1%25eth0]:80", "fe80::1%25eth0"),
-            ("[::1", "[::1"),
-            ("[::1]x", "[::1]x"),
-            ("[::1]:80:90", "[::1]:80:90"),
-        ] {
-            assert_eq!(routing_host(host.as_bytes()), expect, "{host}");
-        }
     }
 }

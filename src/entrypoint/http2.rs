@@ -39,6 +39,7 @@ where
     let mut builder = http2::Builder::new(Local);
     builder.timer(TokioTimer::new());
     builder.max_concurrent_streams(limits.streams_max);
+    builder.header_table_size(limits.table_bytes_max);
     builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
     let serving = pin!(builder.serve_connection(io, service));
     let is_spent = || connection.keepalive.is_spent();

@@ -12,6 +12,7 @@ mod drain;
 mod forwarded;
 mod handle;
 mod heads;
+mod hop;
 mod http1;
 mod http2;
 mod http3;
@@ -144,6 +145,8 @@ pub struct ConnectionLimits {
     pub head_bytes_max: usize,
     /// HTTP/2 streams at once.
     pub streams_max: u32,
+    /// Bytes of header fields that clients of HTTP/2 may have us remember.
+    pub table_bytes_max: u32,
     /// Requests of one connection (`keepAliveMaxRequests`).
     pub requests_max: Option<u64>,
     /// Age from which a connection ends with its next answer (`keepAliveMaxTime`).

@@ -83,12 +83,12 @@ impl Servers {
         !self.is_watched() || self.servers.iter().any(|s| s.weight > 0 && s.member.is_up())
     }
 
-    fn may(&self, place: usize) -> bool {
+    pub(super) fn may(&self, place: usize) -> bool {
         let server = self.servers.get(place);
         server.is_some_and(|s| s.weight > 0 && (!self.is_watched() || s.member.is_up()))
     }
 
-    fn may_keep(&self, place: usize) -> bool {
+    pub(super) fn may_keep(&self, place: usize) -> bool {
         let server = self.servers.get(place);
         self.may(place)
             || server.is_some_and(|s| s.fenced && (!self.is_watched() || s.member.is_up()))

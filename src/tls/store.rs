@@ -104,6 +104,12 @@ impl CertStore {
         has(name) || above().is_some_and(|wildcard| has(&wildcard))
     }
 
+    /// All certificates in DER, the first of each chain, with that of the store `default`.
+    pub fn leaves(&self) -> impl Iterator<Item = &[u8]> {
+        let all = self.loaded.iter().chain(&self.default);
+        all.filter_map(|loaded| loaded.key.cert.first().map(|first| &**first))
+    }
+
     /// The certificates whose authorities can be asked for their status.
     pub fn asked(&self) -> impl Iterator<Item = Asked> {
         self.loaded.iter().chain(&self.default).filter_map(|loaded| {
