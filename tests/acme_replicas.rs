@@ -1,4 +1,4 @@
-//! Three replicas that share Redis: one orders, all prove and serve, and the death of the one that
+//! Three replicas that share Redis, or the Secrets of a cluster: one orders, all prove and serve, and the death of the one that
 //! orders costs nothing but time.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use support::pebble::{self, Pebble, Settings, free_ports, kept_account};
-use support::{Backend, Process, SOON, poll};
+use support::{Backend, Cluster, Process, SOON, poll};
 
 /// A leader that is dead is waited for.
 const LATER: Duration = Duration::from_secs(90);
@@ -88,69 +88,147 @@ impl Gate {
     }
 }
 
-#[test]
-fn one_of_three_orders_and_its_death_loses_nothing() {
-    let redis = Redis::start();
-    let account: serde_json::Value = serde_json::from_str(&kept_account()).unwrap();
-    let key = "{moongate/acme/le}/kept";
-    redis.cli(&["SET", key, &account["le"].to_string()]);
-    let mut pebble = Pebble::asleep(Settings::at(1, 1));
-    let backend = Backend::echo("s");
-    let folder = tempfile::tempdir().unwrap();
-    let dynamic = folder.path().join("dynamic.yaml");
-    std::fs::write(&dynamic, "http: {}\n").unwrap();
-    let mut flags = pebble.flags("unused.json");
-    let le = "--certificatesResolvers.le.acme";
-    flags.extend([
-        format!("{le}.sharedStorage.redis.endpoint=127.0.0.1:{}", redis.port),
-        format!("{le}.sharedStorage.redis.password=moon"),
-        format!("{le}.httpChallenge.entryPoint=web"),
-        format!("--providers.file.filename={}", dynamic.display()),
-        "--providers.providersThrottleDuration=0".to_owned(),
-        "--ping".to_owned(),
-        "--log.level=INFO".to_owned(),
-        "--workers=1".to_owned(),
-    ]);
-    let names = ["web", "secure", "traefik"];
-    let mut replicas: Vec<Process> = (0..3).map(|_| Process::alone(&names, &flags)).collect();
-    let leads = |process: &Process| process.words().contains("this replica orders certificates");
-    let leader = poll::until("one leads", SOON, || replicas.iter().position(leads));
-    assert_eq!(replicas.iter().filter(|process| leads(process)).count(), 1);
+/// A place that replicas share.
+trait Place {
+    /// What resolvers are told of it.
+    fn flags(&self) -> Vec<String>;
 
-    // Another replica than the leader is asked for the proof, and not before the leader is dead.
-    let other = (leader + 1) % replicas.len();
-    let gate = Gate::to(replicas[other].address("web"));
-    pebble.look_at(gate.port);
-    pebble.rise();
-    let router = "a: {rule: 'Host(`a.test`)', service: s, tls: {certResolver: le}}";
-    let server = format!("{{loadBalancer: {{servers: [{{url: '{}'}}]}}}}", backend.url());
-    let text = format!("http:\n  routers:\n    {router}\n  services:\n    s: {server}\n");
-    let next = folder.path().join("next");
-    std::fs::write(&next, text).unwrap();
-    std::fs::rename(next, &dynamic).unwrap();
-    poll::until("an order", LATER, || (pebble.orders() == 1).then_some(()));
-    poll::until("the proof is shared", LATER, || {
-        redis.cli(&["KEYS", "moongate/acme/proofs/*"]).contains("http/a.test").then_some(())
-    });
-    replicas[leader].kill();
-    replicas.remove(leader);
-    gate.is_open.store(true, Ordering::Relaxed);
+    /// Starts a replica.
+    fn replica(&self, flags: &[String]) -> Process {
+        Process::alone(&ENTRYPOINTS, flags)
+    }
 
-    let root = pebble.root();
-    let shown = |process: &Process| {
-        let shown = || pebble::shown(process.address("secure"), &root, "a.test");
-        poll::until("a certificate", LATER, shown).to_vec()
-    };
-    let first = shown(&replicas[0]);
-    assert_eq!(shown(&replicas[1]), first);
-    assert_eq!((pebble.orders(), pebble.issued()), (2, 1));
-    assert_eq!(replicas.iter().filter(|process| leads(process)).count(), 1);
+    /// Whether a proof of `a.test` is shared.
+    fn has_proof(&self) -> bool;
+}
 
-    // Redis may go away: what is served stays. No secret is in a log.
-    drop(redis);
-    assert_eq!(shown(&replicas[0]), first);
-    for process in &replicas {
-        let words = process.words();
-        assert!(!words.contains("moon\"") && !words.contains("PRIVATE"), "{words}");
+const ENTRYPOINTS: [&str; 3] = ["web", "secure", "traefik"];
+
+impl Place for Redis {
+    fn flags(&self) -> Vec<String> {
+        let redis = "--certificatesResolvers.le.acme.sharedStorage.redis";
+        let endpoint = format!("{redis}.endpoint=127.0.0.1:{}", self.port);
+        vec![endpoint, format!("{redis}.password=moon")]
+    }
+
+    fn has_proof(&self) -> bool {
+        self.cli(&["KEYS", "moongate/acme/proofs/*"]).contains("http/a.test")
     }
 }
+
+impl Place for Cluster {
+    fn flags(&self) -> Vec<String> {
+        let kubernetes = "--certificatesResolvers.le.acme.sharedStorage.kubernetes";
+        vec![format!("{kubernetes}.namespace=default")]
+    }
+
+    fn replica(&self, flags: &[String]) -> Process {
+        Process::start(self, &ENTRYPOINTS, flags)
+    }
+
+    fn has_proof(&self) -> bool {
+        let secrets = self.kubectl(&["get", "secrets", "-l", "moongate.io/acme-proof"], "");
+        secrets.contains("moongate-acme-")
+    }
+}
+
+/// Three replicas, of which the one that orders dies in the middle of it.
+struct Scene {
+    pebble: Pebble,
+    replicas: Vec<Process>,
+    _backend: Backend,
+    _folder: tempfile::TempDir,
+}
+
+fn leads(process: &Process) -> bool {
+    process.words().contains("this replica orders certificates")
+}
+
+impl Scene {
+    fn with(place: &impl Place) -> Self {
+        let mut pebble = Pebble::asleep(Settings::at(1, 1));
+        let backend = Backend::echo("s");
+        let folder = tempfile::tempdir().unwrap();
+        let dynamic = folder.path().join("dynamic.yaml");
+        std::fs::write(&dynamic, "http: {}\n").unwrap();
+        let mut flags = pebble.flags("unused.json");
+        flags.extend(place.flags());
+        flags.extend([
+            "--certificatesResolvers.le.acme.httpChallenge.entryPoint=web".to_owned(),
+            format!("--providers.file.filename={}", dynamic.display()),
+            "--providers.providersThrottleDuration=0".to_owned(),
+            "--ping".to_owned(),
+            "--log.level=INFO".to_owned(),
+            "--workers=1".to_owned(),
+        ]);
+        let mut replicas: Vec<Process> = (0..3).map(|_| place.replica(&flags)).collect();
+        let leader = poll::until("one leads", SOON, || replicas.iter().position(leads));
+        assert_eq!(replicas.iter().filter(|process| leads(process)).count(), 1);
+
+        // Another replica than the leader is asked for the proof, and not before that is dead.
+        let other = (leader + 1) % replicas.len();
+        let gate = Gate::to(replicas[other].address("web"));
+        pebble.look_at(gate.port);
+        pebble.rise();
+        let router = "a: {rule: 'Host(`a.test`)', service: s, tls: {certResolver: le}}";
+        let server = format!("{{loadBalancer: {{servers: [{{url: '{}'}}]}}}}", backend.url());
+        let text = format!("http:\n  routers:\n    {router}\n  services:\n    s: {server}\n");
+        let next = folder.path().join("next");
+        std::fs::write(&next, text).unwrap();
+        std::fs::rename(next, &dynamic).unwrap();
+        poll::until("an order", LATER, || (pebble.orders() == 1).then_some(()));
+        poll::until("the proof is shared", LATER, || place.has_proof().then_some(()));
+        replicas[leader].kill();
+        replicas.remove(leader);
+        gate.is_open.store(true, Ordering::Relaxed);
+        Self { pebble, replicas, _backend: backend, _folder: folder }
+    }
+
+    fn shown(&self, replica: usize) -> Vec<u8> {
+        let (root, at) = (self.pebble.root(), self.replicas[replica].address("secure"));
+        poll::until("a certificate", LATER, || pebble::shown(at, &root, "a.test")).to_vec()
+    }
+
+    /// Both that are left serve the one certificate, and one of them orders now.
+    fn check(&self) {
+        assert_eq!(self.shown(0), self.shown(1));
+        assert_eq!((self.pebble.orders(), self.pebble.issued()), (2, 1));
+        assert_eq!(self.replicas.iter().filter(|process| leads(process)).count(), 1);
+        for process in &self.replicas {
+            let words = process.words();
+            assert!(!words.contains("moon\"") && !words.contains("PRIVATE"), "{words}");
+        }
+    }
+}
+
+#[test]
+fn replicas_share_redis() {
+    let redis = Redis::start();
+    let account: serde_json::Value = serde_json::from_str(&kept_account()).unwrap();
+    redis.cli(&["SET", "{moongate/acme/le}/kept", &account["le"].to_string()]);
+    let scene = Scene::with(&redis);
+    scene.check();
+    // What is served stays while Redis is away.
+    drop(redis);
+    scene.shown(0);
+}
+
+#[test]
+fn replicas_share_secrets_of_a_cluster() {
+    let cluster = Cluster::start();
+    let account: serde_json::Value = serde_json::from_str(&kept_account()).unwrap();
+    let kept = account["le"].to_string();
+    // The name is made of the resolver's.
+    let secret = format!(
+        "{{apiVersion: v1, kind: Secret, metadata: {{name: {ACCOUNT}, namespace: default}}, \
+         stringData: {{kept: '{kept}'}}}}"
+    );
+    cluster.apply(&secret);
+    let scene = Scene::with(&cluster);
+    scene.check();
+    let secrets = cluster.kubectl(&["get", "secrets", "-o", "name"], "");
+    assert_eq!(secrets.lines().count(), 2, "account and certificate, and no proof: {secrets}");
+}
+
+/// The Secret of the account of a resolver `le`.
+const ACCOUNT: &str = "moongate-acme-61098a4bf2a5e216";

@@ -50,7 +50,10 @@ fn resolver() -> CertificateResolver {
             http_challenge: Some(HttpChallenge::default()),
             tls_challenge: Some(TlsChallenge::default()),
             eab: Some(Eab::default()),
-            shared_storage: Some(SharedStorage { redis: Some(RedisStorage::default()) }),
+            shared_storage: Some(SharedStorage {
+                redis: Some(RedisStorage::default()),
+                kubernetes: Some(KubernetesStorage::default()),
+            }),
             ..AcmeOptions::default()
         }),
     }

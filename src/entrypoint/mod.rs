@@ -18,7 +18,6 @@ mod http2;
 mod http3;
 mod keepalive;
 mod listen;
-mod outbound;
 mod owed;
 mod pages;
 mod peek;

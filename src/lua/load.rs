@@ -26,6 +26,8 @@ pub(super) struct Loaded {
     pub(super) balance: Option<Function>,
     pub(super) response_body: Option<Function>,
     pub(super) log: Option<Function>,
+    pub(super) present: Option<Function>,
+    pub(super) cleanup: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -64,6 +66,8 @@ pub(super) fn load(
         balance: function("balance")?,
         response_body: function("response_body")?,
         log: function("log")?,
+        present: function("present")?,
+        cleanup: function("cleanup")?,
         setup: function("setup")?,
         options,
         ctx,
@@ -103,6 +107,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         other => Err(wrong(source, key, what, &other)),
     };
     let expand = text("expand", "the name of an option")?;
+    let title = text("name", "text")?;
     let alias_of = text("alias_of", "the name of a script")?;
     let mut hooks = Vec::new();
     for name in HOOKS {
@@ -110,11 +115,11 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
             hooks.push(name.to_owned());
         }
     }
-    Ok(ScriptInfo { schema: schema.into(), hooks, expand, alias_of })
+    Ok(ScriptInfo { schema: schema.into(), hooks, expand, title, alias_of })
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 9] = [
+const HOOKS: [&str; 11] = [
     "setup",
     "request",
     "response",
@@ -124,10 +129,12 @@ const HOOKS: [&str; 9] = [
     "match",
     "balance",
     "log",
+    "present",
+    "cleanup",
 ];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "setup",
     "request",
     "response",
@@ -137,6 +144,8 @@ const KEYS: [&str; 14] = [
     "match",
     "balance",
     "log",
+    "present",
+    "cleanup",
     "schema",
     "expand",
     "alias_of",

@@ -36,6 +36,7 @@ mod sandbox;
 mod script;
 mod shared;
 mod stream;
+mod task;
 pub mod testing;
 mod tools;
 mod vm;
@@ -47,9 +48,11 @@ mod tests;
 
 pub use admit::Admittance;
 pub use after::Entry;
-pub use builtin::{builtins, tcp_builtins};
+pub use builtin::{builtins, dns_builtins, tcp_builtins};
 pub use figures::{Figures, LastFailure};
-pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
+pub use host::{
+    Connected, Destination, FetchError, Host, HttpClient, Machine, Program, Ran, Reach,
+};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use judge::{Candidate, Pick};
 pub use limits::{limits, on_error};
@@ -63,4 +66,5 @@ pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
 pub use shared::{Shared, SharedError};
+pub use task::Task;
 pub use vm::Vm;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,10 +48,10 @@ pub struct TlsFacts {
 }
 
 impl Client {
-    /// Stands for a client where a request is nobody's but ours.
+    /// Nobody: requests that Moongate sends for itself have no client.
     #[must_use]
     pub fn nobody() -> Self {
-        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         Self {
             peer: nowhere,
             local: nowhere,

@@ -210,6 +210,12 @@ impl Schema {
         }
     }
 
+    /// The names of every option in files, the current one first.
+    pub fn names(&self) -> impl Iterator<Item = Vec<&str>> {
+        let fields = self.fields().map_or(&[][..], |fields| &fields.list);
+        fields.iter().map(|field| field.names(Source::File).collect())
+    }
+
     /// The options, for printing.
     fn fields(&self) -> Option<&Fields> {
         self.root.as_ref().map(|root| &root.fields)

@@ -151,8 +151,8 @@ impl KubernetesStore {
             if written.get(&name).is_some_and(|known| Arc::ptr_eq(known, &issued.pair)) {
                 continue;
             }
-            let mut secret = self.secret(&name, resolver);
-            secret.type_ = Some("kubernetes.io/tls".to_owned());
+            let mut object = secret(&name, resolver);
+            object.type_ = Some("kubernetes.io/tls".to_owned());
             let names = BTreeMap::from([(NAMES.to_owned(), names.join(","))]);
             secret.metadata.annotations = Some(names);
             secret.data = Some(BTreeMap::from([
@@ -164,16 +164,9 @@ impl KubernetesStore {
         }
         let name = self.name(&[resolver]);
         let text = serde_json::to_string(&kept).map_err(|_| KubernetesStoreError::Encode)?;
-        let mut secret = self.secret(&name, resolver);
+        let mut secret = secret(&name, resolver);
         secret.data = Some(BTreeMap::from([(KEPT.to_owned(), bytes(&text))]));
         self.apply(&name, &secret).await
-    }
-
-    fn secret(&self, name: &str, resolver: &str) -> Secret {
-        let labels = BTreeMap::from([(RESOLVER.to_owned(), hash(resolver))]);
-        let metadata =
-            ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
-        Secret { metadata, ..Secret::default() }
     }
 
     async fn apply(&self, name: &str, secret: &Secret) -> Result<(), KubernetesStoreError> {
@@ -305,6 +298,14 @@ impl Shared for KubernetesStore {
     fn end_proof<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<(), StoreError>> {
         Box::pin(async move { Ok(self.delete(&self.name(&["proof", name])).await?) })
     }
+}
+
+/// A Secret of a resolver, with nothing in it.
+fn secret(name: &str, resolver: &str) -> Secret {
+    let labels = BTreeMap::from([(RESOLVER.to_owned(), hash(resolver))]);
+    let metadata =
+        ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
+    Secret { metadata, ..Secret::default() }
 }
 
 fn of_resolver(resolver: &str) -> ListParams {

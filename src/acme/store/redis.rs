@@ -4,7 +4,6 @@
 //! the mark, so that one that has lost the lead cannot overwrite what its successor has kept. Must
 //! not know Redis's protocol.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +12,11 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::{Kept, Shared, Store, StoreError};
 use crate::config::RedisStorage;
 use crate::lua::{
-    Connected, Destination, Dial, FetchError, Redis, RedisError, RedisSettings, RedisTimeouts,
-    Reply,
+    Connected, Destination, Dial, Redis, RedisError, RedisSettings, RedisTimeouts, Reply,
 };
-use crate::message::{Io, LocalFuture};
-use crate::model::{TcpServersTransport, TcpTransportTls};
-use crate::upstream::{Encryption, TcpEndpoint, TcpTransport};
+use crate::message::LocalFuture;
+use crate::model::TcpTransportTls;
+use crate::outbound;
 
 /// Why Redis does not keep or give something.
 #[derive(Debug, thiserror::Error)]
@@ -209,22 +207,6 @@ struct Way;
 
 impl Dial for Way {
     fn dial(&self, to: &Destination) -> LocalFuture<'static, Connected> {
-        let endpoint = endpoint(to);
-        Box::pin(async move {
-            let connected = endpoint?.connect(None).await.map_err(|error| {
-                let reason = error.to_string();
-                FetchError::Connect { reason }
-            });
-            Ok(Box::new(connected?) as Box<dyn Io>)
-        })
+        outbound::connect(to)
     }
-}
-
-fn endpoint(to: &Destination) -> Result<TcpEndpoint, FetchError> {
-    let client = |error: &dyn std::fmt::Display| FetchError::Client { reason: error.to_string() };
-    let options = TcpServersTransport { tls: to.tls.clone(), ..TcpServersTransport::default() };
-    let transport = TcpTransport::build(&options).map_err(|error| client(&error))?;
-    let encryption = if to.tls.is_some() { Encryption::Tls } else { Encryption::None };
-    let endpoint = TcpEndpoint::parse(&to.address, encryption, Arc::new(transport));
-    endpoint.map_err(|error| client(&error))
 }

@@ -12,6 +12,7 @@ mod content;
 pub(super) mod context;
 mod cookies;
 mod crypto;
+mod dns;
 mod encoding;
 mod files;
 mod geo;
@@ -23,6 +24,7 @@ mod jwt;
 mod later;
 mod limit;
 mod log;
+mod machine;
 mod members;
 mod metrics;
 mod os;
@@ -36,6 +38,7 @@ mod resolve;
 mod response;
 mod responses;
 mod seal;
+mod sign;
 mod stats;
 mod store;
 mod substitute;
@@ -146,6 +149,8 @@ const MODULES: &[Module] = &[
     geo::MODULE,
     redis::MODULE,
     time::MODULE,
+    dns::MODULE,
+    machine::MODULE,
     os::MODULE,
 ];
 
