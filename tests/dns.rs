@@ -1,19 +1,21 @@
 //! DNS providers as ACME uses them: their variables, their scripts, and services over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests may fail")]
 
 mod support;
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
 use moongate::background::Background;
 use moongate::dns::{Challenge, DnsError, Environment, Provider, Providers};
 use moongate::lua::Shared;
-use support::{Answer, Backend};
+use support::{Answer, Backend, SOON, poll};
 
 /// Providers with these variables, and none of the process.
 fn providers(variables: &[(&str, &str)], directory: Option<&Path>) -> Providers {
@@ -68,7 +70,7 @@ fn a_program_is_run() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
     let path = program.display().to_string();
     let provider = open("exec", &[("EXEC_PATH", path.as_str())]).unwrap();
-    assert_eq!(provider.timeouts().sequence, Some(Duration::from_secs(60)));
+    assert_eq!(provider.timeouts().sequence, Some(Duration::from_mins(1)));
     block_on(provider.present(&challenge())).unwrap();
     block_on(provider.cleanup(&challenge())).unwrap();
     let name_and_value = format!("{} {}", challenge().fqdn, challenge().value);
@@ -187,4 +189,178 @@ fn a_file_is_a_provider() {
     write("broken.lua", "return {");
     fails("broken", "broken.lua:1");
     fails("min", "did you mean \"mine\"");
+}
+
+#[test]
+fn records_of_one_name_are_changed_one_after_another() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("dns")).unwrap();
+    // It reads a list, waits, and writes the list with one more, as many services are used.
+    let text = "return {\n\
+                schema = { LIST = { type = 'string' } },\n\
+                present = function(c, ctx)\n\
+                  local list = machine.read(ctx.options.LIST) or ''\n\
+                  time.sleep('30ms')\n\
+                  machine.write(ctx.options.LIST, list .. c.value .. ';')\n\
+                end,\n\
+                cleanup = function() end }";
+    fs::write(folder.path().join("dns/list.lua"), text).unwrap();
+    let list = folder.path().join("list").display().to_string();
+    let all = providers(&[("LIST", list.as_str())], Some(folder.path()));
+    block_on(async {
+        let (one, two) = (all.provider("list").await.unwrap(), all.provider("list").await.unwrap());
+        let other = Challenge::new("a.example", "2", "2.k");
+        let challenge = challenge();
+        let (a, b) = tokio::join!(one.present(&challenge), two.present(&other));
+        a.unwrap();
+        b.unwrap();
+        let kept = fs::read_to_string(&list).unwrap();
+        assert_eq!(kept, format!("{};{};", challenge.value, other.value));
+    });
+}
+
+/// The name server Knot, in charge of the zone `example.com`, which a key may change.
+struct NameServer {
+    child: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+const KEY: &str = "bW9vbmdhdGUtdGVzdC1rZXktb2YtMzItYnl0ZXMhISE=";
+
+impl NameServer {
+    fn start(algorithm: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        // The port must be free for TCP and UDP; nobody else is told of it meanwhile.
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        drop(held);
+        let zone = "@ 60 SOA ns.example.com. mail.example.com. 1 60 60 60 60\n\
+                    @ 60 NS ns\nns 60 A 127.0.0.1\n";
+        fs::write(folder.path().join("example.com.zone"), zone).unwrap();
+        let text = format!(
+            "server:\n  rundir: {path}\n  listen: 127.0.0.1@{}\n\
+             database:\n  storage: {path}\n\
+             key:\n  - id: moon.test.\n    algorithm: {algorithm}\n    secret: {KEY}\n\
+             acl:\n  - id: change\n    key: moon.test.\n    action: update\n\
+             zone:\n  - domain: example.com\n    storage: {path}\n    file: example.com.zone\n    \
+             acl: change\n",
+            address.port()
+        );
+        let config = folder.path().join("knot.conf");
+        fs::write(&config, text).unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let child = Command::new("knotd")
+            .args(["-c", &config.display().to_string()])
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("knot is installed");
+        let this = Self { child, folder, address };
+        poll::until("the name server answers", SOON, || {
+            (!this.texts("ns").is_empty()).then_some(())
+        });
+        this
+    }
+
+    /// What a name in the zone says: its texts, or for `ns` its address.
+    fn texts(&self, name: &str) -> Vec<String> {
+        let (port, name) = (self.address.port().to_string(), format!("{name}.example.com"));
+        let kind = if name.starts_with("ns.") { "A" } else { "TXT" };
+        let asked = Command::new("kdig")
+            .args(["@127.0.0.1", "-p", &port, "+short", "+timeout=1", "+retry=0", &name, kind])
+            .output()
+            .expect("kdig is installed");
+        let answer = String::from_utf8_lossy(&asked.stdout).into_owned();
+        let lines = answer.lines().filter(|line| !line.starts_with(";;"));
+        let mut texts: Vec<_> = lines.map(|line| line.trim_matches('"').to_owned()).collect();
+        texts.sort();
+        texts
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            eprintln!("{log}");
+        }
+    }
+}
+
+#[test]
+fn a_name_server_is_changed_with_every_algorithm() {
+    for algorithm in ["hmac-sha1", "hmac-sha256", "hmac-sha384", "hmac-sha512"] {
+        let server = NameServer::start(algorithm);
+        let at = server.address.to_string();
+        // The names of the algorithms as Traefik's users write them have a dot at their end.
+        let dotted = format!("{algorithm}.");
+        let variables = [
+            ("RFC2136_NAMESERVER", at.as_str()),
+            ("RFC2136_TSIG_KEY", "moon.test"),
+            ("RFC2136_TSIG_SECRET", KEY),
+            ("RFC2136_TSIG_ALGORITHM", dotted.as_str()),
+        ];
+        let provider = open("rfc2136", &variables).unwrap();
+        let (one, two) = (
+            Challenge::new("a.example.com", "1", "1.k"),
+            Challenge::new("*.a.example.com", "2", "2.k"),
+        );
+        let both = {
+            let mut both = [one.value.clone(), two.value.clone()];
+            both.sort();
+            both
+        };
+        block_on(provider.present(&one)).unwrap();
+        block_on(provider.present(&two)).unwrap();
+        assert_eq!(server.texts("_acme-challenge.a"), both, "{algorithm}");
+        block_on(provider.cleanup(&one)).unwrap();
+        assert_eq!(server.texts("_acme-challenge.a"), [two.value.as_str()]);
+        block_on(provider.cleanup(&one)).unwrap();
+        block_on(provider.cleanup(&two)).unwrap();
+        assert!(server.texts("_acme-challenge.a").is_empty());
+    }
+}
+
+#[test]
+fn what_a_name_server_refuses_is_told() {
+    let server = NameServer::start("hmac-sha256");
+    let (at, port) = (server.address.to_string(), server.address.port());
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let key = |name: &str, secret: &str| {
+        format!("key \"{name}\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{secret}\";\n}};\n")
+    };
+    let with = |path: &str, domain: &str| {
+        let variables = [("RFC2136_NAMESERVER", at.as_str()), ("RFC2136_TSIG_FILE", path)];
+        let provider = open("rfc2136", &variables).unwrap();
+        block_on(provider.present(&Challenge::new(domain, "1", "1.k")))
+    };
+    let right = file("right", key("moon.test", KEY));
+    with(&right, "b.example.com").unwrap();
+    assert_eq!(server.texts("_acme-challenge.b").len(), 1);
+    let fails = |path: &str, domain: &str, expect: &str| {
+        let error = with(path, domain).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    fails(&file("wrong", key("moon.test", "b3RoZXI=")), "b.example.com", "BADSIG");
+    fails(&file("other", key("sun.test", KEY)), "b.example.com", "BADKEY");
+    fails(&right, "b.test", &format!("127.0.0.1:{port}: "));
+
+    let unsigned = [("RFC2136_NAMESERVER", at.as_str())];
+    let provider = open("rfc2136", &unsigned).unwrap();
+    let error = block_on(provider.present(&Challenge::new("b.example.com", "1", "1.k")));
+    assert!(error.unwrap_err().to_string().contains("NOTAUTH"));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let away = open("rfc2136", &[("RFC2136_NAMESERVER", nobody.as_str())]).unwrap();
+    let error = block_on(away.present(&challenge())).unwrap_err().to_string();
+    assert!(error.contains(&nobody), "{error}");
 }

@@ -22,6 +22,7 @@
 
 mod challenge;
 mod environment;
+mod names;
 mod provider;
 mod scripts;
 
@@ -36,6 +37,7 @@ pub use environment::Environment;
 pub use provider::{Provider, Timeouts};
 pub use scripts::provider_scripts;
 
+use names::Names;
 use scripts::Scripts;
 
 /// Why there is no provider, or why it did not do what it was asked for.
@@ -90,6 +92,7 @@ pub struct Providers {
     background: Arc<Background>,
     environment: Environment,
     scripts: Scripts,
+    names: Arc<Names>,
 }
 
 impl Providers {
@@ -100,7 +103,7 @@ impl Providers {
         environment: Environment,
         directory: Option<PathBuf>,
     ) -> Self {
-        Self { background, environment, scripts: Scripts::new(directory) }
+        Self { background, environment, scripts: Scripts::new(directory), names: Arc::default() }
     }
 
     /// The provider with a code, such as `cloudflare`, ready for use.
@@ -108,7 +111,6 @@ impl Providers {
     /// # Errors
     /// When there is none, or when a variable it needs is missing or wrong: the error names it.
     pub async fn provider(&self, code: &str) -> Result<Provider, DnsError> {
-        let Self { background, environment, scripts } = self.clone();
-        Provider::open(background, environment, scripts, code).await
+        Provider::open(self.clone(), code).await
     }
 }

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::scripts::{ProviderScript, Scripts};
-use super::{Challenge, DnsError, Environment, environment};
-use crate::background::Background;
+use super::scripts::ProviderScript;
+use super::{Challenge, DnsError, Providers, environment};
 use crate::lua::{InstanceId, InstanceSpec, Limits, OnError, ScriptError, Task};
 
-/// How long one hook may wait, for all its requests together.
+/// How long one hook may wait for all its requests together, beside what it waits until its record
+/// is known to all servers of the provider.
 const WAIT: Duration = Duration::from_mins(5);
 /// How long one may compute: lists of zones are long, and nobody waits behind it.
 const CPU: Duration = Duration::from_secs(2);
 
 /// How long the world may take to see a record, unless a variable says otherwise.
-const PROPAGATION: Duration = Duration::from_secs(60);
+const PROPAGATION: Duration = Duration::from_mins(1);
 /// How often to look whether it does.
 const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -27,9 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Provider {
     code: Arc<str>,
-    background: Arc<Background>,
-    environment: Environment,
-    scripts: Scripts,
+    providers: Providers,
     timeouts: Timeouts,
 }
 
@@ -67,15 +65,9 @@ struct Ready {
 }
 
 impl Provider {
-    pub(super) async fn open(
-        background: Arc<Background>,
-        environment: Environment,
-        scripts: Scripts,
-        code: &str,
-    ) -> Result<Self, DnsError> {
+    pub(super) async fn open(providers: Providers, code: &str) -> Result<Self, DnsError> {
         let timeouts = Timeouts::of(&Value::Null);
-        let code = code.into();
-        let mut this = Self { code, background, environment, scripts, timeouts };
+        let mut this = Self { code: code.into(), providers, timeouts };
         // Its `setup` says what variables it misses.
         this.timeouts = this.work(None).await?;
         Ok(this)
@@ -99,6 +91,7 @@ impl Provider {
     /// # Errors
     /// When the provider fails. No secret is in the error.
     pub async fn present(&self, challenge: &Challenge) -> Result<(), DnsError> {
+        let _turn = self.providers.names.turn(&challenge.fqdn).await;
         self.work(Some((Task::Present, challenge.table()))).await.map(drop)
     }
 
@@ -107,19 +100,21 @@ impl Provider {
     /// # Errors
     /// When the provider fails. No secret is in the error.
     pub async fn cleanup(&self, challenge: &Challenge) -> Result<(), DnsError> {
+        let _turn = self.providers.names.turn(&challenge.fqdn).await;
         self.work(Some((Task::Cleanup, challenge.table()))).await.map(drop)
     }
 
     /// Loads the script and runs a hook of it on the background worker.
     async fn work(&self, task: Option<(Task, Value)>) -> Result<Timeouts, DnsError> {
         let this = self.clone();
-        let done = self.background.run(move |desk| async move {
+        let done = self.providers.background.run(move |desk| async move {
             // Files are small and the worker serves no client.
             let ready = this.ready()?;
             let timeouts = Timeouts::of(&ready.options);
             let secrets = environment::secrets(&ready.script.info.schema, &ready.options);
             let failed = |error: ScriptError| this.failed(error, &secrets);
-            let instance = desk.vm.instance(&Arc::new(this.spec(ready))).await.map_err(failed)?;
+            let spec = Arc::new(this.spec(ready, timeouts.propagation));
+            let instance = desk.vm.instance(&spec).await.map_err(failed)?;
             if let Some((task, argument)) = task {
                 let context = desk.trusted();
                 instance.perform(&context, task, &argument).await.map_err(failed)?;
@@ -130,14 +125,14 @@ impl Provider {
     }
 
     fn ready(&self) -> Result<Ready, DnsError> {
-        let script = self.scripts.find(&self.code)?;
-        let options = self.environment.options(&script.info.schema);
+        let script = self.providers.scripts.find(&self.code)?;
+        let options = self.providers.environment.options(&script.info.schema);
         let options = options
             .map_err(|problems| DnsError::Variables { code: self.code.to_string(), problems })?;
         Ok(Ready { script, options })
     }
 
-    fn spec(&self, ready: Ready) -> InstanceSpec {
+    fn spec(&self, ready: Ready, patience: Duration) -> InstanceSpec {
         let hash = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
         let id = hash(&format!("dns {}", self.code)).as_ref().first_chunk().copied();
         InstanceSpec {
@@ -145,7 +140,7 @@ impl Provider {
             name: format!("dns/{}", self.code).into(),
             source: ready.script.source,
             options: Arc::new(ready.options),
-            limits: Limits { cpu: CPU, wait: Some(WAIT), ..Limits::default() },
+            limits: Limits { cpu: CPU, wait: Some(WAIT + patience), ..Limits::default() },
             on_error: OnError::Fail,
         }
     }

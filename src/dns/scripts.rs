@@ -26,6 +26,7 @@ pub(super) struct ProviderScript {
 }
 
 /// The built-in providers with what they declare, in the order of their codes.
+#[must_use]
 pub fn provider_scripts() -> Vec<(ScriptSource, ScriptInfo)> {
     let scripts = dns_builtins().filter_map(|source| {
         let info = inspect(&source).ok()?;

@@ -18,6 +18,7 @@ mod http2;
 mod http3;
 mod keepalive;
 mod listen;
+mod outside;
 mod owed;
 mod pages;
 mod peek;

@@ -19,6 +19,7 @@ use super::datagrams;
 use super::date::DateLine;
 use super::drain::{Drain, Manner};
 use super::http3::{self, Arrived};
+use super::outside::Outside;
 use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::AccessLog;
@@ -239,7 +240,7 @@ impl Shared {
         open: Arc<AtomicUsize>,
     ) -> Result<Rc<Self>, WorkerError> {
         let first = Rc::new(Generation { snapshot, instances: Rc::default() });
-        Ok(Rc::new(Self {
+        let shared = Rc::new(Self {
             pools: Pools::new(),
             origins: Origins::default(),
             access_log: settings.access_log,
@@ -251,7 +252,9 @@ impl Shared {
             generation: RefCell::new(first),
             prepared: RefCell::new(None),
             vm: Vm::sharing(settings.shared)?,
-        }))
+        });
+        shared.vm.work_in(Rc::new(Outside(Rc::downgrade(&shared))));
+        Ok(shared)
     }
 
     /// The generation that is served now; a request keeps the one it began with.

@@ -81,7 +81,7 @@ pub struct Ran {
 }
 
 /// No way at all.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Host for Nowhere {
     fn next(&self, _: usize, _: Request) -> LocalFuture<'static, Response> {

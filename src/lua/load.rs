@@ -11,6 +11,7 @@ use super::api::{context, json};
 use super::error::{blame, words};
 use super::memory::{Categories, Category, Growth};
 use super::shared::{Scope, Shared};
+use super::timers::Timers;
 use super::tools::{Mode, Tools};
 use super::{InstanceId, InstanceSpec, Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
 use crate::schema::Schema;
@@ -36,6 +37,8 @@ pub(super) struct Loaded {
     pub(super) scope: Arc<Scope>,
     pub(super) category: Rc<Category>,
     pub(super) growth: Growth,
+    /// Begun in `setup`.
+    pub(super) timers: Timers,
 }
 
 /// Compiles a script, runs its top level and takes its hooks.
@@ -74,6 +77,7 @@ pub(super) fn load(
         scope,
         category,
         growth: Growth::default(),
+        timers: Timers::default(),
     })
 }
 

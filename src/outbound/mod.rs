@@ -43,6 +43,7 @@ pub fn fetch(
 }
 
 /// Opens a connection over which something else than HTTP is spoken.
+#[must_use]
 pub fn connect(to: &Destination) -> LocalFuture<'static, Connected> {
     let endpoint = endpoint(to);
     Box::pin(async move {

@@ -154,19 +154,19 @@ impl KubernetesStore {
             let mut object = secret(&name, resolver);
             object.type_ = Some("kubernetes.io/tls".to_owned());
             let names = BTreeMap::from([(NAMES.to_owned(), names.join(","))]);
-            secret.metadata.annotations = Some(names);
-            secret.data = Some(BTreeMap::from([
+            object.metadata.annotations = Some(names);
+            object.data = Some(BTreeMap::from([
                 (CERTIFICATE.to_owned(), bytes(&issued.pair.cert_file)),
                 (KEY.to_owned(), bytes(&issued.pair.key_file)),
             ]));
-            self.apply(&name, &secret).await?;
+            self.apply(&name, &object).await?;
             written.insert(name, issued.pair);
         }
         let name = self.name(&[resolver]);
         let text = serde_json::to_string(&kept).map_err(|_| KubernetesStoreError::Encode)?;
-        let mut secret = secret(&name, resolver);
-        secret.data = Some(BTreeMap::from([(KEPT.to_owned(), bytes(&text))]));
-        self.apply(&name, &secret).await
+        let mut object = secret(&name, resolver);
+        object.data = Some(BTreeMap::from([(KEPT.to_owned(), bytes(&text))]));
+        self.apply(&name, &object).await
     }
 
     async fn apply(&self, name: &str, secret: &Secret) -> Result<(), KubernetesStoreError> {

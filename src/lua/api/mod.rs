@@ -4,6 +4,7 @@
 //! An area is a file. Must not know any middleware.
 
 mod answer;
+mod assets;
 mod bodies;
 mod body;
 pub(super) mod chunk;
@@ -27,6 +28,7 @@ mod log;
 mod machine;
 mod members;
 mod metrics;
+mod once;
 mod os;
 mod password;
 mod predicate;
@@ -44,10 +46,12 @@ mod store;
 mod substitute;
 mod template;
 mod time;
+mod timer;
 mod turns;
 mod types;
 mod url;
 mod x509;
+mod xml;
 
 use std::rc::Rc;
 
@@ -134,6 +138,7 @@ const MODULES: &[Module] = &[
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
+    xml::MODULE,
     url::MODULE,
     crypto::MODULE,
     jwt::MODULE,
@@ -146,9 +151,11 @@ const MODULES: &[Module] = &[
     template::MODULE,
     http::MODULE,
     files::MODULE,
+    assets::MODULE,
     geo::MODULE,
     redis::MODULE,
     time::MODULE,
+    timer::MODULE,
     dns::MODULE,
     machine::MODULE,
     os::MODULE,

@@ -1,6 +1,6 @@
 //! `crypto.sign`: signatures with private keys.
 
-use mlua::{BString, LuaString, Value};
+use mlua::{LuaString, Value};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
@@ -28,7 +28,7 @@ pub(super) const SIGN: Function = Function {
             |_, (name, pem, message, encoding): (String, LuaString, LuaString, Option<String>)| {
                 let signature = sign(&name, &pem.as_bytes(), &message.as_bytes());
                 let signature = signature.map_err(mlua::Error::external)?;
-                encode(&signature, encoding.as_deref()).map(BString::from)
+                encode(&signature, encoding.as_deref())
             },
         )
         .map(Value::Function)

@@ -52,6 +52,7 @@ impl Played {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn told(error: mlua::Error) -> io::Error {
     io::Error::other(error.to_string())
 }

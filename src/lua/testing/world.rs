@@ -70,10 +70,12 @@ impl Stage {
         let shared = Shared::new();
         let vm = Vm::watched(Arc::clone(&shared), Rc::clone(&probe));
         let vm = vm.map_err(mlua::Error::external)?;
+        let world = Rc::new(World::new(lua.clone(), calls)?);
+        vm.work_in(Rc::new(Side(Rc::clone(&world))));
         let instance = vm.instance(&Arc::new(spec)).await;
         let handle = Handle {
             instance: instance.map_err(mlua::Error::external)?,
-            world: Rc::new(World::new(lua.clone(), calls)?),
+            world,
             probe,
             stage: Rc::clone(self),
             shared,
