@@ -14,7 +14,7 @@
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
-//! | 2 | [`observe`] | the leveled log, the access log |
+//! | 2 | [`observe`] | the leveled log, the access log, metrics, traces |
 //! | 3 | [`handover`] | listening sockets from the process before, or from systemd |
 //! | 3 | [`tls`] | certificates, chosen by server name |
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
@@ -23,6 +23,7 @@
 //! | 4 | [`outbound`] | requests and connections of scripts' own |
 //! | 4 | [`middleware`] | the chain of script instances |
 //! | 4 | [`service`] | balancing over servers and over services, internal services |
+//! | 4 | [`otlp`] | reports to collectors: traces, metrics, logs |
 //! | 4 | [`stapling`] | what authorities say of certificates, kept fresh |
 //! | 5 | [`background`] | the worker of scripts that work for no request |
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
@@ -58,6 +59,7 @@ pub mod message;
 pub mod middleware;
 pub mod model;
 pub mod observe;
+pub mod otlp;
 pub mod outbound;
 pub mod predicate;
 pub mod provider;

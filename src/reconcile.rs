@@ -16,6 +16,7 @@ use crate::compile::{Catalog, Memory, compile};
 use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
 use crate::model::{Diagnostic, RouterVerdict, Severity, merge};
+use crate::observe::metrics::Metrics;
 use crate::provider::{Message, Receiver, Update};
 use crate::service::{HealthChecks, Watch};
 use crate::snapshot::{Live, Snapshot};
@@ -47,6 +48,7 @@ pub struct Reconciler {
     checks: HealthChecks,
     findings: watch::Sender<Arc<Vec<Diagnostic>>>,
     followers: Followers,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// Those who hear of everything that is served.
@@ -96,7 +98,13 @@ impl Reconciler {
             checks,
             findings,
             followers,
+            metrics: None,
         }
+    }
+
+    /// Counts configurations that are served.
+    pub fn count_in(&mut self, metrics: Option<Arc<Metrics>>) {
+        self.metrics = metrics;
     }
 
     /// What is found of everything that is served, for those who tell it on.
@@ -149,6 +157,9 @@ impl Reconciler {
             last = Some(Instant::now());
             if let Err(error) = self.publish().await {
                 tracing::error!(%error, "the configuration could not be published");
+                if let Some(metrics) = &self.metrics {
+                    metrics.reload_failed();
+                }
             }
         }
     }
@@ -159,6 +170,9 @@ impl Reconciler {
             Message::Rejected { provider, diagnostics } => {
                 log_all(&provider, &diagnostics);
                 self.live.note_rejected(&provider, diagnostics);
+                if let Some(metrics) = &self.metrics {
+                    metrics.reload_failed();
+                }
                 false
             }
             Message::Update(update) => {
@@ -190,6 +204,9 @@ impl Reconciler {
         let before = self.live.publish(Arc::clone(&snapshot));
         for worker in &*self.workers {
             worker.publish().await?;
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.reloaded();
         }
         let checks = snapshot.services.values().filter_map(|service| service.check().cloned());
         let checks = checks.map(Watch::from);

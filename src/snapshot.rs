@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
-use crate::message::Timeouts;
+use crate::message::{Crossed, Observed, Timeouts};
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
@@ -119,8 +119,10 @@ pub struct Route {
     pub steps: Arc<[InstanceId]>,
     /// What stands behind the scripts.
     pub target: Target,
-    /// Whether its requests are in the access log.
-    pub access_log: bool,
+    /// What is recorded of its requests.
+    pub observed: Observed,
+    /// How metrics name it.
+    pub crossed: Arc<Crossed>,
     /// Limits of waiting; below parents, what goes before theirs.
     pub timeouts: Timeouts,
     /// The name of the TLS options that its connections must have; none for plain connections

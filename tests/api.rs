@@ -1,6 +1,8 @@
 //! The API: every path that it describes answers, nothing secret leaves it, lists are paged, and
 //! the base path stands in front of all of it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
 mod support;
 
 use std::collections::BTreeSet;

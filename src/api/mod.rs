@@ -15,6 +15,8 @@ mod list;
 mod openapi;
 mod overview;
 mod ping;
+mod process;
+mod prometheus;
 mod providers;
 mod questions;
 mod redact;
@@ -38,6 +40,7 @@ pub use catalogue::{ENDPOINTS, Endpoint, reference};
 pub use dashboard::Dashboard;
 pub use openapi::openapi;
 pub use ping::Ping;
+pub use prometheus::{Exposition, Facts};
 
 use desk::Desk;
 use reply::Reply;

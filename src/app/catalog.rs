@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::api::{Api, Noop, Ping};
+use super::records;
+use crate::api::{Api, Exposition, Noop, Ping};
 use crate::compile::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, ResolverFacts, RouterRules, Scripts,
     Wildcards, timeouts,
@@ -21,6 +22,7 @@ use crate::upstream::{Transport, TransportError};
 pub(super) struct Internals {
     pub(super) api: Option<Arc<Api>>,
     pub(super) ping: Option<Arc<Ping>>,
+    pub(super) prometheus: Option<Arc<Exposition>>,
     /// Others by name.
     pub(super) more: Vec<(&'static str, Arc<dyn Internal>)>,
 }
@@ -60,7 +62,7 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
                 DisabledRouters::FallThrough
             },
         },
-        log_internals: plan.access_log.as_ref().is_some_and(|log| log.add_internals),
+        observed_internals: records::observed_internals(plan),
     })
 }
 
@@ -90,6 +92,9 @@ fn services(internals: Internals) -> HashMap<String, Arc<dyn Internal>> {
     if let Some(ping) = internals.ping {
         all.insert("ping@internal".to_owned(), ping);
     }
+    if let Some(prometheus) = internals.prometheus {
+        all.insert("prometheus@internal".to_owned(), prometheus);
+    }
     all.extend(internals.more.into_iter().map(|(name, service)| (name.to_owned(), service)));
     all
 }
@@ -107,7 +112,7 @@ fn facts(all: &Static, plan: &EntryPointPlan) -> EntrypointFacts {
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
         middlewares: http.middlewares.clone(),
         tls: http.tls.clone(),
-        access_log: plan.options.observability.access_logs,
+        observed: records::observed(&plan.options.observability),
         answers: http.answers.clone(),
         timeouts: timeouts(http.timeouts),
     }

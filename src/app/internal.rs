@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::records;
 use crate::config::{EntryPointPlan, Redirection, Static};
 use crate::model::{Diagnostic, Dynamic, Elements, Middleware, Router};
 use crate::value::{DecodeError, DocumentError, Format, decode};
@@ -48,6 +49,9 @@ pub(super) fn dynamic(plan: &Static) -> Result<(Dynamic, Vec<Diagnostic>), Inter
         serve(&mut wanted, &all, "ping", &ping.entry_point);
     }
     prove(&mut wanted, &all, plan);
+    if let Some(prometheus) = records::prometheus(plan).filter(|p| !p.manual_routing) {
+        serve(&mut wanted, &all, "prometheus", &prometheus.entry_point);
+    }
     for entrypoint in &plan.entrypoints {
         if let Some(redirection) = &entrypoint.options.http.redirections.entry_point {
             match target(redirection, &plan.entrypoints) {

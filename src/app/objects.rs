@@ -12,7 +12,7 @@ use super::{StartError, api, internal, ping, script_files};
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
 use crate::lua;
-use crate::message::Timeouts;
+use crate::message::{Observed, Timeouts};
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
 use crate::reconcile::ScriptFiles;
@@ -61,7 +61,8 @@ impl Objects {
         let live = Arc::<Live>::default();
         let api = api(&plan, &[], &live, &lua::Shared::new());
         let more = vec![Resolvers::stand_in()];
-        let catalog = catalog(&plan, Internals { api, ping: ping(&plan)?, more })?;
+        let internals = Internals { api, ping: ping(&plan)?, more, ..Internals::default() };
+        let catalog = catalog(&plan, internals)?;
         let internal = match internal(&plan)? {
             Message::Update(update) => update,
             Message::Rejected { provider, .. } => Update::new(&provider, Arc::default()),
@@ -127,8 +128,8 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 default: IsDefault::No,
                 middlewares: Vec::new(),
                 tls: None,
+                observed: Observed::default(),
                 is_model: false,
-                access_log: false,
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),
             });

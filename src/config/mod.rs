@@ -9,8 +9,8 @@ mod answers;
 mod api;
 mod heads;
 mod kubernetes;
-mod logs;
 mod options;
+mod records;
 mod redirections;
 mod resolve;
 mod sources;
@@ -27,8 +27,14 @@ pub use answers::{AnswerPage, Answers};
 pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
-pub use logs::{AccessLog, Log};
-pub use options::{Core, EntryPoint, FileProvider, Http, Ping, Providers, Root, Scripts};
+pub use options::{
+    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Root, Scripts,
+};
+pub use records::{
+    AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,
+    EntryPointObservability, FieldMode, HeaderMode, Log, Metrics, OtlpGrpc, OtlpHttp, OtlpLog,
+    OtlpMetrics, OtlpTraces, Prometheus, Tracing, Verbosity,
+};
 pub use redirections::Redirection;
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

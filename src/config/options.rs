@@ -9,7 +9,7 @@ use super::answers::Answers;
 use super::api::Api;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
-use super::logs::{AccessLog, Log};
+use super::records::{AccessLog, EntryPointObservability, Log, Metrics, Tracing};
 use super::redirections::Redirections;
 use super::streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
@@ -43,9 +43,17 @@ pub struct Root {
     /// The log of requests.
     #[serde(deserialize_with = "section")]
     pub access_log: Option<AccessLog>,
+    /// Numbers of what happens.
+    #[serde(deserialize_with = "section")]
+    pub metrics: Option<Metrics>,
+    /// Traces.
+    #[serde(deserialize_with = "section")]
+    pub tracing: Option<Tracing>,
     /// Word of authorities on certificates, which clients are shown in handshakes.
     #[serde(deserialize_with = "section")]
     pub ocsp: Option<Ocsp>,
+    /// What Traefik tries out.
+    pub experimental: Experimental,
     /// Rules.
     pub core: Core,
     /// Moongate's own: scripts.
@@ -147,22 +155,8 @@ pub struct EntryPoint {
     /// HTTP/3 of this entrypoint; without it there is none.
     #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
     pub http3: Option<Http3>,
-    /// Switches of logs of routers that say nothing of it.
+    /// Switches of logs, metrics and traces of routers that say nothing of them.
     pub observability: EntryPointObservability,
-}
-
-/// Switches of an entrypoint's logs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EntryPointObservability {
-    /// Whether requests are in the access log.
-    pub access_logs: bool,
-}
-
-impl Default for EntryPointObservability {
-    fn default() -> Self {
-        Self { access_logs: true }
-    }
 }
 
 /// Time limits of an entrypoint.
@@ -398,6 +392,15 @@ impl Default for Ping {
             terminating_status_code: 503,
         }
     }
+}
+
+/// What Traefik tries out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Experimental {
+    /// Accepted, and without effect: logs are sent to collectors wherever they are told to.
+    #[serde(rename = "otlpLogs", alias = "otlplogs")]
+    pub otlp_logs: bool,
 }
 
 /// Rules.

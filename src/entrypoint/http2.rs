@@ -20,7 +20,8 @@ use tokio::time::{Sleep, sleep};
 use super::activity::Watched;
 use super::admit::{Head, Rest};
 use super::connection::Timer;
-use super::handle::{Connection, Finish, handle};
+use super::finish::Finish;
+use super::handle::{Connection, handle};
 use super::owed::Owed;
 use crate::message::{Body, BodyError};
 
@@ -140,6 +141,9 @@ impl HttpBody for ToClient {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     this.finish.sent(data.len());
+                }
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.finish.trailers(trailers);
                 }
             }
             Poll::Ready(Some(Err(error))) => this.finish.cut(*error),

@@ -9,6 +9,7 @@ mod connection;
 mod datagrams;
 mod date;
 mod drain;
+mod finish;
 mod forwarded;
 mod handle;
 mod heads;
@@ -18,11 +19,14 @@ mod http2;
 mod http3;
 mod keepalive;
 mod listen;
+mod measured;
 mod outside;
 mod owed;
 mod pages;
 mod peek;
+mod recorder;
 mod streams;
+mod traced;
 mod worker;
 
 pub use drain::Manner;
@@ -38,6 +42,7 @@ use std::time::Duration;
 use ::http::HeaderValue;
 use ipnet::IpNet;
 
+use crate::message::Observed;
 use crate::tls::Challenges;
 
 /// An entrypoint as it runs.
@@ -57,8 +62,8 @@ pub struct Entrypoint {
     pub path: PathHandling,
     /// What is done with heads that servers may read differently.
     pub heads: Heads,
-    /// Whether requests that no router takes are in the access log.
-    pub access_log: bool,
+    /// What is recorded of requests that no router takes.
+    pub observed: Observed,
     /// What answers over TLS tell clients of HTTP/3, where it is to be had.
     pub alt_svc: Option<HeaderValue>,
     /// What proves names in handshakes, if anything does.

@@ -115,6 +115,15 @@ impl Service {
         }
     }
 
+    /// Servers whose health is watched, by their URLs, and whether they are up.
+    pub fn watched(&self) -> impl Iterator<Item = (&str, bool)> {
+        let servers = match &self.kind {
+            Kind::Servers(servers) => servers.watched(),
+            _ => &[],
+        };
+        servers.iter().map(|server| (server.endpoint.source(), server.member.is_up()))
+    }
+
     /// Answers a request, whatever happens on the way.
     pub async fn serve(&self, means: &dyn Means, request: Request) -> Response {
         let mut service = self;
@@ -133,7 +142,7 @@ impl Service {
                 }
                 Kind::Servers(servers) => {
                     note(&service.name, &request);
-                    break servers.serve(means, request).await;
+                    break servers.serve(means, &service.name, request).await;
                 }
                 Kind::Mirroring(mirroring) => match mirroring.fired(&request) {
                     fired if fired.is_empty() => service = &mirroring.service,

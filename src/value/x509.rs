@@ -124,6 +124,13 @@ impl<'a> Certificate<'a> {
         Some((body, algorithm, certificate.expect(BITS)?.strip_prefix(&[0])?))
     }
 
+    /// The common name, as it is written; empty without one.
+    #[must_use]
+    pub fn common_name(&self) -> &str {
+        let named = self.subject.iter().rev().find(|attribute| attribute.id == COMMON_NAME);
+        named.map_or("", |attribute| &attribute.text)
+    }
+
     /// The serial number in decimal, as Go prints it.
     #[must_use]
     pub fn serial_decimal(&self) -> String {

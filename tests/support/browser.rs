@@ -1,4 +1,4 @@
-//! A real browser, driven over WebDriver (W3C, 2018).
+//! A real browser, driven over `WebDriver` (W3C, 2018).
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Client, poll};
 
 /// How long a page may take that is there soon on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one window.
 pub(crate) struct Browser {
@@ -36,8 +36,8 @@ impl Browser {
         });
         let address = SocketAddr::from(([127, 0, 0, 1], port.expect("chromedriver has a port")));
         let profile = tempfile::tempdir().unwrap();
+        let folder = format!("--user-data-dir={}", profile.path().display());
         let mut browser = Self { driver, address, session: String::new(), _profile: profile };
-        let folder = format!("--user-data-dir={}", browser._profile.path().display());
         let arguments = [
             "--headless",
             // The sandbox wants rights that a container does not give.

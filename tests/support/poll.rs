@@ -1,5 +1,7 @@
 //! Waiting for something to become true, with a limit: the only pause that tests know.
 
+#![allow(clippy::panic, reason = "a test that waits in vain has failed")]
+
 use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(20);
