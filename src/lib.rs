@@ -11,6 +11,7 @@
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
 //! | 1 | [`content`] | what a body's bytes are: their type, content codings |
 //! | 1 | [`predicate`] | conditions over named functions, as users write them |
+//! | 1 | [`template`] | the language of templates in configuration files |
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
@@ -58,6 +59,7 @@ pub mod schema;
 pub mod service;
 pub mod snapshot;
 pub mod stapling;
+pub mod template;
 pub mod tls;
 pub mod upstream;
 pub mod value;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::catalog::Internals;
-use super::providers::{file_provider, kubernetes};
+use super::providers::{file_providers, kubernetes};
 use super::{StartError, about, catalog, cluster, internal, ping, script_files};
 use crate::api::Api;
 use crate::compile::{Memory, compile};
@@ -30,7 +30,7 @@ pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
     let mut catalog = catalog::catalog(plan, internals)?;
     let mut messages = vec![internal(plan)?];
     let mut scripts = script_files(plan)?;
-    messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
+    messages.extend(file_providers(plan, &scripts.kinds()).iter_mut().map(FileProvider::load));
     messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
     let mut findings = Vec::new();
     let mut parts = Vec::new();

@@ -52,7 +52,7 @@ pub use internal::InternalError;
 pub use objects::{Checked, Objects};
 
 use catalog::Internals;
-use providers::{file_provider, kubernetes, providers};
+use providers::{file_providers, kubernetes, providers};
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -157,8 +157,8 @@ impl App {
         let mut first = vec![internal(&plan)?];
         first.extend(update.map(Message::Update));
         let mut scripts = script_files(&plan)?;
-        let mut file = file_provider(&plan, scripts.kinds());
-        first.extend(file.as_mut().map(FileProvider::load));
+        let mut files = file_providers(&plan, &scripts.kinds());
+        first.extend(files.iter_mut().map(FileProvider::load));
         let kubernetes = kubernetes(&plan, &scripts.kinds());
         let throttle = plan.root.providers.providers_throttle_duration.get();
         scripts.load(&Dynamic::default(), &mut catalog);
@@ -171,7 +171,7 @@ impl App {
         let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
         kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
-        if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
+        for file in files.into_iter().filter(FileProvider::follows) {
             Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
         }
         Handle::current().spawn(async move {

@@ -21,7 +21,8 @@ pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use logs::{AccessLog, Log};
 pub use options::{
-    Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, Scripts,
+    Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, ScriptProvider,
+    Scripts,
 };
 pub use resolve::{EntryPointPlan, Static};
 pub use sources::{ConfigError, Loaded, Source, System, load};

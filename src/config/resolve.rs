@@ -154,6 +154,11 @@ fn check(root: &Root) -> Result<(), ConfigError> {
         let reason = "give either filename or directory";
         return Err(invalid("providers.file", reason));
     }
+    if let Some(script) = &root.providers.script
+        && script.filename.is_empty()
+    {
+        return Err(invalid("providers.script.filename", "give the path of a script"));
+    }
     if let Some(ping) = &root.ping
         && !ping.manual_routing
         && !root.entry_points.contains_key(&ping.entry_point)

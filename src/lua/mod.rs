@@ -34,6 +34,7 @@ mod redis;
 mod run;
 mod sandbox;
 mod script;
+mod settings;
 mod shared;
 mod stream;
 pub mod testing;
@@ -59,5 +60,6 @@ pub use meter::Meters;
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
+pub use settings::{Environment, settings};
 pub use shared::{Shared, SharedError};
 pub use vm::Vm;

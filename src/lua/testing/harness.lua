@@ -278,6 +278,11 @@ local function run(name, spec)
   return script(name, spec):send(spec and spec.request)
 end
 
+-- What a script of the provider `script` returns, with these environment variables.
+local function configuration(name, spec)
+  return host.settings(name, spec and spec.env or {})
+end
+
 local function bench(name, script_name, spec)
   spec = spec or {}
   local function measure()
@@ -301,6 +306,7 @@ return {
     expect = expect,
     script = script,
     run = run,
+    configuration = configuration,
     bench = bench,
     advance = host.advance,
     now = host.now,
