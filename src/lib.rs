@@ -15,7 +15,7 @@
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
-//! | 2 | [`observe`] | the leveled log, the access log |
+//! | 2 | [`observe`] | the leveled log, the access log, metrics, traces |
 //! | 3 | [`handover`] | listening sockets from the process before, or from systemd |
 //! | 3 | [`tls`] | certificates, chosen by server name |
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
@@ -23,14 +23,17 @@
 //! | 3 | [`router`] | the index of rules |
 //! | 4 | [`middleware`] | the chain of script instances |
 //! | 4 | [`service`] | balancing over servers and over services, internal services |
+//! | 4 | [`otlp`] | reports to collectors: traces, metrics, logs |
 //! | 4 | [`stapling`] | what authorities say of certificates, kept fresh |
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
 //! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
+//! | 6 | [`explain`] | why a request goes where it goes |
 //! | 7 | [`entrypoint`] | listeners and connections, workers |
 //! | 7 | [`api`] | the HTTP API and ping |
 //! | 8 | [`reconcile`] | provider messages to a published snapshot |
 //! | 9 | [`app`] | wiring: runtimes, catalogue, start order, graceful stop |
-//! | 10 | [`cli`] | commands |
+//! | 10 | [`repl`] | prototypes: what is typed is served, and requests to it are told of |
+//! | 11 | [`cli`] | commands |
 //!
 //! A request flows `entrypoint` -> `router` -> `middleware` -> `service` -> `upstream` and back.
 //! A configuration change flows `provider` -> `reconcile` -> `model` (merge) -> `compile` ->
@@ -43,6 +46,7 @@ pub mod compile;
 pub mod config;
 pub mod content;
 pub mod entrypoint;
+pub mod explain;
 pub mod handover;
 pub mod headers;
 pub mod lua;
@@ -50,9 +54,11 @@ pub mod message;
 pub mod middleware;
 pub mod model;
 pub mod observe;
+pub mod otlp;
 pub mod predicate;
 pub mod provider;
 pub mod reconcile;
+pub mod repl;
 pub mod router;
 pub mod rule;
 pub mod schema;

@@ -15,6 +15,7 @@ use crate::compile::{Catalog, Memory, compile};
 use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
 use crate::model::{Diagnostic, RouterVerdict, Severity, merge};
+use crate::observe::metrics::Metrics;
 use crate::provider::{Message, Receiver, Update};
 use crate::service::{HealthChecks, Watch};
 use crate::snapshot::{Live, Snapshot};
@@ -46,6 +47,7 @@ pub struct Reconciler {
     checks: HealthChecks,
     findings: watch::Sender<Arc<Vec<Diagnostic>>>,
     stapling: Option<Stapling>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Reconciler {
@@ -72,7 +74,13 @@ impl Reconciler {
             checks,
             findings,
             stapling,
+            metrics: None,
         }
+    }
+
+    /// Counts configurations that are served.
+    pub fn count_in(&mut self, metrics: Option<Arc<Metrics>>) {
+        self.metrics = metrics;
     }
 
     /// What is found of everything that is served, for those who tell it on.
@@ -125,6 +133,9 @@ impl Reconciler {
             last = Some(Instant::now());
             if let Err(error) = self.publish().await {
                 tracing::error!(%error, "the configuration could not be published");
+                if let Some(metrics) = &self.metrics {
+                    metrics.reload_failed();
+                }
             }
         }
     }
@@ -135,12 +146,16 @@ impl Reconciler {
             Message::Rejected { provider, diagnostics } => {
                 log_all(&provider, &diagnostics);
                 self.live.note_rejected(&provider, diagnostics);
+                if let Some(metrics) = &self.metrics {
+                    metrics.reload_failed();
+                }
                 false
             }
             Message::Update(update) => {
                 let known = self.parts.get(&*update.provider).map(|part| &part.diagnostics[..]);
                 log_new(&update.provider, &update.diagnostics, known.unwrap_or_default());
-                self.live.note_rejected(&update.provider, update.diagnostics.clone());
+                let (elements, found) = (update.dynamic.len(), update.diagnostics.clone());
+                self.live.note_update(&update.provider, elements, found);
                 let dynamic = Arc::clone(&update.dynamic);
                 let before = self.parts.insert(update.provider.to_string(), update);
                 !before.is_some_and(|before| Arc::ptr_eq(&before.dynamic, &dynamic))
@@ -166,6 +181,9 @@ impl Reconciler {
         for worker in &*self.workers {
             worker.publish().await?;
         }
+        if let Some(metrics) = &self.metrics {
+            metrics.reloaded();
+        }
         let checks = snapshot.services.values().filter_map(|service| service.check().cloned());
         let checks = checks.map(Watch::from);
         let tcp = snapshot.tcp_checks.iter().cloned().map(Watch::from);
@@ -188,7 +206,9 @@ impl Reconciler {
         let new: Vec<_> = findings.iter().filter(is_new).cloned().collect();
         log_changes(&new, &snapshot);
         findings.extend(self.parts.values().flat_map(|part| part.diagnostics.iter().cloned()));
-        self.findings.send_replace(Arc::new(findings));
+        let findings = Arc::new(findings);
+        self.live.note_findings(Arc::clone(&findings));
+        self.findings.send_replace(findings);
         tracing::info!(
             generation = snapshot.number,
             routers = snapshot.outcome.routers.len(),

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use crate::lua::{InstanceId, InstanceSpec};
-use crate::message::Timeouts;
+use crate::lua::{InstanceId, InstanceSpec, ScriptInfo};
+use crate::message::{Crossed, Observed, Timeouts};
 use crate::model::{Diagnostic, Outcome};
 use crate::router::{HostNames, Table, TcpTable};
 use crate::service::{Service, TcpCheck, TcpService, UdpService};
@@ -42,9 +43,14 @@ pub struct Snapshot {
     pub scripts: HashMap<Arc<str>, InstanceId>,
     /// All certificates.
     pub certificates: Arc<CertStore>,
+    /// What the scripts of middlewares declare: of HTTP's, and of TCP's.
+    pub infos: [Infos; 2],
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }
+
+/// What scripts declare, by the middleware that they are the scripts of.
+pub type Infos = HashMap<String, Arc<ScriptInfo>>;
 
 /// The routers of one entrypoint.
 #[derive(Debug)]
@@ -101,8 +107,10 @@ pub struct Route {
     pub steps: Arc<[InstanceId]>,
     /// What stands behind the scripts.
     pub target: Target,
-    /// Whether its requests are in the access log.
-    pub access_log: bool,
+    /// What is recorded of its requests.
+    pub observed: Observed,
+    /// How metrics name it.
+    pub crossed: Arc<Crossed>,
     /// Limits of waiting; below parents, what goes before theirs.
     pub timeouts: Timeouts,
     /// The name of the TLS options that its connections must have; none for plain connections
@@ -138,8 +146,23 @@ impl Target {
 #[derive(Debug, Default)]
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
-    /// Findings of providers about what they could not read, by provider.
-    rejected: Mutex<BTreeMap<String, Vec<Diagnostic>>>,
+    /// What providers have said, by provider.
+    providers: Mutex<BTreeMap<String, ProviderState>>,
+    /// Findings about what is served, with their sources.
+    findings: ArcSwap<Vec<Diagnostic>>,
+}
+
+/// What a provider has said.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderState {
+    /// When it said last what is to be served.
+    pub updated: Option<SystemTime>,
+    /// How many elements that has.
+    pub elements: usize,
+    /// When it found last what cannot be used, as long as it is so.
+    pub rejected: Option<SystemTime>,
+    /// What it could not read, as long as it is so.
+    pub findings: Vec<Diagnostic>,
 }
 
 impl Live {
@@ -154,14 +177,35 @@ impl Live {
         self.snapshot.swap(snapshot)
     }
 
-    /// What providers could not read, as long as it is so.
+    /// Findings about what is served, with their sources.
     #[must_use]
-    pub fn rejected(&self) -> Vec<Diagnostic> {
-        self.rejected.lock().values().flatten().cloned().collect()
+    pub fn findings(&self) -> Arc<Vec<Diagnostic>> {
+        self.findings.load_full()
     }
 
-    /// Notes what a provider could not read; nothing when all is well again.
+    /// Notes what is found of what is served.
+    pub fn note_findings(&self, findings: Arc<Vec<Diagnostic>>) {
+        self.findings.store(findings);
+    }
+
+    /// What providers have said, by name.
+    #[must_use]
+    pub fn providers(&self) -> BTreeMap<String, ProviderState> {
+        self.providers.lock().clone()
+    }
+
+    /// Notes a provider's configuration, with what it could not read of it.
+    pub fn note_update(&self, provider: &str, elements: usize, findings: Vec<Diagnostic>) {
+        let updated = Some(SystemTime::now());
+        let state = ProviderState { updated, elements, rejected: None, findings };
+        self.providers.lock().insert(provider.to_owned(), state);
+    }
+
+    /// Notes that a provider has found what cannot be used; its last configuration stays.
     pub fn note_rejected(&self, provider: &str, findings: Vec<Diagnostic>) {
-        self.rejected.lock().insert(provider.to_owned(), findings);
+        let mut providers = self.providers.lock();
+        let state = providers.entry(provider.to_owned()).or_default();
+        state.rejected = Some(SystemTime::now());
+        state.findings = findings;
     }
 }

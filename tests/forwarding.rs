@@ -227,3 +227,21 @@ fn the_last_hop_is_added_after_all_middlewares() {
         assert_eq!(got.header("x-seen"), Some(seen), "{middleware}");
     }
 }
+
+#[test]
+fn clients_cannot_drop_what_middlewares_add() {
+    let backend = Backend::echo("a");
+    let sees = "return { request = function(req) \
+                req.headers['X-Seen'] = req.headers['X-Role'] or 'none' \
+                req.headers['X-Role'] = 'admin' end }";
+    let dynamic = to(&backend).replace("service: all}", "service: all, middlewares: [m]}")
+        + &format!("  middlewares:\n    m: {{lua: {{code: \"{sees}\"}}}}\n");
+    let kept = "--entryPoints.web.forwardedHeaders.connection=X-Role";
+    for (flags, role, seen) in [(&[][..], Some("admin"), "none"), (&[kept], None, "client")] {
+        let moongate = Moongate::with(&dynamic, flags);
+        let headers = [("Connection", "X-Role, keep-alive"), ("X-Role", "client")];
+        assert_eq!(moongate.client().send("GET", "h", "/", &headers, b"").status, 200);
+        let got = backend.last();
+        assert_eq!((got.header("x-role"), got.header("x-seen")), (role, Some(seen)), "{flags:?}");
+    }
+}

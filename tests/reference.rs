@@ -73,3 +73,10 @@ fn templates() {
 fn scripting_api() {
     check("scripting-api.md", &moongate::lua::api::reference());
 }
+
+#[test]
+fn paths_of_the_api() {
+    check("api.md", &moongate::api::reference());
+    let description = moongate::api::openapi("").unwrap();
+    check("openapi.json", &format!("{}\n", serde_json::to_string_pretty(&description).unwrap()));
+}

@@ -1,11 +1,16 @@
-//! Routers, services and middlewares as the API shows them.
+//! HTTP routers, services and middlewares as the API shows them.
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::list::Search;
+use super::list::{Key, Row};
+use super::redact;
 use crate::model::{
-    ElementStatus, LoadBalancer, MiddlewareReport, Report, RouterReport, ServiceReport,
+    ElementStatus, LoadBalancer, MiddlewareReport, Outcome, RouterReport, Service, ServiceReport,
+    Uses,
 };
+use crate::snapshot::{Infos, Snapshot};
 
 /// A kind of element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +22,6 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) const ALL: [Self; 3] = [Self::Routers, Self::Middlewares, Self::Services];
-
-    /// The kind by its name in paths.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.plural() == name)
-    }
 
     pub(super) fn plural(self) -> &'static str {
         match self {
@@ -38,65 +38,161 @@ impl Kind {
             Self::Services => "service",
         }
     }
+}
 
-    pub(super) fn search(self) -> &'static Search {
-        match self {
-            Self::Routers => &Search {
-                fields: &["name", "rule"],
-                sort: &["name", "provider", "priority", "status", "rule", "service"],
-            },
-            Self::Middlewares | Self::Services => {
-                &Search { fields: &["name"], sort: &["name", "type", "provider", "status"] }
+/// The elements of HTTP.
+#[derive(Debug)]
+pub(super) struct Elements<'a> {
+    outcome: &'a Outcome,
+    infos: &'a Infos,
+    uses: Uses,
+}
+
+impl<'a> Elements<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot, kinds: &[Kind]) -> Self {
+        let outcome = &*snapshot.outcome;
+        // Routers tell nobody of those that use them.
+        let is_needed = kinds.iter().any(|kind| *kind != Kind::Routers);
+        let uses = if is_needed { outcome.uses() } else { Uses::default() };
+        Self { outcome, infos: &snapshot.infos[0], uses }
+    }
+
+    /// What lists look at.
+    pub(super) fn rows(&self, kind: Kind) -> Vec<Row<'a>> {
+        let outcome = self.outcome;
+        match kind {
+            Kind::Routers => {
+                outcome.routers.iter().map(|(n, router)| router_row(n, router)).collect()
+            }
+            Kind::Services => {
+                let own = outcome.services.iter().map(|(name, service)| (name, Some(&**service)));
+                let internal = outcome.internals.iter().map(|name| (name, None));
+                own.chain(internal).map(|(name, service)| self.service_row(name, service)).collect()
+            }
+            Kind::Middlewares => {
+                let all = outcome.middlewares.iter();
+                all.map(|(name, config)| {
+                    let verdict = outcome.middleware_verdicts.get(name);
+                    let status = verdict.map(|v| v.status).unwrap_or_default();
+                    let kind = config.kinds.keys().next().map(|kind| kind.to_lowercase());
+                    row(name, status, kind.unwrap_or_default())
+                })
+                .collect()
             }
         }
     }
 
+    fn service_row(&self, name: &'a str, service: Option<&'a Service>) -> Row<'a> {
+        let verdict = self.outcome.service_verdicts.get(name);
+        let status = verdict.map(|v| v.status).unwrap_or_default();
+        let kind = service.and_then(kind_of).unwrap_or_default();
+        let mut row = row(name, status, kind.to_owned());
+        let balancer = service.and_then(|service| service.load_balancer.as_ref());
+        let servers = balancer.map_or(0, |balancer| balancer.servers.len());
+        row.keys.push(("servers", Key::count(servers)));
+        row
+    }
+
+    /// One element by its name with provider, as lists show it.
+    pub(super) fn one(&self, kind: Kind, name: &str) -> Option<Value> {
+        let mut fields = self.fields(kind, name)?;
+        fields.insert("name".to_owned(), name.into());
+        fields.insert("provider".to_owned(), provider(name).into());
+        match kind {
+            Kind::Routers => {
+                // JavaScript cannot hold the greatest priorities as numbers.
+                let priority = fields.get("priority").map(ToString::to_string);
+                fields.insert("priorityStr".to_owned(), priority.unwrap_or_default().into());
+            }
+            Kind::Services => {
+                let service = self.outcome.services.get(name);
+                if let Some(kind) = service.and_then(|service| kind_of(service)) {
+                    fields.insert("type".to_owned(), kind.into());
+                }
+            }
+            Kind::Middlewares => {
+                let config = self.outcome.middlewares.get(name);
+                let kind = config.and_then(|config| config.kinds.keys().next());
+                let kind = kind.map(|kind| kind.to_lowercase()).unwrap_or_default();
+                fields.insert("type".to_owned(), kind.into());
+            }
+        }
+        Some(fields.into())
+    }
+
     /// All elements by name, as `/api/rawdata` shows them.
-    pub(super) fn raw(self, report: &Report) -> Map<String, Value> {
-        match self {
-            Self::Routers => raw(&report.routers, router),
-            Self::Middlewares => raw(&report.middlewares, middleware),
-            Self::Services => raw(&report.services, service),
+    pub(super) fn raw(&self, kind: Kind) -> Map<String, Value> {
+        let raw = |name: &str| Some((name.to_owned(), self.fields(kind, name)?.into()));
+        let outcome = self.outcome;
+        match kind {
+            Kind::Routers => outcome.routers.keys().filter_map(|name| raw(name)).collect(),
+            Kind::Services => {
+                outcome.services.keys().chain(&outcome.internals).filter_map(|n| raw(n)).collect()
+            }
+            Kind::Middlewares => outcome.middlewares.keys().filter_map(|name| raw(name)).collect(),
         }
     }
 
-    /// All elements, as lists show them.
-    pub(super) fn all(self, report: &Report) -> Vec<Value> {
-        match self {
-            Self::Routers => listed(&report.routers, listed_router),
-            Self::Middlewares => listed(&report.middlewares, listed_middleware),
-            Self::Services => listed(&report.services, listed_service),
+    fn fields(&self, kind: Kind, name: &str) -> Option<Map<String, Value>> {
+        let outcome = self.outcome;
+        Some(match kind {
+            Kind::Routers => router(name, &outcome.routers.get(name)?.report()),
+            Kind::Services => service(&outcome.service_report(name, &self.uses)?),
+            Kind::Middlewares => {
+                let report = outcome.middleware_report(name, &self.uses)?;
+                self.middleware(name, &report)
+            }
+        })
+    }
+
+    fn middleware(&self, name: &str, report: &MiddlewareReport) -> Map<String, Value> {
+        let mut fields = object(&*report.config);
+        let info = self.infos.get(name).map(|info| &**info);
+        redact::middleware(&mut fields, report.config.kinds.keys(), info);
+        status(&mut fields, report.status, &report.errors);
+        if !report.used_by.is_empty() {
+            fields.insert("usedBy".to_owned(), json!(report.used_by));
         }
-    }
-
-    /// One element by its name with provider.
-    pub(super) fn one(self, report: &Report, name: &str) -> Option<Value> {
-        let fields = match self {
-            Self::Routers => report.routers.get(name).map(|r| listed_router(name, r)),
-            Self::Middlewares => report.middlewares.get(name).map(|m| listed_middleware(name, m)),
-            Self::Services => report.services.get(name).map(|s| listed_service(name, s)),
-        };
-        fields.map(Value::Object)
+        fields
     }
 }
 
-type Elements<T> = std::collections::BTreeMap<String, std::sync::Arc<T>>;
-
-fn raw<T>(all: &Elements<T>, body: impl Fn(&str, &T) -> Map<String, Value>) -> Map<String, Value> {
-    all.iter().map(|(name, element)| (name.clone(), body(name, element).into())).collect()
+fn router_row<'a>(name: &'a str, router: &'a crate::model::RouterVerdict) -> Row<'a> {
+    let config = &router.config;
+    let mut row = row(name, router.verdict.status, String::new());
+    row.texts.push(Cow::Borrowed(&config.rule));
+    let entrypoints = match config.entry_points.len() {
+        0 => router.using.len(),
+        named => named,
+    };
+    row.keys.extend([
+        ("priority", Key::Number(router.priority)),
+        ("rule", Key::text(&config.rule)),
+        ("service", Key::text(&config.service)),
+        ("entryPoints", Key::count(entrypoints)),
+    ]);
+    row.service = Cow::Borrowed(&config.service);
+    row.middlewares = &config.middlewares;
+    row
 }
 
-fn listed<T>(all: &Elements<T>, body: impl Fn(&str, &T) -> Map<String, Value>) -> Vec<Value> {
-    all.iter().map(|(name, element)| body(name, element).into()).collect()
+/// A row of what all elements have.
+pub(super) fn row(name: &str, status: ElementStatus, kind: String) -> Row<'_> {
+    Row {
+        id: Cow::Borrowed(name),
+        status: status.as_str(),
+        texts: vec![Cow::Borrowed(name)],
+        keys: vec![
+            ("provider", Key::text(provider(name))),
+            ("status", Key::text(status.as_str())),
+            ("type", Key::Text(Cow::Owned(kind))),
+        ],
+        ..Row::default()
+    }
 }
 
 fn provider(name: &str) -> &str {
     name.rsplit_once('@').map_or("", |(_, provider)| provider)
-}
-
-fn name_and_provider(fields: &mut Map<String, Value>, name: &str) {
-    fields.insert("name".to_owned(), name.into());
-    fields.insert("provider".to_owned(), provider(name).into());
 }
 
 fn status(fields: &mut Map<String, Value>, status: ElementStatus, errors: &[String]) {
@@ -156,33 +252,7 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
     fields
 }
 
-fn listed_router(name: &str, report: &RouterReport) -> Map<String, Value> {
-    let mut fields = router(name, report);
-    name_and_provider(&mut fields, name);
-    // JavaScript cannot hold the greatest priorities as numbers.
-    fields.insert("priorityStr".to_owned(), report.priority.to_string().into());
-    fields
-}
-
-fn middleware(_name: &str, report: &MiddlewareReport) -> Map<String, Value> {
-    let mut fields = object(&*report.config);
-    status(&mut fields, report.status, &report.errors);
-    if !report.used_by.is_empty() {
-        fields.insert("usedBy".to_owned(), json!(report.used_by));
-    }
-    fields
-}
-
-fn listed_middleware(name: &str, report: &MiddlewareReport) -> Map<String, Value> {
-    let mut fields = middleware(name, report);
-    name_and_provider(&mut fields, name);
-    let kind = report.config.kinds.keys().next();
-    let kind = kind.map(|kind| kind.to_lowercase()).unwrap_or_default();
-    fields.insert("type".to_owned(), kind.into());
-    fields
-}
-
-fn service(_name: &str, report: &ServiceReport) -> Map<String, Value> {
+fn service(report: &ServiceReport) -> Map<String, Value> {
     let mut fields = report.config.as_deref().map(object).unwrap_or_default();
     if let Some(balancer) = report.config.as_ref().and_then(|c| c.load_balancer.as_ref()) {
         fields.insert("loadBalancer".to_owned(), load_balancer(balancer));
@@ -205,16 +275,14 @@ fn load_balancer(balancer: &LoadBalancer) -> Value {
     Value::Object(fields)
 }
 
-fn listed_service(name: &str, report: &ServiceReport) -> Map<String, Value> {
-    let mut fields = service(name, report);
-    name_and_provider(&mut fields, name);
-    if let Some(kind) = report.config.as_deref().and_then(kind_of) {
-        fields.insert("type".to_owned(), kind.into());
-    }
-    fields
-}
-
-fn kind_of(service: &crate::model::Service) -> Option<String> {
-    let fields = object(service);
-    fields.keys().find(|name| *name != "middlewares").map(|name| name.to_lowercase())
+/// The kind of a service, in lower case.
+fn kind_of(service: &Service) -> Option<&'static str> {
+    let kinds = [
+        (service.load_balancer.is_some(), "loadbalancer"),
+        (service.weighted.is_some(), "weighted"),
+        (service.mirroring.is_some(), "mirroring"),
+        (service.failover.is_some(), "failover"),
+        (service.highest_random_weight.is_some(), "highestrandomweight"),
+    ];
+    kinds.into_iter().find(|(is, _)| *is).map(|(_, kind)| kind)
 }

@@ -1,4 +1,7 @@
 //! Lists of elements: search, filters, order, pages.
+//!
+//! An element is looked at as a row, which costs little; what is shown of it is made for one page
+//! alone.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -8,16 +11,41 @@ use serde_json::Value;
 
 use super::reply::Reply;
 
-/// What a list's items can be searched and ordered by: names of their fields.
-#[derive(Debug)]
-pub(super) struct Search {
-    /// Fields that `search` looks at.
-    pub(super) fields: &'static [&'static str],
-    /// Fields that `sortBy` takes.
-    pub(super) sort: &'static [&'static str],
+/// What a list is searched, filtered and ordered by.
+#[derive(Debug, Default)]
+pub(super) struct Row<'a> {
+    /// What the element is found by.
+    pub(super) id: Cow<'a, str>,
+    /// `enabled`, `warning` or `disabled`.
+    pub(super) status: &'static str,
+    /// What `search` looks at.
+    pub(super) texts: Vec<Cow<'a, str>>,
+    /// What `sortBy` may name.
+    pub(super) keys: Vec<(&'static str, Key<'a>)>,
+    /// Names that are looked up in other elements: a router's service and middlewares, as written.
+    pub(super) service: Cow<'a, str>,
+    /// See [`Row::service`].
+    pub(super) middlewares: &'a [String],
 }
 
-/// The query of a list.
+/// What rows are ordered by.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key<'a> {
+    Text(Cow<'a, str>),
+    Number(i64),
+}
+
+impl<'a> Key<'a> {
+    pub(super) fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    pub(super) fn count(count: usize) -> Self {
+        Self::Number(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+/// The query of a request.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     pairs: Vec<(String, String)>,
@@ -28,16 +56,24 @@ const PER_PAGE: usize = 100;
 
 impl Query {
     pub(super) fn parse(query: &str) -> Self {
+        let decoded = |text: &str| unescape(&text.replace('+', " ")).into_owned();
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (unescape(name).into_owned(), unescape(value).into_owned())
+            (decoded(name), decoded(value))
         };
         Self { pairs: query.split('&').filter(|p| !p.is_empty()).map(pair).collect() }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The first value of a name that is not empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut pairs = self.pairs.iter();
         pairs.find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a name that are not empty.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.pairs.iter().filter(move |(n, value)| n == name && !value.is_empty());
+        pairs.map(|(_, value)| value.as_str())
     }
 
     fn number(&self, name: &str, default: usize) -> Result<usize, Reply> {
@@ -48,65 +84,71 @@ impl Query {
         })
     }
 
-    fn keeps(&self, item: &Value, search: &Search) -> bool {
-        let text = |field: &str| item.get(field).and_then(Value::as_str).unwrap_or_default();
-        let has = |wanted: &str| {
-            let wanted = wanted.to_lowercase();
-            search.fields.iter().any(|field| text(field).to_lowercase().contains(&wanted))
-        };
-        self.get("search").is_none_or(has)
-            && self.get("status").is_none_or(|status| text("status").eq_ignore_ascii_case(status))
-            && self.get("serviceName").is_none_or(|name| same_name(text("service"), name, item))
-            && self.get("middlewareName").is_none_or(|name| {
-                let names = item.get("middlewares").and_then(Value::as_array);
-                names.into_iter().flatten().any(|n| n.as_str() == Some(name))
-            })
+    /// Leaves out what the query does not ask for.
+    fn filter(&self, rows: &mut Vec<Row<'_>>) {
+        if let Some(wanted) = self.get("search").map(str::to_lowercase) {
+            rows.retain(|row| row.texts.iter().any(|text| text.to_lowercase().contains(&wanted)));
+        }
+        if let Some(wanted) = self.get("status") {
+            rows.retain(|row| row.status.eq_ignore_ascii_case(wanted));
+        }
+        if let Some(wanted) = self.get("serviceName") {
+            rows.retain(|row| row.names(&row.service, wanted));
+        }
+        if let Some(wanted) = self.get("middlewareName") {
+            rows.retain(|row| row.middlewares.iter().any(|name| row.names(name, wanted)));
+        }
     }
 
-    fn sort(&self, items: &mut [Value], search: &Search) {
-        let Some(by) = self.get("sortBy").filter(|by| search.sort.contains(by)) else { return };
-        let order = |a: &Value, b: &Value| compare(&a[by], &b[by]);
+    /// As Traefik: by what is asked for and then by name, all of it in the one direction.
+    fn sort(&self, rows: &mut [Row<'_>]) {
+        let by = self.get("sortBy").unwrap_or("name");
+        // All rows of a list have the same keys.
+        let keys = rows.first().map(|row| &row.keys[..]).unwrap_or_default();
+        let place = keys.iter().position(|(name, _)| *name == by);
+        rows.sort_by(|a, b| {
+            let keys = place.and_then(|place| Some((a.keys.get(place)?, b.keys.get(place)?)));
+            let by_key = keys.map(|((_, a), (_, b))| a.cmp(b));
+            by_key.unwrap_or(Ordering::Equal).then_with(|| a.id.cmp(&b.id))
+        });
         if self.get("direction").is_some_and(|d| d.eq_ignore_ascii_case("desc")) {
-            items.sort_by(|a, b| order(b, a));
-        } else {
-            items.sort_by(order);
+            rows.reverse();
         }
     }
 }
 
-/// Whether a router's service is the one named with its provider.
-fn same_name(service: &str, wanted: &str, item: &Value) -> bool {
-    let provider = item.get("provider").and_then(Value::as_str).unwrap_or_default();
-    service == wanted || format!("{service}@{provider}") == wanted
-}
-
-fn compare(a: &Value, b: &Value) -> Ordering {
-    match (a.as_i64(), b.as_i64()) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => a.to_string().cmp(&b.to_string()),
+impl Row<'_> {
+    /// Whether a name in this element is the wanted one, which may have its provider.
+    fn names(&self, name: &str, wanted: &str) -> bool {
+        let provider = self.id.rsplit_once('@').map_or("", |(_, provider)| provider);
+        name == wanted || wanted.rsplit_once('@') == Some((name, provider))
     }
 }
 
 /// One page of what the query asks for; the page after the last is 1.
-pub(super) fn reply(mut items: Vec<Value>, query: &Query, search: &Search) -> Reply {
-    items.retain(|item| query.keeps(item, search));
-    query.sort(&mut items, search);
+pub(super) fn reply(
+    mut rows: Vec<Row<'_>>,
+    query: &Query,
+    show: impl Fn(&str) -> Option<Value>,
+) -> Reply {
     let (page, per_page) = match (query.number("page", 1), query.number("per_page", PER_PAGE)) {
         (Ok(page), Ok(per_page)) => (page, per_page),
         (Err(reply), _) | (_, Err(reply)) => return reply,
     };
+    query.filter(&mut rows);
+    query.sort(&mut rows);
     let start = (page - 1).saturating_mul(per_page);
-    if start > 0 && start >= items.len() {
+    if start > 0 && start >= rows.len() {
         let message = format!("invalid request: page: {page}, per_page: {per_page}");
         return Reply::error(StatusCode::BAD_REQUEST, &message);
     }
-    let end = start.saturating_add(per_page).min(items.len());
-    let next = if end < items.len() { page + 1 } else { 1 };
-    items.truncate(end);
-    Reply::page(items.split_off(start), next)
+    let end = start.saturating_add(per_page).min(rows.len());
+    let next = if end < rows.len() { page + 1 } else { 1 };
+    let shown = rows.get(start..end).unwrap_or_default().iter();
+    Reply::page(shown.filter_map(|row| show(&row.id)).collect(), next, rows.len())
 }
 
-/// Decodes percent escapes; `+` is a space in a query and never in the names we look for.
+/// Decodes percent escapes.
 pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
@@ -132,23 +174,25 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    const SEARCH: Search = Search { fields: &["name"], sort: &["name", "priority"] };
+    const NAMES: [&str; 4] = ["r1@file", "r2@file", "r3@file", "r4@file"];
 
     fn check(query: &str, status: u16, expect: &[&str], next: Option<&str>) {
-        let items = (1..=4).map(|i| {
-            let status = if i == 4 { "disabled" } else { "enabled" };
-            json!({"name": format!("r{i}@file"), "priority": 10 - i, "status": status})
+        let rows = NAMES.iter().zip(0..).map(|(name, i)| Row {
+            id: Cow::Borrowed(*name),
+            status: if i == 3 { "disabled" } else { "enabled" },
+            texts: vec![Cow::Borrowed(*name)],
+            keys: vec![("priority", Key::Number(10 - i / 2))],
+            service: Cow::Borrowed(if i == 0 { "s" } else { "t@other" }),
+            middlewares: &[],
         });
-        let reply = reply(items.collect(), &Query::parse(query), &SEARCH);
+        let show = |id: &str| Some(Value::from(id));
+        let reply = reply(rows.collect(), &Query::parse(query), show);
         let (got, body) = reply.parts();
         assert_eq!(got, status, "{query}: {body}");
         if status == 200 {
-            let body: Vec<Value> = serde_json::from_str(body).unwrap();
-            let names: Vec<_> = body.iter().map(|item| item["name"].as_str().unwrap()).collect();
+            let names: Vec<String> = serde_json::from_str(body).unwrap();
             assert_eq!(names, expect, "{query}");
         }
         assert_eq!(reply.next_page(), next, "{query}");
@@ -158,6 +202,7 @@ mod tests {
     fn pages_filters_orders() {
         check("per_page=3", 200, &["r1@file", "r2@file", "r3@file"], Some("2"));
         check("per_page=3&page=2", 200, &["r4@file"], Some("1"));
+        check("per_page=2&page=2", 200, &["r3@file", "r4@file"], Some("1"));
         check("per_page=3&page=5", 400, &[], None);
         check("page=0", 400, &[], None);
         check("page=x", 400, &[], None);
@@ -165,7 +210,20 @@ mod tests {
         check("search=R3%40", 200, &["r3@file"], Some("1"));
         check("search=nothing", 200, &[], Some("1"));
         check("status=disabled", 200, &["r4@file"], Some("1"));
-        check("sortBy=priority&per_page=2", 200, &["r4@file", "r3@file"], Some("2"));
+        check("serviceName=s@file", 200, &["r1@file"], Some("1"));
+        check("serviceName=s@other", 200, &[], Some("1"));
+        check("serviceName=t@other&per_page=1", 200, &["r2@file"], Some("2"));
+        check("sortBy=priority&per_page=2", 200, &["r3@file", "r4@file"], Some("2"));
+        check("sortBy=priority&direction=desc&per_page=2", 200, &["r2@file", "r1@file"], Some("2"));
         check("sortBy=name&direction=desc&per_page=1", 200, &["r4@file"], Some("2"));
+        check("direction=desc&per_page=1", 200, &["r4@file"], Some("2"));
+    }
+
+    #[test]
+    fn queries_are_decoded() {
+        let query = Query::parse("a=1+2%2B&header=x&header=y&empty=");
+        assert_eq!(query.get("a"), Some("1 2+"));
+        assert_eq!(query.all("header").collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(query.get("empty"), None);
     }
 }

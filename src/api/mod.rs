@@ -1,43 +1,69 @@
-//! The HTTP API and ping, as internal services.
+//! The HTTP API, the dashboard and ping, as internal services.
 //!
-//! Answers are made of the snapshot that is served, on the control plane's threads: a worker only
+//! Answers are made of the snapshot that is served, on a thread of the API's own: a worker only
 //! hands the question over and the answer back. Must not know how a snapshot is made.
 
+mod catalogue;
+mod certificates;
+mod dashboard;
+mod debug;
+mod desk;
+mod dump;
 mod element;
 mod entrypoints;
 mod list;
+mod openapi;
 mod overview;
 mod ping;
+mod process;
+mod prometheus;
+mod providers;
+mod questions;
+mod redact;
 mod reply;
+mod scripts;
 mod streams;
 mod version;
 
 use std::sync::Arc;
 
-use http::Method;
-use serde_json::{Map, Value};
-use tokio::runtime::Handle;
+use http::{HeaderMap, Method};
+use serde_json::Value;
 
-use crate::config::EntryPointPlan;
+use crate::config::{self, EntryPointPlan};
+use crate::lua;
 use crate::message::{LocalFuture, Request, Response};
-use crate::model::{Outcome, Report};
 use crate::service::Internal;
-use crate::snapshot::Live;
+use crate::snapshot::{Live, Snapshot};
 
+pub use catalogue::{ENDPOINTS, Endpoint, reference};
+pub use dashboard::Dashboard;
+pub use openapi::openapi;
 pub use ping::Ping;
+pub use prometheus::{Exposition, Facts};
 
-use list::Query;
+use desk::Desk;
 use reply::Reply;
 
 /// What the API tells of the process beside its configuration.
 #[derive(Debug, Clone)]
 pub struct About {
+    /// The options of the API.
+    pub api: config::Api,
     /// Entrypoints as resolved.
     pub entrypoints: Vec<EntryPointPlan>,
     /// Names of the providers in use, as the overview shows them.
     pub providers: Vec<&'static str>,
     /// Whether there is an access log.
     pub access_log: bool,
+    /// How the numbers of the process are told, in words; empty where they are not.
+    pub metrics: String,
+    /// How traces are told; empty where they are not.
+    pub tracing: String,
+    /// How many workers there are.
+    pub workers: usize,
+    /// The static configuration, for those who help.
+    pub options: Value,
     /// When the process started, in UTC, as RFC 3339.
     pub started: String,
 }
@@ -47,119 +73,93 @@ pub struct About {
 pub struct Api {
     live: Arc<Live>,
     about: About,
-    control: Handle,
+    shared: Arc<lua::Shared>,
+    desk: Desk,
+    dashboard: Option<Arc<Dashboard>>,
 }
 
 impl Api {
-    /// The API over what is live; answers are made on `control`.
+    /// The API over what is live, and over what scripts share.
     #[must_use]
-    pub fn new(live: Arc<Live>, about: About, control: Handle) -> Arc<Self> {
-        Arc::new(Self { live, about, control })
+    pub fn new(live: Arc<Live>, about: About, shared: Arc<lua::Shared>) -> Arc<Self> {
+        let dashboard = about.api.dashboard.then(Dashboard::new);
+        Arc::new(Self { live, about, shared, desk: Desk::default(), dashboard })
     }
 
-    /// Answers a request for a path, such as `/api/overview`.
-    fn reply(&self, method: &Method, path: &str, query: Option<&str>) -> Reply {
-        if path == "/" {
-            return Reply::redirect("/dashboard/");
-        }
-        let Some(rest) = path.strip_prefix("/api/") else { return Reply::no_page() };
-        if !matches!(*method, Method::GET | Method::HEAD) {
+    /// The dashboard, unless it is off.
+    #[must_use]
+    pub fn dashboard(&self) -> Option<&Arc<Dashboard>> {
+        self.dashboard.as_ref()
+    }
+
+    /// Answers a question, such as `/api/overview`.
+    fn reply(&self, method: &Method, path: &str, query: &str) -> Reply {
+        let is_debug = self.about.api.debug;
+        let debug = path.strip_prefix("/debug/").filter(|_| is_debug);
+        let Some((endpoint, names)) = catalogue::find(path) else {
+            return match debug {
+                Some(_) if !is_read(method) => Reply::not_allowed(),
+                Some(path) => debug::reply(path, &self.about, &self.snapshot()),
+                None => Reply::no_page(),
+            };
+        };
+        if !is_read(method) {
             return Reply::not_allowed();
         }
-        let parts: Vec<&str> = rest.split('/').collect();
-        let query = Query::parse(query.unwrap_or_default());
-        match parts.as_slice() {
-            ["version"] => version::reply(&self.about),
-            ["overview"] => Reply::json(&overview::body(&self.outcome(), &self.about)),
-            ["rawdata"] => Reply::json(&rawdata(&self.outcome())),
-            ["entrypoints"] => {
-                list::reply(entrypoints::all(&self.about.entrypoints), &query, &entrypoints::SEARCH)
-            }
-            ["entrypoints", name] => {
-                let found = entrypoints::one(&self.about.entrypoints, name);
-                Reply::found(found.as_ref(), "entry point", name)
-            }
-            [protocol, kind] => self.elements(protocol, kind, &query),
-            [protocol, kind, name] => self.element(protocol, kind, &list::unescape(name)),
-            _ => Reply::no_page(),
-        }
+        let call = catalogue::Call { names, query: list::Query::parse(query) };
+        (endpoint.answer)(self, &call)
     }
 
-    fn elements(&self, protocol: &str, kind: &str, query: &Query) -> Reply {
-        match (protocol, element::Kind::named(kind)) {
-            ("http", Some(kind)) => list::reply(kind.all(&self.report()), query, kind.search()),
-            (_, Some(kind)) => match streams::Streams::named(protocol, &self.outcome()) {
-                Some(streams) if streams.has(kind) => {
-                    list::reply(streams.all(kind), query, kind.search())
-                }
-                _ => Reply::no_page(),
-            },
-            _ => Reply::no_page(),
-        }
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.live.snapshot()
     }
 
-    fn element(&self, protocol: &str, kind: &str, name: &str) -> Reply {
-        let Some(element) = element::Kind::named(kind) else { return Reply::no_page() };
-        let found = match protocol {
-            "http" => element.one(&self.report(), name),
-            protocol => match streams::Streams::named(protocol, &self.outcome()) {
-                Some(streams) if streams.has(element) => streams.one(element, name),
-                _ => return Reply::no_page(),
-            },
-        };
-        Reply::found(found.as_ref(), element.singular(), name)
-    }
-
-    fn outcome(&self) -> Arc<Outcome> {
-        Arc::clone(&self.live.snapshot().outcome)
-    }
-
-    fn report(&self) -> Report {
-        self.outcome().report()
+    /// What is below the base path; none where a path is not below it.
+    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.about.api.prefix()).filter(|rest| rest.starts_with('/'))
     }
 }
 
-/// Everything, by kind and name.
-fn rawdata(outcome: &Outcome) -> Value {
-    let report = outcome.report();
-    let mut body = Map::new();
-    for kind in element::Kind::ALL {
-        let elements = kind.raw(&report);
-        if !elements.is_empty() {
-            body.insert(kind.plural().to_owned(), Value::Object(elements));
-        }
-    }
-    for protocol in ["tcp", "udp"] {
-        if let Some(streams) = streams::Streams::named(protocol, outcome) {
-            streams.raw(&mut body);
-        }
-    }
-    Value::Object(body)
+/// Whether a method only reads.
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 impl Internal for Api {
     fn serve(self: Arc<Self>, request: Request) -> LocalFuture<'static, Response> {
         Box::pin(async move {
             let (method, target) = (request.method.clone(), request.target.clone());
-            let control = self.control.clone();
-            // A report over thousands of elements would keep the worker from its clients.
-            let work = control.spawn_blocking(move || {
-                self.reply(&method, &target.decoded_path(), target.query())
-            });
-            let reply = work.await.unwrap_or_else(|_| Reply::stopping());
-            reply.into_response(&request.method)
+            let whole = target.path();
+            let path = match self.below(whole) {
+                Some(path) => path.to_owned(),
+                None if whole == self.about.api.prefix() => "/".to_owned(),
+                None => return Reply::no_page().into_response(&method),
+            };
+            if let Some(dashboard) = &self.dashboard {
+                if path == "/" && is_read(&method) {
+                    let base = self.about.api.prefix();
+                    let to = format!("{}{base}/dashboard/", prefix(&request.headers));
+                    return Reply::redirect(&to).into_response(&method);
+                }
+                if let Some(file) = path.strip_prefix("/dashboard") {
+                    return dashboard.answer(file, &request);
+                }
+            }
+            let api = Arc::clone(&self);
+            let (asked, query) = (method.clone(), target.query().unwrap_or_default().to_owned());
+            let work = self.desk.ask(move || api.reply(&asked, &path, &query));
+            work.await.unwrap_or_else(Reply::busy).into_response(&method)
         })
     }
 }
 
-/// `dashboard@internal`: the API without the API.
-#[derive(Debug)]
-pub struct Dashboard;
-
-impl Internal for Dashboard {
-    fn serve(self: Arc<Self>, request: Request) -> LocalFuture<'static, Response> {
-        Box::pin(async move { Reply::no_page().into_response(&request.method) })
-    }
+/// The prefix that scripts or proxies in front have removed from the path.
+fn prefix(headers: &HeaderMap) -> &str {
+    let given = headers.get("x-forwarded-prefix").and_then(|value| value.to_str().ok());
+    let given = given.unwrap_or_default().trim_end_matches('/');
+    // It must not lead to another host.
+    let is_path = given.starts_with('/') && !given.starts_with("//") && !given.contains('\\');
+    if is_path { given } else { "" }
 }
 
 /// `noop@internal`: for routers whose middlewares answer.

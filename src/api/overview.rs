@@ -3,32 +3,45 @@
 use serde_json::{Value, json};
 
 use super::About;
-use std::collections::BTreeMap;
-
-use crate::model::{ElementStatus, Outcome, StreamVerdict};
+use crate::model::{ElementStatus, Outcome, StreamVerdict, Verdict};
 
 pub(super) fn body(outcome: &Outcome, about: &About) -> Value {
-    let report = outcome.report();
     let (tcp, udp) = (&outcome.tcp, &outcome.udp);
+    let routers = outcome.routers.values().map(|router| router.verdict.status);
+    let services = outcome.services.keys().chain(&outcome.internals);
+    let services = services.map(|name| status(outcome.service_verdicts.get(name)));
+    let middlewares = outcome.middlewares.keys();
+    let middlewares = middlewares.map(|name| status(outcome.middleware_verdicts.get(name)));
     json!({
         "http": {
-            "routers": count(report.routers.values().map(|router| router.status)),
-            "services": count(report.services.values().map(|service| service.status)),
-            "middlewares": count(report.middlewares.values().map(|m| m.status)),
+            "routers": count(routers),
+            "services": count(services),
+            "middlewares": count(middlewares),
         },
         "tcp": {
-            "routers": streams(&tcp.routers),
-            "services": streams(&tcp.services),
-            "middlewares": streams(&tcp.middlewares),
+            "routers": streams(tcp.routers.values()),
+            "services": streams(tcp.services.values()),
+            "middlewares": streams(tcp.middlewares.values()),
         },
-        "udp": { "routers": streams(&udp.routers), "services": streams(&udp.services) },
-        "features": { "tracing": "", "metrics": "", "accessLog": about.access_log },
+        "udp": {
+            "routers": streams(udp.routers.values()),
+            "services": streams(udp.services.values()),
+        },
+        "features": {
+            "tracing": about.tracing,
+            "metrics": about.metrics,
+            "accessLog": about.access_log,
+        },
         "providers": about.providers,
     })
 }
 
-fn streams(elements: &BTreeMap<String, StreamVerdict>) -> Value {
-    count(elements.values().map(|element| element.verdict.status))
+fn status(verdict: Option<&Verdict>) -> ElementStatus {
+    verdict.map(|verdict| verdict.status).unwrap_or_default()
+}
+
+fn streams<'a>(elements: impl Iterator<Item = &'a StreamVerdict>) -> Value {
+    count(elements.map(|element| element.verdict.status))
 }
 
 fn count(all: impl Iterator<Item = ElementStatus>) -> Value {

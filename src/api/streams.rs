@@ -1,38 +1,39 @@
 //! TCP and UDP elements as the API shows them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::element::Kind;
-use crate::model::{ElementStatus, Outcome, StreamOutcome, StreamVerdict};
+use super::element::{Kind, row};
+use super::list::{Key, Row};
+use super::redact;
+use crate::model::{ElementStatus, StreamOutcome, StreamVerdict};
+use crate::snapshot::{Infos, Snapshot};
 
 /// The elements of a protocol.
 #[derive(Debug)]
 pub(super) struct Streams<'a> {
     protocol: &'static str,
     outcome: &'a StreamOutcome,
+    infos: Option<&'a Infos>,
 }
 
 impl<'a> Streams<'a> {
-    /// The elements of a protocol by its name in paths.
-    pub(super) fn named(protocol: &str, outcome: &'a Outcome) -> Option<Self> {
-        match protocol {
-            "tcp" => Some(Self { protocol: "tcp", outcome: &outcome.tcp }),
-            "udp" => Some(Self { protocol: "udp", outcome: &outcome.udp }),
-            _ => None,
-        }
+    /// Those of TCP.
+    pub(super) fn tcp(snapshot: &'a Snapshot) -> Self {
+        let (outcome, infos) = (&snapshot.outcome.tcp, Some(&snapshot.infos[1]));
+        Self { protocol: "tcp", outcome, infos }
     }
 
-    /// Whether the protocol has elements of that kind.
-    pub(super) fn has(&self, kind: Kind) -> bool {
-        self.protocol == "tcp" || kind != Kind::Middlewares
+    /// Those of UDP.
+    pub(super) fn udp(snapshot: &'a Snapshot) -> Self {
+        Self { protocol: "udp", outcome: &snapshot.outcome.udp, infos: None }
     }
 
-    /// All elements, as lists show them.
-    pub(super) fn all(&self, kind: Kind) -> Vec<Value> {
-        let elements = self.elements(kind).iter();
-        elements.map(|(name, element)| self.listed(kind, name, element)).collect()
+    /// What lists look at.
+    pub(super) fn rows(&self, kind: Kind) -> Vec<Row<'a>> {
+        self.elements(kind).iter().map(|(name, element)| stream_row(kind, name, element)).collect()
     }
 
     /// One element by its name with provider.
@@ -83,6 +84,11 @@ impl<'a> Streams<'a> {
     fn fields(&self, kind: Kind, name: &str, element: &StreamVerdict) -> Map<String, Value> {
         let mut fields = element.config.fields();
         let is_live = element.verdict.status != ElementStatus::Disabled;
+        if kind == Kind::Middlewares {
+            let kinds: Vec<String> = fields.keys().filter(|key| is_kind(key)).cloned().collect();
+            let info = self.infos.and_then(|infos| infos.get(name)).map(|info| &**info);
+            redact::middleware(&mut fields, kinds.iter(), info);
+        }
         if kind == Kind::Routers {
             fields.entry("entryPoints").or_insert_with(|| json!(element.using));
             if !element.middlewares.is_empty() {
@@ -124,4 +130,31 @@ impl<'a> Streams<'a> {
         let routers = self.outcome.routers.iter();
         routers.filter(|(_, router)| uses(router)).map(|(name, _)| name.as_str()).collect()
     }
+}
+
+fn stream_row<'a>(kind: Kind, name: &'a str, element: &'a StreamVerdict) -> Row<'a> {
+    let fields = element.config.fields();
+    let title = fields.keys().next().filter(|_| kind != Kind::Routers);
+    let title = title.map(|title| title.to_lowercase()).unwrap_or_default();
+    let mut row = row(name, element.verdict.status, title);
+    row.keys.push(("servers", Key::count(element.servers.len())));
+    if kind == Kind::Routers {
+        let text = |field: &str| fields.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (rule, service) = (text("rule").to_owned(), text("service").to_owned());
+        row.keys.extend([
+            ("priority", Key::Number(element.priority.unwrap_or_default())),
+            ("rule", Key::Text(Cow::Owned(rule.clone()))),
+            ("service", Key::Text(Cow::Owned(service.clone()))),
+            ("entryPoints", Key::count(element.using.len())),
+        ]);
+        row.texts.push(Cow::Owned(rule));
+        row.service = Cow::Owned(service);
+        row.middlewares = &element.middlewares;
+    }
+    row
+}
+
+/// Whether a field of a middleware is the section of its kind.
+fn is_kind(field: &str) -> bool {
+    !["limits", "onError"].contains(&field)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::api::{Api, Dashboard, Noop, Ping};
+use super::records;
+use crate::api::{Api, Exposition, Noop, Ping};
 use crate::compile::{
     Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts, timeouts,
 };
@@ -20,6 +21,7 @@ use crate::upstream::{Transport, TransportError};
 pub(super) struct Internals {
     pub(super) api: Option<Arc<Api>>,
     pub(super) ping: Option<Arc<Ping>>,
+    pub(super) prometheus: Option<Arc<Exposition>>,
     /// Others by name.
     pub(super) more: Vec<(&'static str, Arc<dyn Internal>)>,
 }
@@ -44,7 +46,7 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
     Ok(Catalog {
         scripts: Scripts::default(),
         tcp_scripts: Scripts::default(),
-        internals: services(plan, internals),
+        internals: services(internals),
         entrypoints: plan.entrypoints.iter().map(|entrypoint| facts(plan, entrypoint)).collect(),
         transport: Arc::new(transport),
         tcp_transport: plan.root.tcp_servers_transport.as_dynamic(),
@@ -58,21 +60,24 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
                 DisabledRouters::FallThrough
             },
         },
-        log_internals: plan.access_log.as_ref().is_some_and(|log| log.add_internals),
+        observed_internals: records::observed_internals(plan),
     })
 }
 
-fn services(plan: &Static, internals: Internals) -> HashMap<String, Arc<dyn Internal>> {
+fn services(internals: Internals) -> HashMap<String, Arc<dyn Internal>> {
     let mut all: HashMap<String, Arc<dyn Internal>> = HashMap::new();
     all.insert("noop@internal".to_owned(), Arc::new(Noop));
     if let Some(api) = internals.api {
-        all.insert("api@internal".to_owned(), api);
-        if plan.api.as_ref().is_some_and(|api| api.dashboard) {
-            all.insert("dashboard@internal".to_owned(), Arc::new(Dashboard));
+        if let Some(dashboard) = api.dashboard() {
+            all.insert("dashboard@internal".to_owned(), Arc::clone(dashboard) as _);
         }
+        all.insert("api@internal".to_owned(), api);
     }
     if let Some(ping) = internals.ping {
         all.insert("ping@internal".to_owned(), ping);
+    }
+    if let Some(prometheus) = internals.prometheus {
+        all.insert("prometheus@internal".to_owned(), prometheus);
     }
     all.extend(internals.more.into_iter().map(|(name, service)| (name.to_owned(), service)));
     all
@@ -91,7 +96,7 @@ fn facts(all: &Static, plan: &EntryPointPlan) -> EntrypointFacts {
         default: if plan.is_default { IsDefault::Yes } else { IsDefault::No },
         middlewares: http.middlewares.clone(),
         tls: http.tls.clone(),
-        access_log: plan.options.observability.access_logs,
+        observed: records::observed(&plan.options.observability),
         answers: http.answers.clone(),
         timeouts: timeouts(http.timeouts),
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::records;
 use crate::config::{EntryPointPlan, Redirection, Static};
 use crate::model::{Diagnostic, Dynamic, Elements, Middleware, Router};
 use crate::value::{DecodeError, DocumentError, Format, decode};
@@ -27,10 +28,11 @@ const INTERNAL: &str = "traefik";
 
 /// The configuration of the provider `internal`, with what is wrong in what it was asked for.
 pub(super) fn dynamic(plan: &Static) -> Result<(Dynamic, Vec<Diagnostic>), InternalError> {
-    let all: Dynamic = decode(&Format::Yaml.parse(include_str!("internal.yaml"))?)?;
+    let all = based("")?;
     let mut wanted = Dynamic::default();
     let mut findings = Vec::new();
     if let Some(api) = plan.api.as_ref().filter(|api| api.insecure) {
+        let all = based(api.prefix())?;
         serve(&mut wanted, &all, "api", INTERNAL);
         if api.dashboard {
             serve(&mut wanted, &all, "dashboard", INTERNAL);
@@ -38,9 +40,15 @@ pub(super) fn dynamic(plan: &Static) -> Result<(Dynamic, Vec<Diagnostic>), Inter
                 copy(&mut wanted.http.middlewares, &all.http.middlewares, name);
             }
         }
+        if api.debug {
+            serve(&mut wanted, &all, "debug", INTERNAL);
+        }
     }
     if let Some(ping) = plan.ping.as_ref().filter(|ping| !ping.manual_routing) {
         serve(&mut wanted, &all, "ping", &ping.entry_point);
+    }
+    if let Some(prometheus) = records::prometheus(plan).filter(|p| !p.manual_routing) {
+        serve(&mut wanted, &all, "prometheus", &prometheus.entry_point);
     }
     for entrypoint in &plan.entrypoints {
         if let Some(redirection) = &entrypoint.options.http.redirections.entry_point {
@@ -55,6 +63,14 @@ pub(super) fn dynamic(plan: &Static) -> Result<(Dynamic, Vec<Diagnostic>), Inter
         }
     }
     Ok((wanted, findings))
+}
+
+/// All elements, with paths of the API below a base path, which holds nothing that YAML or regular
+/// expressions would read otherwise than as it stands, but for dots.
+fn based(prefix: &str) -> Result<Dynamic, InternalError> {
+    let text = include_str!("internal.yaml");
+    let text = text.replace("{base_pattern}", &prefix.replace('.', "\\."));
+    Ok(decode(&Format::Yaml.parse(&text.replace("{base}", prefix))?)?)
 }
 
 fn serve(wanted: &mut Dynamic, all: &Dynamic, name: &str, entrypoint: &str) {

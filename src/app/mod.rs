@@ -8,37 +8,41 @@ mod catalog;
 mod check;
 mod cluster;
 mod definitions;
+pub mod differences;
 pub mod echo;
+mod entrypoints;
 mod internal;
+pub mod manifests;
 mod objects;
 mod providers;
+mod records;
 mod restart;
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::{About, Api, Ping};
-use crate::compile::check_answers;
-use crate::config::{self, EntryPointPlan, Static, Transport, UnderscoreHeaders};
+use crate::compile::{Catalog, check_answers};
+use crate::config::{EntryPointPlan, Static, Transport};
 use crate::entrypoint::{
-    Acceptor, ConnectionLimits, Datagrams, Entrypoint, ForwardedFor, Heads, Http3Error,
-    ListenError, Listener, Manner, PathHandling, Place, Quic, QuicPlan, Semicolons, Sharing, Trust,
-    Underscores, Worker, WorkerError, WorkerSettings, alt_svc,
+    Acceptor, Datagrams, Http3Error, ListenError, Listener, Manner, Place, Quic, QuicPlan, Sharing,
+    Worker, WorkerError, WorkerSettings,
 };
 use crate::handover::{Estate, Heir, Inherited, PredecessorError};
 use crate::lua;
 use crate::model::{Diagnostic, Dynamic};
-use crate::observe::AccessLog;
+use crate::observe::metrics::Metrics;
+use crate::observe::{AccessLog, LogEntry, Queue};
+use crate::otlp::{CollectorError, Reporter};
 use crate::provider::{self, FileProvider, Message, Update};
 use crate::reconcile::{Reconciler, ScriptFiles};
 use crate::snapshot::Live;
@@ -46,13 +50,15 @@ use crate::stapling::Stapling;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
-pub use check::{check, check_script};
+pub use check::{Coming, ExplainError, check, check_script, explain};
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 pub use objects::{Checked, Objects};
 
 use catalog::Internals;
+use entrypoints::{entrypoints, limits, server_name};
 use providers::{file_providers, kubernetes, providers};
+use records::{Recording, reporter};
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +100,14 @@ pub enum StartError {
         /// The system's words.
         cause: io::Error,
     },
+    /// A collector cannot be used.
+    #[error("{section}.{error}")]
+    Collector {
+        /// The section of its options.
+        section: &'static str,
+        /// What is wrong with it.
+        error: CollectorError,
+    },
     /// HTTP/3 cannot be served.
     #[error(transparent)]
     Http3(#[from] Http3Error),
@@ -123,7 +137,16 @@ pub struct App {
     live: Arc<Live>,
     ping: Option<Arc<Ping>>,
     access_log: Option<Arc<AccessLog>>,
+    reporters: Vec<Reporter>,
+    control: Control,
+}
+
+/// What is held of the control plane.
+#[derive(Debug)]
+struct Control {
     stop: watch::Sender<bool>,
+    provided: provider::Sender,
+    findings: watch::Receiver<Arc<Vec<Diagnostic>>>,
 }
 
 impl App {
@@ -140,45 +163,28 @@ impl App {
         let Sockets { listeners, datagrams, quic } = sockets;
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
-        let access_log = access_log(&plan)?;
+        let shared = lua::Shared::new();
+        let recording = Recording::new(&plan, &live, &shared)?;
         let ping = ping(&plan)?;
-        let api = plan
-            .api
-            .is_some()
-            .then(|| Api::new(Arc::clone(&live), about(&plan, &addresses), Handle::current()));
+        let api = api(&plan, &addresses, &live, &shared);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let more = admission.into_iter().collect();
-        let mut catalog = catalog::catalog(&plan, Internals { api, ping: ping.clone(), more })?;
-        let workers = workers(&plan, &addresses, &live, access_log.as_ref())?;
-
-        let (stop, stopped) = watch::channel(false);
-        let (sender, messages) = provider::channel();
-        let mut first = vec![internal(&plan)?];
-        first.extend(update.map(Message::Update));
-        let mut scripts = script_files(&plan)?;
-        let mut files = file_providers(&plan, &scripts.kinds());
-        first.extend(files.iter_mut().map(FileProvider::load));
-        let kubernetes = kubernetes(&plan, &scripts.kinds());
-        let throttle = plan.root.providers.providers_throttle_duration.get();
-        scripts.load(&Dynamic::default(), &mut catalog);
-        if let Some(fault) = check_answers(&catalog).into_iter().next() {
-            return Err(StartError::Answers(fault));
-        }
-        let stapling =
-            plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
-        let (shared, served) = (Arc::clone(&workers), Arc::clone(&live));
-        let mut reconciler = Reconciler::new(catalog, scripts, shared, served, throttle, stapling);
-        kubernetes.start(&sender, &reconciler.findings(), &stopped);
-        reconciler.begin(first).await?;
-        for file in files.into_iter().filter(FileProvider::follows) {
-            Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
-        }
-        Handle::current().spawn(async move {
-            reconciler.run(messages, stopped).await;
-            // The channel stays open while there is somebody to listen.
-            drop(sender);
-        });
+        let prometheus = recording.exposition(&plan);
+        let internals = Internals { api, ping: ping.clone(), prometheus, more };
+        let catalog = catalog::catalog(&plan, internals)?;
+        let settings = WorkerSettings {
+            entrypoints: entrypoints(&plan, &addresses),
+            access_log: recording.access_log.clone(),
+            metrics: recording.metrics.clone(),
+            tracer: recording.tracer.clone(),
+            shared,
+            server_name: server_name(),
+        };
+        let start = |number| Worker::start(number, settings.clone(), live.snapshot());
+        let workers = (0..plan.workers).map(start).collect::<Result<Arc<[_]>, _>>()?;
+        let served = Served { workers: Arc::clone(&workers), live: Arc::clone(&live) };
+        let control = served.follow(&plan, update, catalog, recording.metrics).await?;
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
@@ -190,7 +196,21 @@ impl App {
             Acceptor::start(listeners, Arc::clone(&workers)).map_err(StartError::Acceptor)?;
         let heir = restart::heir(&plan, copies)?;
         origin.ready();
-        Ok(Self { plan, addresses, acceptor, quic, heir, workers, live, ping, access_log, stop })
+        let reporters = reporter(recording.reports)?.into_iter().collect();
+        let access_log = recording.access_log;
+        Ok(Self {
+            plan,
+            addresses,
+            acceptor,
+            quic,
+            heir,
+            workers,
+            live,
+            ping,
+            access_log,
+            reporters,
+            control,
+        })
     }
 
     /// Where each entrypoint listens.
@@ -199,10 +219,37 @@ impl App {
         &self.addresses
     }
 
+    /// The static configuration.
+    #[must_use]
+    pub fn plan(&self) -> &Static {
+        &self.plan
+    }
+
+    /// Says something in a provider's place.
+    pub fn provide(&self, message: Message) {
+        self.control.provided.send(message);
+    }
+
+    /// What is found of all that is served; told anew whenever a configuration is.
+    #[must_use]
+    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Diagnostic>>> {
+        self.control.findings.clone()
+    }
+
     /// What is served now.
     #[must_use]
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Sends the leveled log to its collector.
+    ///
+    /// # Errors
+    /// When the collector cannot be used.
+    pub fn send_log(&mut self, queue: Arc<Queue<LogEntry>>) -> Result<(), StartError> {
+        let reports = records::log_report(&self.plan, queue)?;
+        self.reporters.extend(reporter(reports)?);
+        Ok(())
     }
 
     /// Opens log files anew, after they have been moved away.
@@ -254,7 +301,7 @@ impl App {
             quic.stop();
         }
         // Nobody may be left to hear it.
-        let _ = self.stop.send(true);
+        let _ = self.control.stop.send(true);
         let grace = self.longest(|e| e.options.transport.life_cycle.grace_time_out.get());
         // All are told before the first is waited for.
         let drains: Vec<_> =
@@ -274,6 +321,57 @@ impl App {
         if let Some(log) = &self.access_log {
             log.close();
         }
+        for reporter in self.reporters {
+            reporter.stop().await;
+        }
+    }
+}
+
+/// What configuration is served by.
+struct Served {
+    workers: Arc<[Worker]>,
+    live: Arc<Live>,
+}
+
+impl Served {
+    /// Serves what providers say, and follows them until the word to stop.
+    async fn follow(
+        self,
+        plan: &Static,
+        update: Option<Update>,
+        mut catalog: Catalog,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Result<Control, StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let (sender, messages) = provider::channel();
+        let mut first = vec![internal(plan)?];
+        first.extend(update.map(Message::Update));
+        let mut scripts = script_files(plan)?;
+        let mut files = file_providers(plan, &scripts.kinds());
+        first.extend(files.iter_mut().map(FileProvider::load));
+        let kubernetes = kubernetes(plan, &scripts.kinds());
+        let throttle = plan.root.providers.providers_throttle_duration.get();
+        scripts.load(&Dynamic::default(), &mut catalog);
+        if let Some(fault) = check_answers(&catalog).into_iter().next() {
+            return Err(StartError::Answers(fault));
+        }
+        let stapling =
+            plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
+        let Self { workers, live } = self;
+        let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, stapling);
+        reconciler.count_in(metrics);
+        let (provided, findings) = (sender.clone(), reconciler.findings());
+        kubernetes.start(&sender, &findings, &stopped);
+        reconciler.begin(first).await?;
+        for file in files.into_iter().filter(FileProvider::follows) {
+            Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
+        }
+        Handle::current().spawn(async move {
+            reconciler.run(messages, stopped).await;
+            // The channel stays open while there is somebody to listen.
+            drop(sender);
+        });
+        Ok(Control { stop, provided, findings })
     }
 }
 
@@ -320,102 +418,6 @@ fn addresses(
     named.map(|(plan, (_, address))| (plan.name.as_str().into(), address)).collect()
 }
 
-fn workers(
-    plan: &Static,
-    addresses: &[(Arc<str>, SocketAddr)],
-    live: &Arc<Live>,
-    access_log: Option<&Arc<AccessLog>>,
-) -> Result<Arc<[Worker]>, StartError> {
-    let append = !plan.root.global.not_append_x_forwarded_for;
-    let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
-        let alt_svc = plan.options.http3.as_ref().and_then(|http3| match http3.advertised_port {
-            0 => alt_svc(address.port()),
-            port => alt_svc(port),
-        });
-        Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
-    });
-    let settings = WorkerSettings {
-        entrypoints: entrypoints.collect(),
-        access_log: access_log.cloned(),
-        shared: lua::Shared::new(),
-        server_name: server_name(),
-    };
-    let start = |number| Worker::start(number, settings.clone(), live.snapshot());
-    Ok((0..plan.workers).map(start).collect::<Result<Vec<_>, _>>()?.into())
-}
-
-fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
-    let options = &plan.options;
-    let keep = options.forwarded_headers.not_append_x_forwarded_for || !append;
-    Entrypoint {
-        name: plan.name.as_str().into(),
-        trust: match options.forwarded_headers.insecure {
-            true => Trust::All,
-            false => Trust::Networks(plan.trusted.clone()),
-        },
-        senders: options.proxy_protocol.as_ref().map(|proxy| match proxy.insecure {
-            true => Trust::All,
-            false => Trust::Networks(plan.senders.clone()),
-        }),
-        session_timeout: options.udp.timeout.get(),
-        forwarded_for: if keep { ForwardedFor::Keep } else { ForwardedFor::Append },
-        path: match options.http.sanitize_path {
-            true => PathHandling::Sanitize,
-            false => PathHandling::Keep,
-        },
-        heads: heads(&options.http),
-        access_log: options.observability.access_logs,
-        alt_svc: None,
-        limits: limits(plan),
-    }
-}
-
-fn limits(plan: &EntryPointPlan) -> ConnectionLimits {
-    let options = &plan.options;
-    let transport = &options.transport;
-    let timeouts = &transport.responding_timeouts;
-    ConnectionLimits {
-        read: timeouts.read_timeout.limit(),
-        write: timeouts.write_timeout.limit(),
-        idle: timeouts.idle_timeout.limit(),
-        head_bytes_max: options.http.max_header_bytes,
-        streams_max: options.http2.max_concurrent_streams,
-        requests_max: Some(transport.keep_alive_max_requests).filter(|max| *max > 0),
-        age_max: transport.keep_alive_max_time.limit(),
-    }
-}
-
-fn heads(options: &config::Http) -> Heads {
-    Heads {
-        refused: options.encoded_characters.refused(),
-        semicolons: match options.encode_query_semicolons {
-            true => Semicolons::Encode,
-            false => Semicolons::Separate,
-        },
-        underscores: match options.underscore_headers_strategy {
-            UnderscoreHeaders::Keep => Underscores::Keep,
-            UnderscoreHeaders::Delete => Underscores::Delete,
-            UnderscoreHeaders::Reject => Underscores::Reject,
-        },
-    }
-}
-
-/// This machine's name; a header's value whatever it holds.
-fn server_name() -> HeaderValue {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    HeaderValue::from_str(name.trim()).unwrap_or_else(|_| HeaderValue::from_static("localhost"))
-}
-
-fn access_log(plan: &Static) -> Result<Option<Arc<AccessLog>>, StartError> {
-    let Some(options) = &plan.access_log else { return Ok(None) };
-    let path = (!options.file_path.is_empty()).then(|| Path::new(&options.file_path));
-    let log = AccessLog::open(path).map_err(|cause| {
-        let path = options.file_path.clone();
-        StartError::AccessLog { path, cause }
-    })?;
-    Ok(Some(Arc::new(log)))
-}
-
 fn ping(plan: &Static) -> Result<Option<Arc<Ping>>, StartError> {
     let Some(options) = &plan.ping else { return Ok(None) };
     let code = options.terminating_status_code;
@@ -428,15 +430,33 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
     let mut entrypoints = plan.entrypoints.clone();
     for (entrypoint, (_, address)) in entrypoints.iter_mut().zip(addresses) {
         if entrypoint.address.port == 0 {
+            entrypoint.address.port = address.port();
             entrypoint.options.address = address.to_string();
         }
     }
     About {
+        api: plan.api.clone().unwrap_or_default(),
         entrypoints,
         providers: providers(plan),
         access_log: plan.access_log.is_some(),
+        metrics: records::told_to(plan),
+        tracing: records::traced_to(plan),
+        workers: plan.workers,
+        // Options are plain data, which always has a value.
+        options: serde_json::to_value(&plan.root).unwrap_or_default(),
         started: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
     }
+}
+
+/// The API, when it is on.
+fn api(
+    plan: &Static,
+    addresses: &[(Arc<str>, SocketAddr)],
+    live: &Arc<Live>,
+    shared: &Arc<lua::Shared>,
+) -> Option<Arc<Api>> {
+    plan.api.as_ref()?;
+    Some(Api::new(Arc::clone(live), about(plan, addresses), Arc::clone(shared)))
 }
 
 fn internal(plan: &Static) -> Result<Message, InternalError> {

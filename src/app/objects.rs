@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 
 use super::catalog::{Internals, catalog};
 use super::providers::kubernetes;
-use super::{StartError, about, internal, ping, script_files};
-use crate::api::Api;
+use super::{StartError, api, internal, ping, script_files};
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
-use crate::message::Timeouts;
+use crate::lua;
+use crate::message::{Observed, Timeouts};
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
 use crate::reconcile::ScriptFiles;
@@ -52,14 +51,14 @@ impl Objects {
     ///
     /// # Errors
     /// When user scripts cannot be read or the built-in configuration is wrong.
-    pub fn new(mut plan: Static, control: Handle) -> Result<Self, StartError> {
+    pub fn new(mut plan: Static) -> Result<Self, StartError> {
         let is_bare = plan.entrypoints.iter().all(|e| DEFAULTS.contains(&e.name.as_str()));
         if is_bare {
             plan.api.get_or_insert_default();
             plan.ping.get_or_insert_default();
         }
         let live = Arc::<Live>::default();
-        let api = plan.api.is_some().then(|| Api::new(live, about(&plan, &[]), control));
+        let api = api(&plan, &[], &live, &lua::Shared::new());
         let catalog =
             catalog(&plan, Internals { api, ping: ping(&plan)?, ..Internals::default() })?;
         let internal = match internal(&plan)? {
@@ -71,6 +70,12 @@ impl Objects {
         let entrypoints = if is_bare { Entrypoints::Any } else { Entrypoints::Configured };
         let scripts = Mutex::new(scripts);
         Ok(Self { catalog, scripts, kubernetes, internal, entrypoints })
+    }
+
+    /// What objects become. What they refer to and is not among them is stood in for.
+    #[must_use]
+    pub fn written(&self, manifests: &[Manifest]) -> Vec<Update> {
+        self.kubernetes.written(manifests).updates
     }
 
     /// Checks objects. What they refer to and is not among them is taken to be there.
@@ -127,8 +132,8 @@ fn open(dynamic: &Dynamic, catalog: &mut Catalog) {
                 default: IsDefault::No,
                 middlewares: Vec::new(),
                 tls: None,
+                observed: Observed::default(),
                 is_model: false,
-                access_log: false,
                 answers: Answers::default(),
                 timeouts: Timeouts::default(),
             });

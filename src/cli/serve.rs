@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,7 +11,7 @@ use super::plan;
 use crate::app::{Admission, App, Extra, Objects, StartError};
 use crate::config::{Log, Static};
 use crate::model::Diagnostic;
-use crate::observe::{self, LogError, LogFile};
+use crate::observe::{self, LogEntry, LogError, LogFile, LogPlan, Queue, Rotation};
 use crate::provider::Update;
 
 /// Serves what the static configuration says.
@@ -33,7 +34,7 @@ pub(super) fn serve_admission(
     checked: Static,
 ) -> ExitCode {
     let extra = |control: &Handle| {
-        let objects = Objects::new(checked, control.clone())?;
+        let objects = Objects::new(checked)?;
         let admission = Some(Admission::new(objects, control.clone()));
         Ok(Some(Extra { update, admission }))
     };
@@ -48,7 +49,8 @@ pub(super) fn serve(
     extra: impl FnOnce(&Handle) -> Result<Option<Extra>, StartError>,
     ready: impl FnOnce(&App),
 ) -> ExitCode {
-    let log = match init_log(&plan.root.log) {
+    let queue = plan.root.log.otlp.as_ref().map(|_| Arc::<Queue<LogEntry>>::default());
+    let log = match init_log(&plan.root.log, queue.clone()) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("moongate: {error}");
@@ -70,10 +72,14 @@ pub(super) fn serve(
             Ok(extra) => App::start(plan, extra).await,
             Err(error) => Err(error),
         };
-        match started {
+        let sent = started.and_then(|mut app| match queue {
+            Some(queue) => app.send_log(queue).map(|()| app),
+            None => Ok(app),
+        });
+        match sent {
             Ok(app) => {
                 ready(&app);
-                until_stopped(app, log.as_ref()).await
+                Box::pin(until_stopped(app, log.as_ref())).await
             }
             Err(error) => {
                 eprintln!("moongate: {error}");
@@ -87,11 +93,18 @@ pub(super) fn serve(
 }
 
 /// Sets the leveled log up; the file, when it goes to one.
-fn init_log(log: &Log) -> Result<Option<LogFile>, LogError> {
+fn init_log(log: &Log, queue: Option<Arc<Queue<LogEntry>>>) -> Result<Option<LogFile>, LogError> {
+    let plan = LogPlan { level: &log.level, format: &log.format, no_color: log.no_color, queue };
     if log.file_path.is_empty() {
-        return observe::init(&log.level, &log.format, log.no_color).map(|()| None);
+        return observe::init(&plan).map(|()| None);
     }
-    observe::init_file(&log.level, &log.format, Path::new(&log.file_path)).map(Some)
+    let rotation = Rotation {
+        megabytes_max: log.max_size,
+        days_max: log.max_age,
+        backups_max: log.max_backups,
+        compress: log.compress,
+    };
+    observe::init_file(&plan, Path::new(&log.file_path), rotation).map(Some)
 }
 
 /// Waits for SIGTERM, SIGINT or a process that takes over, and stops gracefully; a signal after

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use crate::config;
 use crate::lua::{ScriptInfo, ScriptSource};
-use crate::message::Timeouts;
+use crate::message::{Observed, Timeouts};
 use crate::model::{RouterTls, TcpServersTransport};
 use crate::rule::Syntax;
 use crate::service::Internal;
@@ -32,8 +32,8 @@ pub struct Catalog {
     pub tcp_transport: TcpServersTransport,
     /// What holds for all routers.
     pub rules: RouterRules,
-    /// Whether requests of internal services are in the access log.
-    pub log_internals: bool,
+    /// What is recorded of requests of internal services.
+    pub observed_internals: Observed,
 }
 
 /// What holds for all routers.
@@ -76,8 +76,8 @@ pub struct EntrypointFacts {
     /// Whether the static configuration says something of its routers, so that a router of several
     /// entrypoints is shown apart for this one (`Model` in Traefik's raw data).
     pub is_model: bool,
-    /// Whether requests are in the access log where a router says nothing of it.
-    pub access_log: bool,
+    /// What is recorded of requests where a router says nothing of it.
+    pub observed: Observed,
     /// Pages in the place of plain answers.
     pub answers: config::Answers,
     /// Limits of waiting of its routers that say nothing of it.

@@ -12,6 +12,7 @@ use super::{Catalog, Known, Script, Scripts, provider_of, qualify};
 use crate::lua::{self, InstanceId, InstanceSpec};
 use crate::model::{self, Diagnostic, Dynamic, Elements, Verdict};
 use crate::schema::{Problem, ProblemKind, ReferenceKind, Source};
+use crate::snapshot::Infos;
 
 /// Middlewares kept from the last generation.
 #[derive(Debug, Default)]
@@ -89,6 +90,19 @@ impl Memory {
     }
 }
 
+/// What a middleware's script declares.
+fn info(
+    config: &model::Middleware,
+    outcome: &Outcome,
+    scripts: &Scripts,
+) -> Option<Arc<lua::ScriptInfo>> {
+    if let Ok((kept, _)) = outcome {
+        return kept.script.info.as_ref().ok().cloned();
+    }
+    let (kind, options) = kind_of(config).ok()?;
+    script_of(kind, options, scripts).ok()?.0.info.as_ref().ok().cloned()
+}
+
 /// The error of a middleware's script, when it is the script that is wrong.
 fn broken_script(config: &model::Middleware, scripts: &Scripts) -> Option<String> {
     let (kind, options) = kind_of(config).ok()?;
@@ -119,6 +133,8 @@ pub(super) struct Middlewares {
     resolved: HashMap<String, Result<Resolved, String>>,
     /// Those that are not simply in force.
     pub(super) verdicts: StdMap<String, Verdict>,
+    /// What the scripts declare, by middleware; none of one whose script cannot be read.
+    pub(super) infos: Infos,
 }
 
 impl Middlewares {
@@ -136,9 +152,13 @@ impl Middlewares {
         let mut verdicts = StdMap::new();
         let mut kept = HashMap::new();
         let mut files = Files::default();
+        let mut infos = Infos::new();
         for (name, config) in middlewares {
             let before = memory.kept.get(name);
             let outcome = compile(name, config, scripts, before, &mut files);
+            if let Some(info) = info(config, &outcome, scripts) {
+                infos.insert(name.clone(), info);
+            }
             match memory.fall_back(name, config, scripts, outcome) {
                 Ok((next, warnings)) => {
                     if !warnings.is_empty() {
@@ -165,7 +185,7 @@ impl Middlewares {
             }
             resolved.insert(name.clone(), outcome.map(|()| found));
         }
-        Self { resolved, verdicts }
+        Self { resolved, verdicts, infos }
     }
 
     /// Disables middlewares that refer to services which are not in force. Services come between,

@@ -139,6 +139,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
             .collect(),
         scripts: memory.scripts.all().map(|(name, spec)| (Arc::clone(name), spec.id)).collect(),
         certificates,
+        infos: [middlewares.infos, streams.infos],
         outcome: Arc::new(outcome),
     }
 }

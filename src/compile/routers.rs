@@ -12,7 +12,7 @@ use super::timeouts::timeouts;
 use super::tls::{self, Assignment, Candidate};
 use super::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
-use crate::message::Timeouts;
+use crate::message::{Crossed, Observed, Timeouts, Tracing};
 use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
 use crate::rule::Matcher;
@@ -313,7 +313,8 @@ impl Work<'_> {
                 tls: self.tls(name, config, place, resolved),
                 steps: steps.into(),
                 target: target.clone(),
-                access_log: self.access_log(config, entrypoint),
+                observed: self.observed(config, entrypoint),
+                crossed: Self::crossed(config, self.name_at(name, config, place)),
                 timeouts: Self::timeouts(config, entrypoint),
             };
             routes.push((place, Arc::new(route)));
@@ -321,11 +322,34 @@ impl Work<'_> {
         routes
     }
 
-    /// Whether a router's requests on an entrypoint are in the access log.
-    fn access_log(&self, config: &model::Router, entrypoint: Option<&EntrypointFacts>) -> bool {
-        let own = config.observability.as_ref().and_then(|options| options.access_logs);
-        let given = own.unwrap_or_else(|| entrypoint.is_none_or(|facts| facts.access_log));
-        given && (self.catalog.log_internals || !config.service.ends_with("@internal"))
+    /// What is recorded of a router's requests on an entrypoint.
+    fn observed(&self, config: &model::Router, entrypoint: Option<&EntrypointFacts>) -> Observed {
+        let all = Observed { access_log: true, metrics: true, tracing: Tracing::Minimal };
+        let mut observed = entrypoint.map_or(all, |facts| facts.observed);
+        if let Some(own) = &config.observability {
+            observed.access_log = own.access_logs.unwrap_or(observed.access_log);
+            observed.metrics = own.metrics.unwrap_or(observed.metrics);
+            let is_traced = own.tracing.unwrap_or(observed.tracing > Tracing::Off);
+            observed.tracing = match (is_traced, own.trace_verbosity.as_deref()) {
+                (false, _) => Tracing::Off,
+                (true, Some("detailed")) => Tracing::Detailed,
+                (true, Some(_)) => Tracing::Minimal,
+                (true, None) => observed.tracing.max(Tracing::Minimal),
+            };
+        }
+        match config.service.ends_with("@internal") {
+            true => observed.and(self.catalog.observed_internals),
+            false => observed,
+        }
+    }
+
+    /// How metrics name a router and what stands behind it.
+    fn crossed(config: &model::Router, router: Arc<str>) -> Arc<Crossed> {
+        let service = match config.service.as_str() {
+            "" => format!("{router}-muxer"),
+            service => qualify(service, provider_of(&router)),
+        };
+        Arc::new(Crossed { router, service: service.into(), rule: config.rule.as_str().into() })
     }
 
     /// A router's limits of waiting on an entrypoint.
@@ -434,7 +458,12 @@ fn refused(name: &Arc<str>, places: &[Place]) -> Vec<(Place, Arc<Route>)> {
         name: Arc::clone(name),
         steps: Arc::default(),
         target: Target::Refused,
-        access_log: true,
+        observed: Observed { access_log: true, metrics: true, tracing: Tracing::Minimal },
+        crossed: Arc::new(Crossed {
+            router: Arc::clone(name),
+            service: Arc::from(""),
+            rule: Arc::from(""),
+        }),
         timeouts: Timeouts::default(),
         tls: None,
     });
@@ -446,7 +475,8 @@ fn same_routes(before: &[(Place, Arc<Route>)], now: &[(Place, Arc<Route>)]) -> b
         && before.iter().zip(now).all(|((p, a), (q, b))| {
             p == q
                 && a.steps == b.steps
-                && a.access_log == b.access_log
+                && a.observed == b.observed
+                && a.crossed == b.crossed
                 && a.timeouts == b.timeouts
                 && a.target.is(&b.target)
                 && a.name == b.name

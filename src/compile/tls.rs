@@ -137,6 +137,7 @@ mod tests {
     use super::*;
     use crate::compile::{Catalog, IsDefault, Memory, RouterRules, Scripts, compile};
     use crate::config::Transport;
+    use crate::message::Observed;
     use crate::model::{Dynamic, ElementStatus, RouterTls, TcpServersTransport, merge};
     use crate::snapshot::Snapshot;
     use crate::value::decode;
@@ -149,8 +150,8 @@ mod tests {
             default: if name == "first" { IsDefault::Yes } else { IsDefault::No },
             middlewares: Vec::new(),
             tls: options.map(|options| RouterTls { options: options.into(), ..Default::default() }),
+            observed: Observed::default(),
             is_model: false,
-            access_log: true,
             timeouts: crate::message::Timeouts::default(),
             answers: crate::config::Answers::default(),
         };
@@ -162,7 +163,7 @@ mod tests {
             transport: Arc::default(),
             tcp_transport: TcpServersTransport::default(),
             rules: RouterRules::default(),
-            log_internals: false,
+            observed_internals: Observed::default(),
         }
     }
 

@@ -5,10 +5,11 @@
 
 mod address;
 mod answers;
+mod api;
 mod heads;
 mod kubernetes;
-mod logs;
 mod options;
+mod records;
 mod resolve;
 mod sources;
 mod streams;
@@ -17,14 +18,19 @@ mod usage;
 
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};
+pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
-pub use logs::{AccessLog, Log};
 pub use options::{
-    Api, Core, EntryPoint, FileProvider, Http, Ping, Providers, Redirection, Root, ScriptProvider,
-    Scripts,
+    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Redirection, Root,
+    ScriptProvider, Scripts,
+};
+pub use records::{
+    AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,
+    EntryPointObservability, FieldMode, HeaderMode, Log, Metrics, OtlpGrpc, OtlpHttp, OtlpLog,
+    OtlpMetrics, OtlpTraces, Prometheus, Tracing, Verbosity,
 };
 pub use resolve::{EntryPointPlan, Static};
-pub use sources::{ConfigError, Loaded, Source, System, load};
+pub use sources::{ConfigError, Loaded, Source, System, load, survey};
 pub use streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

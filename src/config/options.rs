@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
+use super::api::Api;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
-use super::logs::{AccessLog, Log};
+use super::records::{AccessLog, EntryPointObservability, Log, Metrics, Tracing};
 use super::streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
@@ -37,9 +38,17 @@ pub struct Root {
     /// The log of requests.
     #[serde(deserialize_with = "section")]
     pub access_log: Option<AccessLog>,
+    /// Numbers of what happens.
+    #[serde(deserialize_with = "section")]
+    pub metrics: Option<Metrics>,
+    /// Traces.
+    #[serde(deserialize_with = "section")]
+    pub tracing: Option<Tracing>,
     /// Word of authorities on certificates, which clients are shown in handshakes.
     #[serde(deserialize_with = "section")]
     pub ocsp: Option<Ocsp>,
+    /// What Traefik tries out.
+    pub experimental: Experimental,
     /// Rules.
     pub core: Core,
     /// Moongate's own: scripts.
@@ -138,22 +147,8 @@ pub struct EntryPoint {
     /// HTTP/3 of this entrypoint; without it there is none.
     #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
     pub http3: Option<Http3>,
-    /// Switches of logs of routers that say nothing of it.
+    /// Switches of logs, metrics and traces of routers that say nothing of them.
     pub observability: EntryPointObservability,
-}
-
-/// Switches of an entrypoint's logs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EntryPointObservability {
-    /// Whether requests are in the access log.
-    pub access_logs: bool,
-}
-
-impl Default for EntryPointObservability {
-    fn default() -> Self {
-        Self { access_logs: true }
-    }
 }
 
 /// Time limits of an entrypoint.
@@ -221,6 +216,8 @@ pub struct ForwardedHeaders {
     /// Those of these addresses and networks.
     #[serde(rename = "trustedIPs")]
     pub trusted_ips: Vec<String>,
+    /// Headers that middlewares get although the client's `Connection` names them.
+    pub connection: Vec<String>,
     /// Leaves `X-Forwarded-For` of trusted clients as it came.
     pub not_append_x_forwarded_for: bool,
 }
@@ -305,17 +302,29 @@ impl Default for Redirection {
     }
 }
 
+/// The size of tables that neither side has spoken of (RFC 9113, section 6.5.2).
+pub(super) const HEADER_TABLE_SIZE: u32 = 4096;
+
 /// HTTP/2 of an entrypoint.
+#[allow(clippy::struct_field_names, reason = "they are Traefik's")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Http2 {
     /// Streams of one connection at once.
     pub max_concurrent_streams: u32,
+    /// Bytes of names and values that clients may let us remember (RFC 7541, section 4.2).
+    pub max_decoder_header_table_size: u32,
+    /// The same in the other direction. Only 4096, what clients allow unasked.
+    pub max_encoder_header_table_size: u32,
 }
 
 impl Default for Http2 {
     fn default() -> Self {
-        Self { max_concurrent_streams: 250 }
+        Self {
+            max_concurrent_streams: 250,
+            max_decoder_header_table_size: HEADER_TABLE_SIZE,
+            max_encoder_header_table_size: HEADER_TABLE_SIZE,
+        }
     }
 }
 
@@ -413,24 +422,6 @@ impl Default for ScriptProvider {
     }
 }
 
-/// The API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Api {
-    /// Served on the entrypoint `traefik` without a router of the user's.
-    pub insecure: bool,
-    /// Accepted; there is no dashboard yet.
-    pub dashboard: bool,
-    /// Accepted, and without effect: there is no advert.
-    pub disable_dashboard_ad: bool,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self { insecure: false, dashboard: true, disable_dashboard_ad: false }
-    }
-}
-
 /// The health endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -451,6 +442,15 @@ impl Default for Ping {
             terminating_status_code: 503,
         }
     }
+}
+
+/// What Traefik tries out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Experimental {
+    /// Accepted, and without effect: logs are sent to collectors wherever they are told to.
+    #[serde(rename = "otlpLogs", alias = "otlplogs")]
+    pub otlp_logs: bool,
 }
 
 /// Rules.

@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use super::address::{Address, Transport};
-use super::logs::AccessLog;
-use super::options::{Api, EntryPoint, FileProvider, PROVIDERS, Ping, Root};
+use super::api::Api;
+use super::options::{EntryPoint, FileProvider, HEADER_TABLE_SIZE, PROVIDERS, Ping, Root};
+use super::records::AccessLog;
 use super::sources::ConfigError;
 use crate::rule::Syntax;
-use crate::value::nearest;
+use crate::value::{StatusRanges, nearest};
 
 /// A static configuration that can be run.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct EntryPointPlan {
     pub is_default: bool,
     /// Networks whose forwarding headers are kept.
     pub trusted: Vec<IpNet>,
+    /// Headers that middlewares get although `Connection` names them.
+    pub connection: Vec<HeaderName>,
     /// Networks whose PROXY headers are believed.
     pub senders: Vec<IpNet>,
     /// The options as written.
@@ -102,7 +106,9 @@ fn add_entrypoints(root: &mut Root) {
     let api = root.api.as_ref().is_some_and(|api| api.insecure);
     let ping = root.ping.as_ref();
     let ping = ping.is_some_and(|ping| !ping.manual_routing && ping.entry_point == INTERNAL);
-    if (api || ping) && !root.entry_points.contains_key(INTERNAL) {
+    let prometheus = root.metrics.as_ref().and_then(|metrics| metrics.prometheus.as_ref());
+    let prometheus = prometheus.is_some_and(|p| !p.manual_routing && p.entry_point == INTERNAL);
+    if (api || ping || prometheus) && !root.entry_points.contains_key(INTERNAL) {
         root.entry_points.insert(INTERNAL.to_owned(), at(":8080"));
     }
 }
@@ -122,6 +128,13 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
     }
     let trusted =
         networks(&option("forwardedHeaders.trustedIPs"), &options.forwarded_headers.trusted_ips)?;
+    let path = option("forwardedHeaders.connection");
+    let header = |name: &String| {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        parsed.map_err(|_| invalid(&path, format!("{name:?} is no name of a header")))
+    };
+    let connection = options.forwarded_headers.connection.iter().map(header);
+    let connection = connection.collect::<Result<_, _>>()?;
     let senders = options.proxy_protocol.iter().flat_map(|proxy| &proxy.trusted_ips);
     let senders = networks(&option("proxyProtocol.trustedIPs"), senders)?;
     for (name, page) in options.http.answers.pages() {
@@ -129,10 +142,15 @@ fn plan(name: &str, options: &EntryPoint, is_default: bool) -> Result<EntryPoint
             return Err(invalid(option(&format!("http.answers.{name}")), fault));
         }
     }
+    if options.http2.max_encoder_header_table_size != HEADER_TABLE_SIZE {
+        let option = option("http2.maxEncoderHeaderTableSize");
+        let options = vec![format!("{option}: only {HEADER_TABLE_SIZE} can be had")];
+        return Err(ConfigError::Unsupported { origin: format!("entryPoints.{name}"), options });
+    }
     // Routers of HTTP and TCP are never on an entrypoint of UDP.
     let is_default = is_default && address.transport == Transport::Tcp;
     let (name, options) = (name.to_owned(), options.clone());
-    Ok(EntryPointPlan { name, address, is_default, trusted, senders, options })
+    Ok(EntryPointPlan { name, address, is_default, trusted, connection, senders, options })
 }
 
 fn networks<'a>(
@@ -159,6 +177,9 @@ fn check(root: &Root) -> Result<(), ConfigError> {
     {
         return Err(invalid("providers.script.filename", "give the path of a script"));
     }
+    if let Some(reason) = root.api.as_ref().and_then(Api::fault) {
+        return Err(invalid("api.basePath", reason));
+    }
     if let Some(ping) = &root.ping
         && !ping.manual_routing
         && !root.entry_points.contains_key(&ping.entry_point)
@@ -166,11 +187,64 @@ fn check(root: &Root) -> Result<(), ConfigError> {
         let reason = format!("there is no entrypoint {:?}", ping.entry_point);
         return Err(invalid("ping.entryPoint", reason));
     }
-    if let Some(log) = &root.access_log
-        && !log.format.eq_ignore_ascii_case("common")
-    {
-        let options = vec![format!("accessLog.format: {}", log.format)];
-        return Err(ConfigError::Unsupported { origin: "accessLog".to_owned(), options });
+    records(root)
+}
+
+/// Bounds of a histogram, each of which is a number of every series.
+const BOUNDS_MAX: usize = 64;
+
+fn records(root: &Root) -> Result<(), ConfigError> {
+    if let Some(log) = &root.access_log {
+        let codes = StatusRanges::parse(log.filters.status_codes.iter().map(String::as_str));
+        codes.map_err(|error| invalid("accessLog.filters.statusCodes", error))?;
+    }
+    if let Some(tracing) = &root.tracing {
+        if !(0.0..=1.0).contains(&tracing.sample_rate) {
+            return Err(invalid("tracing.sampleRate", "it is between 0 and 1"));
+        }
+        let options = [
+            ("tracing.capturedRequestHeaders", &tracing.captured_request_headers),
+            ("tracing.capturedResponseHeaders", &tracing.captured_response_headers),
+        ];
+        for (option, names) in options {
+            for name in names {
+                HeaderName::try_from(name).map_err(|error| invalid(option, error))?;
+            }
+        }
+    }
+    let Some(metrics) = &root.metrics else { return Ok(()) };
+    if let Some(otlp) = &metrics.otlp {
+        bounds("metrics.otlp.explicitBoundaries", &otlp.explicit_boundaries)?;
+        if otlp.push_interval.limit().is_none() {
+            return Err(invalid("metrics.otlp.pushInterval", "it must be above zero"));
+        }
+    }
+    if let Some(prometheus) = &metrics.prometheus {
+        bounds("metrics.prometheus.buckets", &prometheus.buckets)?;
+        if !prometheus.manual_routing && !root.entry_points.contains_key(&prometheus.entry_point) {
+            let reason = format!("there is no entrypoint {:?}", prometheus.entry_point);
+            return Err(invalid("metrics.prometheus.entryPoint", reason));
+        }
+        for (label, header) in &prometheus.header_labels {
+            let option = || format!("metrics.prometheus.headerLabels.{label}");
+            if !is_label(label) {
+                return Err(invalid(option(), "a label has letters, digits and _ only"));
+            }
+            HeaderName::try_from(header).map_err(|error| invalid(option(), error))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_label(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn bounds(option: &str, bounds: &[f64]) -> Result<(), ConfigError> {
+    let rise = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+    if !rise || bounds.len() > BOUNDS_MAX {
+        return Err(invalid(option, format!("they must rise, and be {BOUNDS_MAX} at most")));
     }
     Ok(())
 }

@@ -11,33 +11,21 @@ pub(super) enum Fate {
 
 /// Options by path, `*` for any name; those below a path share its fate.
 const OPTIONS: &[(&str, Fate)] = &[
-    ("accesslog.bufferingsize", Fate::Ignored),
-    ("accesslog.dualoutput", Fate::Refused),
-    ("accesslog.fields", Fate::Refused),
-    ("accesslog.filters", Fate::Refused),
-    ("accesslog.otlp", Fate::Refused),
-    ("api.basepath", Fate::Refused),
-    ("api.dashboardname", Fate::Ignored),
-    ("api.debug", Fate::Refused),
     ("certificatesresolvers", Fate::Refused),
     ("entrypoints.*.allowacmebypass", Fate::Refused),
-    ("entrypoints.*.forwardedheaders.connection", Fate::Refused),
     ("entrypoints.*.http.tls.certresolver", Fate::Ignored),
-    ("entrypoints.*.http2.maxdecoderheadertablesize", Fate::Refused),
-    ("entrypoints.*.http2.maxencoderheadertablesize", Fate::Refused),
-    ("entrypoints.*.observability.metrics", Fate::Ignored),
-    ("entrypoints.*.observability.traceverbosity", Fate::Ignored),
-    ("entrypoints.*.observability.tracing", Fate::Ignored),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
-    ("experimental", Fate::Refused),
+    ("experimental.knative", Fate::Refused),
+    ("experimental.kubernetesgateway", Fate::Refused),
+    ("experimental.kubernetesingressnginx", Fate::Refused),
+    ("experimental.localplugins", Fate::Refused),
+    ("experimental.plugins", Fate::Refused),
     ("hostresolver", Fate::Refused),
-    ("log.compress", Fate::Refused),
-    ("log.maxage", Fate::Refused),
-    ("log.maxbackups", Fate::Refused),
-    ("log.maxsize", Fate::Refused),
-    ("log.otlp", Fate::Refused),
-    ("metrics", Fate::Refused),
+    ("metrics.datadog", Fate::Refused),
+    ("metrics.influxdb", Fate::Refused),
+    ("metrics.influxdb2", Fate::Refused),
+    ("metrics.statsd", Fate::Refused),
     ("providers.consul", Fate::Refused),
     ("providers.consulcatalog", Fate::Refused),
     ("providers.docker", Fate::Refused),
@@ -45,9 +33,9 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.etcd", Fate::Refused),
     ("providers.http", Fate::Refused),
     ("providers.knative", Fate::Refused),
-    ("providers.kubernetescrd.disablepasshostheaders", Fate::Refused),
+    ("providers.kubernetescrd.disablepasshostheaders", Fate::Ignored),
     ("providers.kubernetesgateway", Fate::Refused),
-    ("providers.kubernetesingress.disablepasshostheaders", Fate::Refused),
+    ("providers.kubernetesingress.disablepasshostheaders", Fate::Ignored),
     ("providers.kubernetesingressnginx", Fate::Refused),
     ("providers.marathon", Fate::Refused),
     ("providers.nomad", Fate::Refused),
@@ -60,7 +48,13 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("serverstransport.spiffe", Fate::Refused),
     ("spiffe", Fate::Refused),
     ("tcpserverstransport.tls.spiffe", Fate::Refused),
-    ("tracing", Fate::Refused),
+    ("tracing.datadog", Fate::Refused),
+    ("tracing.elastic", Fate::Refused),
+    ("tracing.haystack", Fate::Refused),
+    ("tracing.instana", Fate::Refused),
+    ("tracing.jaeger", Fate::Refused),
+    ("tracing.spannamelimit", Fate::Ignored),
+    ("tracing.zipkin", Fate::Refused),
 ];
 
 /// The fate of the option at a path, written with dots and in any case.
@@ -96,7 +90,7 @@ mod tests {
         assert_eq!(fate("providers.docker"), Some(Fate::Refused));
         assert_eq!(fate("Providers.Docker.Endpoint"), Some(Fate::Refused));
         assert_eq!(fate("entryPoints.web.http3.advertisedPort"), None);
-        assert_eq!(fate("accessLog.bufferingSize"), Some(Fate::Ignored));
+        assert_eq!(fate("experimental.fastProxy"), Some(Fate::Ignored));
         assert_eq!(fate("providers.file"), None);
         assert_eq!(fate("experimental.fastProxy.debug"), Some(Fate::Ignored));
         assert_eq!(fate("experimental.plugins.x"), Some(Fate::Refused));

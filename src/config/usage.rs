@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::logs::AccessLog;
-use super::options::{Api, EntryPoint, FileProvider, Ping, Redirection, Root};
+use super::api::Api;
+use super::options::{EntryPoint, FileProvider, Ping, Redirection, Root};
+use super::records::{
+    AccessLog, ClientTls, Metrics, OtlpGrpc, OtlpHttp, OtlpLog, OtlpMetrics, OtlpTraces,
+    Prometheus, Tracing,
+};
 use crate::model::RouterTls;
 
 /// All flags with their defaults, one a line.
@@ -14,9 +18,12 @@ pub fn usage() -> String {
     let mut root = Root {
         api: Some(Api::default()),
         ping: Some(Ping::default()),
-        access_log: Some(AccessLog::default()),
+        access_log: Some(AccessLog { otlp: Some(otlp_log()), ..AccessLog::default() }),
+        metrics: Some(metrics()),
+        tracing: Some(tracing()),
         ..Root::default()
     };
+    root.log.otlp = Some(otlp_log());
     root.providers.file = Some(FileProvider::default());
     let mut entrypoint = EntryPoint::default();
     entrypoint.http.redirections.entry_point = Some(Redirection::default());
@@ -32,6 +39,29 @@ pub fn usage() -> String {
         let _ = writeln!(text, "    --{name}{default}", default = shown(&default));
     }
     text
+}
+
+/// A collector, over either protocol.
+fn collector() -> (Option<OtlpGrpc>, Option<OtlpHttp>) {
+    let tls = Some(ClientTls::default());
+    let grpc = OtlpGrpc { tls: tls.clone(), ..OtlpGrpc::default() };
+    (Some(grpc), Some(OtlpHttp { tls, ..OtlpHttp::default() }))
+}
+
+fn otlp_log() -> OtlpLog {
+    let (grpc, http) = collector();
+    OtlpLog { grpc, http, ..OtlpLog::default() }
+}
+
+fn metrics() -> Metrics {
+    let (grpc, http) = collector();
+    let otlp = Some(OtlpMetrics { grpc, http, ..OtlpMetrics::default() });
+    Metrics { prometheus: Some(Prometheus::default()), otlp, ..Metrics::default() }
+}
+
+fn tracing() -> Tracing {
+    let (grpc, http) = collector();
+    Tracing { otlp: Some(OtlpTraces { grpc, http }), ..Tracing::default() }
 }
 
 fn shown(default: &str) -> String {

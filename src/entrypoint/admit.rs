@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::forwarded::Speech;
 use super::heads::Heads;
+use super::hop::end_hop;
 use crate::headers::Headers;
 use crate::message::{Body, Exchange, Failure, Interim, Parts, Request, Target, Upgrade};
 
@@ -67,6 +68,7 @@ pub(super) fn admit(
     expect_header(&headers)?;
     let Rest { body, upgrade, .. } = rest;
     let speech = if upgrade.is_some() { speech(&headers) } else { Speech::Http };
+    end_hop(&mut headers, &heads.connection);
     if matches!(version, Version::HTTP_2 | Version::HTTP_3) {
         join_cookies(&mut headers);
     }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::observe::metrics::Open;
+
 /// How a worker ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -35,7 +37,7 @@ impl Drain {
 
     /// Takes over the count of a connection, which the acceptor has added.
     pub(super) fn adopt(self: &Rc<Self>) -> Permit {
-        Permit(Rc::clone(self))
+        Permit { drain: Rc::clone(self), open: None }
     }
 
     /// Counts something more that a graceful stop waits for.
@@ -78,12 +80,25 @@ impl Drain {
 
 /// One open connection; a tunnel after an upgrade keeps it.
 #[derive(Debug)]
-pub(super) struct Permit(Rc<Drain>);
+pub(super) struct Permit {
+    drain: Rc<Drain>,
+    /// Held, not looked at.
+    #[allow(dead_code, reason = "it counts until it is dropped")]
+    open: Option<Open>,
+}
+
+impl Permit {
+    /// Counts it as an open connection of its entrypoint as well.
+    pub(super) fn counted(mut self, open: Option<Open>) -> Self {
+        self.open = open;
+        self
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.emptied.notify_one();
+        if self.drain.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.drain.emptied.notify_one();
         }
     }
 }

@@ -70,6 +70,13 @@ pub(super) fn apply(
     headers.push(SERVER, server_name.clone());
 }
 
+/// `X-Forwarded-For` of a trusted client.
+pub(super) fn given(headers: &Headers) -> Option<Box<str>> {
+    let values = headers.values(&FOR);
+    let given = values.first().filter(|value| !value.is_empty())?;
+    Some(String::from_utf8_lossy(given).into())
+}
+
 /// Whether a header is one of the untrusted ones, or begins as they do.
 fn may_forward(name: &[u8]) -> bool {
     let begins =

@@ -1,29 +1,30 @@
 //! One request on a worker: routed, answered, noted.
 
-use std::borrow::Cow;
 use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ::http::header::ALT_SVC;
 
-use super::activity::{Activity, InFlight};
+use super::activity::Activity;
 use super::admit::{Admission, Head, Rest, admit};
+use super::finish::Finish;
 use super::forwarded::{self, Speech};
 use super::keepalive::KeepAlive;
+use super::measured;
 use super::outbound;
 use super::pages;
+use super::traced;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
 use crate::lua::{
     self, Candidate, Connected, Destination, FetchError, HttpClient, InstanceId, Pick,
 };
 use crate::message::{
-    BodyError, Client, Exchange, Failure, LocalFuture, Request, Response, in_force, in_time, paced,
-    rescue,
+    Client, Exchange, Failure, LocalFuture, Observed, Request, Response, in_force, in_time, paced,
+    rescue, routing_host,
 };
 use crate::middleware::{self, End};
-use crate::observe::AccessRecord;
 use crate::router::Table;
 use crate::rule::{Facts, Judge};
 use crate::service::{Means, Service};
@@ -54,15 +55,17 @@ pub(super) async fn handle(
     let interim = rest.interim.clone();
     let exchange = Exchange { interim, ..Exchange::new(Rc::clone(&connection.client)) };
     let exchange = Rc::new(exchange);
-    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of(&head)));
-    let mut finish = Finish::new(connection, &exchange, line, in_flight);
+    let mut finish = Finish::of(connection, &exchange, &head, in_flight);
+    let rest = Rest { body: finish.measure(rest.body), ..rest };
     let mut spare = None;
     let response = match admit(head, rest, exchange, &connection.entrypoint.heads) {
         Err(failure) => rescue(failure),
         Ok(Admission::Own) => Response::new(::http::StatusCode::OK),
-        Ok(Admission::Route(request, speech)) => {
+        Ok(Admission::Route(mut request, speech)) => {
+            forward(connection, &mut request, speech);
+            finish.note(&request, speech);
             spare = pages::spare(connection, &request);
-            route(connection, request, speech).await
+            route(connection, request).await
         }
     };
     let mut response = failed(connection, response, spare).await;
@@ -71,7 +74,7 @@ pub(super) async fn handle(
     {
         response.headers.append(ALT_SVC, alt_svc.clone());
     }
-    finish.status = response.status.as_u16();
+    finish.answer(&response);
     (response, finish)
 }
 
@@ -83,10 +86,9 @@ pub(super) async fn refuse(
 ) -> (Response, Finish) {
     let in_flight = connection.activity.begin();
     let exchange = Rc::new(Exchange::new(Rc::clone(&connection.client)));
-    let line = connection.worker.access_log.is_some().then(|| Box::new(Line::of_refused(line)));
-    let mut finish = Finish::new(connection, &exchange, line, in_flight);
+    let mut finish = Finish::of_refused(connection, &exchange, line, in_flight);
     let response = failed(connection, rescue(failure), None).await;
-    finish.status = response.status.as_u16();
+    finish.answer(&response);
     (response, finish)
 }
 
@@ -97,35 +99,50 @@ async fn failed(connection: &Connection, response: Response, spare: Option<Reque
     Box::pin(pages::answer(connection, response, spare)).await
 }
 
-async fn route(connection: &Connection, mut request: Request, speech: Speech) -> Response {
-    let worker = &connection.worker;
+/// Makes of a request what is routed: its path, and who it came from.
+fn forward(connection: &Connection, request: &mut Request, speech: Speech) {
     let entrypoint = &connection.entrypoint;
     if entrypoint.path == PathHandling::Sanitize {
         request.target.sanitize();
     }
-    let parts = &mut *request;
+    let parts = &mut **request;
     forwarded::apply(
         &mut parts.headers,
         entrypoint,
         &connection.client,
         &parts.host,
         speech,
-        &worker.server_name,
+        &connection.worker.server_name,
     );
+}
+
+async fn route(connection: &Connection, request: Request) -> Response {
+    let worker = &connection.worker;
     let generation = worker.generation();
     let Some(route) = find(connection, &generation, &request) else {
-        request.exchange.record.borrow_mut().quiet = !entrypoint.access_log;
+        traced::begin(
+            worker.recorder.tracer.as_ref(),
+            &request,
+            connection.entrypoint.observed.tracing,
+        );
         return rescue(Failure::NoRouter);
     };
     {
         let mut record = request.exchange.record.borrow_mut();
         record.router = Some(Arc::clone(&route.name));
-        record.quiet = !route.access_log;
+        record.observed = route.observed;
+        if route.observed.metrics {
+            record.path.push(Arc::clone(&route.crossed));
+        }
     }
+    traced::begin(worker.recorder.tracer.as_ref(), &request, route.observed.tracing);
     if let Some(failure) = misdirected(connection, route.tls.as_ref()) {
         return rescue(failure);
     }
     let lent = Lent { worker: Rc::clone(worker), generation };
+    if traced::detailed(&request.exchange).is_some() {
+        return lent.enter(&route, request).await;
+    }
     if route.timeouts.is_set() {
         return lent.timed(&route, request).await;
     }
@@ -192,30 +209,6 @@ impl Judge for Judges<'_> {
     }
 }
 
-/// The host as rules see it: lower case, without port and brackets. Its trailing dot stays, since
-/// `HostRegexp` sees it, and so does the zone of an IPv6 address, which Traefik keeps as well.
-fn routing_host(host: &[u8]) -> Cow<'_, str> {
-    // The host has been checked to be ASCII.
-    let text = std::str::from_utf8(host).unwrap_or_default();
-    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let name = match (bracketed, text.split_once(':')) {
-        (Some((address, after)), _) if after.is_empty() || is_port(after) => address,
-        // More colons than one are an address without brackets, and no port.
-        (None, Some((name, port))) if !port.contains(':') && !name.starts_with('[') => name,
-        _ => text,
-    };
-    if name.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-/// Whether what follows a closing bracket is a port, of whatever bytes, as Go reads it.
-fn is_port(after: &str) -> bool {
-    after.strip_prefix(':').is_some_and(|port| !port.contains([':', '[', ']']))
-}
-
 /// What a request's services and scripts are lent by the worker.
 #[derive(Clone)]
 struct Lent {
@@ -226,10 +219,11 @@ struct Lent {
 impl Lent {
     /// Sends a request through a route's scripts and on.
     fn enter(self, route: &Route, request: Request) -> LocalFuture<'static, Response> {
-        if route.timeouts.is_set() {
-            return self.timed(route, request);
-        }
-        self.walk(&route.steps, route.target.clone(), request)
+        let exchange = Rc::clone(&request.exchange);
+        traced::route(exchange, route, || match route.timeouts.is_set() {
+            true => self.timed(route, request),
+            false => self.walk(&route.steps, route.target.clone(), request),
+        })
     }
 
     /// The same within the route's limits of waiting.
@@ -307,6 +301,9 @@ impl Behind {
         let mut record = request.exchange.record.borrow_mut();
         let above = record.router.as_deref().unwrap_or_default();
         record.router = Some(format!("{above} -> {}", route.name).into());
+        if record.observed.metrics {
+            record.path.push(Arc::clone(&route.crossed));
+        }
         drop(record);
         self.lent.clone().enter(&route, request)
     }
@@ -315,7 +312,15 @@ impl Behind {
 impl End for Behind {
     async fn serve(&self, request: Request) -> Response {
         match &self.target {
-            Target::Service(service) => service.serve(&self.lent, request).await,
+            Target::Service(service) => {
+                let is_observed = request.exchange.record.borrow().observed != Observed::default();
+                let exchange = is_observed.then(|| Rc::clone(&request.exchange));
+                let response = service.serve(&self.lent, request).await;
+                match exchange {
+                    Some(exchange) => measured::origin(exchange, response),
+                    None => response,
+                }
+            }
             Target::Children(children) => self.descend(children, request).await,
             Target::Refused => rescue(Failure::RouterDisabled),
         }
@@ -353,129 +358,5 @@ impl End for Behind {
 
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
         outbound::connect(to)
-    }
-}
-
-/// What the access log tells of the request line, kept only when there is one.
-pub(super) struct Line {
-    method: ::http::Method,
-    target: String,
-    protocol: &'static str,
-}
-
-impl Line {
-    fn of(head: &Head) -> Self {
-        let protocol = match head.version {
-            ::http::Version::HTTP_10 => "HTTP/1.0",
-            ::http::Version::HTTP_2 => "HTTP/2.0",
-            ::http::Version::HTTP_3 => "HTTP/3.0",
-            _ => "HTTP/1.1",
-        };
-        let target = String::from_utf8_lossy(&head.target).into_owned();
-        Self { method: head.method.clone(), target, protocol }
-    }
-
-    /// What can be told of a line that is none.
-    fn of_refused(line: &[u8]) -> Self {
-        let mut words = line.split(|&b| b == b' ');
-        let method = words.next().and_then(|word| ::http::Method::from_bytes(word).ok());
-        let target = words.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-        let protocol = if words.next() == Some(b"HTTP/1.0") { "HTTP/1.0" } else { "HTTP/1.1" };
-        Self { method: method.unwrap_or_default(), target, protocol }
-    }
-}
-
-/// The end of a request: when the last byte of its answer is handed over, or the client is gone.
-pub(super) struct Finish {
-    exchange: Rc<Exchange>,
-    worker: Rc<Shared>,
-    line: Option<Box<Line>>,
-    status: u16,
-    bytes: u64,
-    _in_flight: InFlight,
-}
-
-/// What the log says of a client that left before its answer, as Traefik's does.
-const CLIENT_GONE: u16 = 499;
-
-impl Finish {
-    fn new(
-        connection: &Connection,
-        exchange: &Rc<Exchange>,
-        line: Option<Box<Line>>,
-        in_flight: InFlight,
-    ) -> Self {
-        Self {
-            exchange: Rc::clone(exchange),
-            worker: Rc::clone(&connection.worker),
-            line,
-            status: CLIENT_GONE,
-            bytes: 0,
-            _in_flight: in_flight,
-        }
-    }
-
-    /// Bytes of the body have been handed over.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
-    }
-
-    /// The body ended before its end.
-    pub(super) fn cut(&mut self, error: BodyError) {
-        let record = self.exchange.record.borrow();
-        let server = record.server.as_deref().unwrap_or("-");
-        tracing::warn!(%error, server, "an answer was cut short");
-    }
-}
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        let (Some(line), Some(log)) = (&self.line, &self.worker.access_log) else { return };
-        let record = self.exchange.record.borrow();
-        if record.quiet {
-            return;
-        }
-        log.record(&AccessRecord {
-            client: self.exchange.client.peer.ip(),
-            user: record.user.as_deref(),
-            method: line.method.as_str(),
-            target: &line.target,
-            protocol: line.protocol,
-            status: self.status,
-            bytes: self.bytes,
-            router: record.router.as_deref(),
-            server: record.server.as_deref(),
-            duration: self.exchange.started.elapsed(),
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::routing_host;
-
-    #[test]
-    fn rules_see_the_host_without_port_and_brackets() {
-        for (host, expect) in [
-            ("", ""),
-            ("Example.COM", "example.com"),
-            ("example.com:8080", "example.com"),
-            ("example.com.", "example.com."),
-            ("example.com.:8080", "example.com."),
-            ("example.com..", "example.com.."),
-            ("h.test:notaport", "h.test"),
-            ("h.test:", "h.test"),
-            (":80", ""),
-            ("127.0.0.1:80", "127.0.0.1"),
-            ("[::1]", "::1"),
-            ("[::1]:8080", "::1"),
-            ("::1", "::1"),
-            ("[FE80::1%25eth0]:80", "fe80::1%25eth0"),
-            ("[::1", "[::1"),
-            ("[::1]x", "[::1]x"),
-            ("[::1]:80:90", "[::1]:80:90"),
-        ] {
-            assert_eq!(routing_host(host.as_bytes()), expect, "{host}");
-        }
     }
 }

@@ -17,6 +17,8 @@ pub struct Heads {
     pub semicolons: Semicolons,
     /// What becomes of headers with underscores.
     pub underscores: Underscores,
+    /// Headers that middlewares get although `Connection` names them.
+    pub connection: Vec<HeaderName>,
 }
 
 /// What becomes of `;` in queries: some servers take it for a separator, some do not.

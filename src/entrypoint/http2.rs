@@ -20,7 +20,8 @@ use tokio::time::{Sleep, sleep};
 use super::activity::Watched;
 use super::admit::{Head, Rest};
 use super::connection::Timer;
-use super::handle::{Connection, Finish, handle};
+use super::finish::Finish;
+use super::handle::{Connection, handle};
 use super::owed::Owed;
 use crate::message::{Body, BodyError};
 
@@ -39,6 +40,7 @@ where
     let mut builder = http2::Builder::new(Local);
     builder.timer(TokioTimer::new());
     builder.max_concurrent_streams(limits.streams_max);
+    builder.header_table_size(limits.table_bytes_max);
     builder.max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
     let serving = pin!(builder.serve_connection(io, service));
     let is_spent = || connection.keepalive.is_spent();
@@ -139,6 +141,9 @@ impl HttpBody for ToClient {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     this.finish.sent(data.len());
+                }
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.finish.trailers(trailers);
                 }
             }
             Poll::Ready(Some(Err(error))) => this.finish.cut(*error),

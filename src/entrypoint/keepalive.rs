@@ -57,6 +57,7 @@ mod tests {
             idle: None,
             head_bytes_max: 1024,
             streams_max: 1,
+            table_bytes_max: 4096,
             requests_max,
             age_max: age_max.map(Duration::from_secs),
         };

@@ -9,19 +9,24 @@ mod connection;
 mod datagrams;
 mod date;
 mod drain;
+mod finish;
 mod forwarded;
 mod handle;
 mod heads;
+mod hop;
 mod http1;
 mod http2;
 mod http3;
 mod keepalive;
 mod listen;
+mod measured;
 mod outbound;
 mod owed;
 mod pages;
 mod peek;
+mod recorder;
 mod streams;
+mod traced;
 mod worker;
 
 pub use drain::Manner;
@@ -36,6 +41,8 @@ use std::time::Duration;
 
 use ::http::HeaderValue;
 use ipnet::IpNet;
+
+use crate::message::Observed;
 
 /// An entrypoint as it runs.
 #[derive(Debug, Clone)]
@@ -54,8 +61,8 @@ pub struct Entrypoint {
     pub path: PathHandling,
     /// What is done with heads that servers may read differently.
     pub heads: Heads,
-    /// Whether requests that no router takes are in the access log.
-    pub access_log: bool,
+    /// What is recorded of requests that no router takes.
+    pub observed: Observed,
     /// What answers over TLS tell clients of HTTP/3, where it is to be had.
     pub alt_svc: Option<HeaderValue>,
     /// Limits of time and size.
@@ -129,6 +136,8 @@ pub struct ConnectionLimits {
     pub head_bytes_max: usize,
     /// HTTP/2 streams at once.
     pub streams_max: u32,
+    /// Bytes of header fields that clients of HTTP/2 may have us remember.
+    pub table_bytes_max: u32,
     /// Requests of one connection (`keepAliveMaxRequests`).
     pub requests_max: Option<u64>,
     /// Age from which a connection ends with its next answer (`keepAliveMaxTime`).

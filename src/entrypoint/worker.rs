@@ -19,9 +19,11 @@ use super::datagrams;
 use super::date::DateLine;
 use super::drain::{Drain, Manner};
 use super::http3::{self, Arrived};
+use super::recorder::Recorder;
 use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
-use crate::observe::AccessLog;
+use crate::observe::metrics::Metrics;
+use crate::observe::{AccessLog, Tracer};
 use crate::snapshot::{Snapshot, StreamTables};
 use crate::upstream::{Buffers, Origins, Pools};
 
@@ -73,6 +75,10 @@ pub struct WorkerSettings {
     pub entrypoints: Vec<Arc<Entrypoint>>,
     /// The access log, if there is one.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The numbers of the process, if requests are counted.
+    pub metrics: Option<Arc<Metrics>>,
+    /// Who decides which requests are traced, if any are.
+    pub tracer: Option<Arc<Tracer>>,
     /// The state that scripts share over all workers.
     pub shared: Arc<lua::Shared>,
     /// This machine's name, for `X-Forwarded-Server`.
@@ -219,7 +225,7 @@ impl Generation {
 pub(super) struct Shared {
     pub(super) pools: Rc<Pools>,
     pub(super) origins: Origins,
-    pub(super) access_log: Option<Arc<AccessLog>>,
+    pub(super) recorder: Recorder,
     pub(super) server_name: HeaderValue,
     pub(super) drain: Rc<Drain>,
     pub(super) date: DateLine,
@@ -242,7 +248,7 @@ impl Shared {
         Ok(Rc::new(Self {
             pools: Pools::new(),
             origins: Origins::default(),
-            access_log: settings.access_log,
+            recorder: Recorder::new(&settings),
             server_name: settings.server_name,
             drain: Drain::new(open),
             date: DateLine::default(),
@@ -268,11 +274,16 @@ impl Shared {
 
     async fn serve(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let mut swept = 0;
         loop {
             let command = tokio::select! {
                 command = inbox.recv() => command,
                 _ = sweep.tick() => {
                     self.pools.sweep();
+                    let snapshot = Arc::clone(&self.generation().snapshot);
+                    if std::mem::replace(&mut swept, snapshot.number) != snapshot.number {
+                        self.recorder.forget(&snapshot);
+                    }
                     continue;
                 }
             };
@@ -306,7 +317,7 @@ impl Shared {
     }
 
     fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: SocketAddr, place: usize) {
-        let permit = self.drain.adopt();
+        let permit = self.drain.adopt().counted(self.recorder.open(place));
         let Some(entrypoint) = self.entrypoints.get(place).cloned() else { return };
         match TcpStream::from_std(stream) {
             Ok(stream) => {

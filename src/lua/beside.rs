@@ -35,7 +35,6 @@ impl Run {
         let exchange = Rc::new(Exchange::new(Rc::clone(&cx.exchange.client)));
         let mut record = exchange.record.borrow_mut();
         record.router.clone_from(&cx.exchange.record.borrow().router);
-        record.quiet = true;
         drop(record);
         request.exchange = Rc::clone(&exchange);
         let (instance, cx) = (Rc::clone(&self.instance), cx.host.fork(exchange));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
@@ -14,17 +14,36 @@ pub(super) struct Tally {
     failures: AtomicU64,
     refused: AtomicU64,
     is_open: AtomicBool,
+    computed_nanos: AtomicU64,
 }
+
+/// Of so many runs one is timed, since looking at the clock costs as much as a small hook.
+const TIMED_EVERY: u64 = 16;
 
 /// Adds to a counter that one thread alone writes.
 fn add(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    add_all(counter, 1);
+}
+
+fn add_all(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
 }
 
 impl Tally {
     /// A hook is run.
     pub(super) fn run(&self) {
         add(&self.runs);
+    }
+
+    /// Whether the run under way is one of those that are timed.
+    pub(super) fn is_timed(&self) -> bool {
+        self.runs.load(Ordering::Relaxed).is_multiple_of(TIMED_EVERY)
+    }
+
+    /// A run that is timed has computed for so long.
+    pub(super) fn computed(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        add_all(&self.computed_nanos, nanos.saturating_mul(TIMED_EVERY));
     }
 
     /// A hook has failed.
@@ -67,6 +86,8 @@ pub struct Figures {
     pub failures: u64,
     /// Hooks that were not run, since the breaker was open.
     pub refused: u64,
+    /// How long they have computed, all together: estimated from those that are timed.
+    pub cpu: Duration,
     /// Workers on which the breaker is open now.
     pub open_on: usize,
     /// The failure that came last.
@@ -101,6 +122,7 @@ impl Tallies {
             sum.runs += tally.runs.load(Ordering::Relaxed);
             sum.failures += tally.failures.load(Ordering::Relaxed);
             sum.refused += tally.refused.load(Ordering::Relaxed);
+            sum.cpu += Duration::from_nanos(tally.computed_nanos.load(Ordering::Relaxed));
             sum.open_on += usize::from(tally.is_open.load(Ordering::Relaxed));
         }
         sum
@@ -116,6 +138,8 @@ mod tests {
         let tallies = Tallies::default();
         let (one, two) = (tallies.begin(), tallies.begin());
         one.run();
+        one.computed(Duration::from_millis(1));
+        assert!(!one.is_timed());
         two.run();
         two.run();
         two.failure();
@@ -124,5 +148,6 @@ mod tests {
         let sum = tallies.sum();
         assert_eq!((sum.runs, sum.failures, sum.refused, sum.open_on), (3, 1, 1, 1));
         assert_eq!(sum.last_failure, None);
+        assert_eq!(sum.cpu, Duration::from_millis(16));
     }
 }

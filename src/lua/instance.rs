@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -384,11 +384,12 @@ impl Instance {
         let blame = |error: mlua::Error| blame(&self.spec.source.name, limits, &error);
         let used = Growth::allow(lua, limits.memory_bytes).map_err(blame)?;
         let mut call = Call::begin(lua, run, hook, arguments).map_err(blame)?;
-        let ended = match call.step(lua, run) {
+        let is_timed = self.tally.is_timed();
+        let ended = match self.timed(is_timed, || call.step(lua, run)) {
             Step::Ended(returned) => Ok(returned),
             Step::Failed(error) => Err(error),
             Step::Waits => {
-                let driven = poll_fn(|cx| call.poll(lua, run, cx));
+                let driven = poll_fn(|cx| self.timed(is_timed, || call.poll(lua, run, cx)));
                 match limits.wait {
                     None => driven.await,
                     Some(wait) => match tokio::time::timeout(wait, driven).await {
@@ -400,6 +401,17 @@ impl Instance {
         };
         let result = ended.and_then(|returned| call.end(lua, run, returned));
         self.settle(loaded, used, result.map_err(blame))
+    }
+
+    /// Computes, and notes for how long where it is asked for.
+    fn timed<T>(&self, is_timed: bool, compute: impl FnOnce() -> T) -> T {
+        if !is_timed {
+            return compute();
+        }
+        let began = Instant::now();
+        let result = compute();
+        self.tally.computed(began.elapsed());
+        result
     }
 
     /// Looks at the memory that a run has left behind.

@@ -1,15 +1,18 @@
 //! What is known of the client, and what is noted while its request is served.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
+use smallvec::SmallVec;
+use tokio::sync::Notify;
 
-use super::Timeouts;
+use super::{Timeouts, Trace};
+use crate::headers::Headers;
 
 /// Facts of a client's connection, made once per connection.
 #[derive(Debug)]
@@ -70,6 +73,10 @@ pub struct Exchange {
     pub timeouts: Cell<Timeouts>,
     /// When bytes of a body or of a tunnel last flowed; noted only where a limit is in force.
     pub flowed: Cell<Instant>,
+    /// The trace it is part of, if it is traced.
+    pub trace: OnceCell<Box<Trace>>,
+    /// Resolves when the `log` hooks of the request have run, if there are any.
+    pub logging: RefCell<Option<Rc<Notify>>>,
     /// What is held until the exchange ends, a tunnel included.
     pub held: RefCell<Vec<Box<dyn Any>>>,
 }
@@ -117,8 +124,114 @@ pub struct Record {
     pub origin_status: Option<u16>,
     /// How often a retry script tried again.
     pub retry_attempts: u32,
-    /// Whether the request is kept out of the access log.
-    pub quiet: bool,
+    /// What is recorded of the request at all.
+    pub observed: Observed,
+    /// The routers of the way, for metrics; parents before their children.
+    pub path: SmallVec<[Arc<Crossed>; 1]>,
+    /// Servers the request was sent to, one after the other, for metrics.
+    pub attempts: SmallVec<[Attempt; 1]>,
+    /// The protocol that is spoken inside of HTTP, for metrics.
+    pub protocol: Protocol,
+    /// Bytes of the server's answer and when they ended, where scripts may change them on their
+    /// way.
+    pub origin_body: Option<(u64, Instant)>,
+    /// Headers of the request as it was sent on, where the access log wants them.
+    pub request_headers: Option<Headers>,
+    /// Headers of the server's answer, where the access log wants them.
+    pub origin_headers: Option<Headers>,
+    /// Fields of the access log that scripts have set.
+    pub fields: Vec<(String, serde_json::Value)>,
+}
+
+/// Fields of the access log that scripts may set for one request.
+const FIELDS_MAX: usize = 64;
+
+impl Record {
+    /// Sets a field of the access log; whether there is room for it.
+    pub fn set_field(&mut self, name: &str, value: serde_json::Value) -> bool {
+        if let Some((_, known)) = self.fields.iter_mut().find(|(known, _)| known == name) {
+            *known = value;
+            return true;
+        }
+        let has_room = self.fields.len() < FIELDS_MAX;
+        if has_room {
+            self.fields.push((name.to_owned(), value));
+        }
+        has_room
+    }
+}
+
+/// What is recorded of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Whether it is in the access log.
+    pub access_log: bool,
+    /// Whether it is counted.
+    pub metrics: bool,
+    /// How much of it is traced.
+    pub tracing: Tracing,
+}
+
+/// How much of a request is traced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tracing {
+    /// Nothing.
+    #[default]
+    Off,
+    /// How it came and how it was sent on.
+    Minimal,
+    /// Every step between as well.
+    Detailed,
+}
+
+impl Observed {
+    /// What both record.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            access_log: self.access_log && other.access_log,
+            metrics: self.metrics && other.metrics,
+            tracing: self.tracing.min(other.tracing),
+        }
+    }
+}
+
+/// A router on the way of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crossed {
+    /// The router, `name@provider`.
+    pub router: Arc<str>,
+    /// The service behind it, or `name@provider-muxer` where its children are, as Traefik says.
+    pub service: Arc<str>,
+    /// Its rule.
+    pub rule: Arc<str>,
+}
+
+/// One server that a request was sent to.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The service, `name@provider`.
+    pub service: Arc<str>,
+    /// When it was sent.
+    pub started: Instant,
+    /// When its answer began, with the status; none before.
+    pub answered: Option<(Instant, u16)>,
+}
+
+/// What is spoken inside of HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Nothing else.
+    #[default]
+    Http,
+    /// `WebSocket`.
+    WebSocket,
+    /// Server-sent events.
+    Sse,
+    /// gRPC.
+    Grpc,
+    /// gRPC-Web.
+    GrpcWeb,
 }
 
 impl Exchange {
@@ -133,6 +246,8 @@ impl Exchange {
             interim: None,
             timeouts: Cell::default(),
             flowed: Cell::new(started),
+            trace: OnceCell::new(),
+            logging: RefCell::default(),
             held: RefCell::default(),
         }
     }

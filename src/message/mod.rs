@@ -7,12 +7,14 @@ mod body;
 pub mod chunked;
 mod exchange;
 mod failure;
+mod host;
 mod kept;
 mod pace;
 pub mod proxy;
 mod rescue;
 mod spool;
 mod target;
+mod trace;
 
 use std::future::Future;
 use std::io;
@@ -26,13 +28,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::headers::Headers;
 
 pub use body::{Body, BodyError, BodyStream};
-pub use exchange::{Client, Exchange, Interim, Record, TlsFacts};
+pub use exchange::{
+    Attempt, Client, Crossed, Exchange, Interim, Observed, Protocol, Record, TlsFacts, Tracing,
+};
 pub use failure::{Failure, Side};
+pub use host::routing_host;
 pub use kept::{KeepError, Kept, Lent, ReadAhead, Room, peek, read_ahead};
 pub use pace::{Timeouts, in_force, in_time, paced, silence};
 pub use rescue::{plain, rescue};
 pub use spool::Spool;
 pub use target::{Target, TargetError};
+pub use trace::{AttributeValue, Opened, Span, SpanKind, Trace, TraceParent, TraceRules};
 
 /// A future that stays on its worker's thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -47,6 +47,7 @@ impl After {
     /// Waits for the end of an answer.
     pub(super) fn follow(mut self, context: &Rc<Context>, mut response: Response) -> Response {
         self.context = Some(Rc::clone(context));
+        context.exchange.logging.replace(Some(Rc::default()));
         if let Some(entry) = &mut self.entry {
             entry.status = response.status.as_u16();
         }
@@ -83,6 +84,9 @@ impl Drop for After {
                 {
                     instance.log(&context, &entry).await;
                 }
+            }
+            if let Some(logging) = &*context.exchange.logging.borrow() {
+                logging.notify_one();
             }
         });
     }

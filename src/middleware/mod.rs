@@ -15,7 +15,9 @@ use hashbrown::HashMap;
 use crate::lua::{
     Connected, Context, Destination, FetchError, Flow, Host, HttpClient, Instance, InstanceId,
 };
-use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{
+    Exchange, Failure, LocalFuture, Opened, Request, Response, SpanKind, Trace, rescue,
+};
 
 use after::After;
 
@@ -94,6 +96,9 @@ impl<E: End> Chain<E> {
     /// From the script at `start` to the end and back to it.
     async fn walk(&self, context: &Rc<Context>, start: usize, mut request: Request) -> Response {
         let mut position = start;
+        let trace = context.exchange.trace.get().map(|trace| &**trace);
+        let trace = trace.filter(|trace| trace.is_detailed());
+        let mut spans = Vec::new();
         let mut response = loop {
             let Some(id) = self.steps.get(position) else {
                 break self.end.serve(request).await;
@@ -102,10 +107,16 @@ impl<E: End> Chain<E> {
                 tracing::error!(position, "a script of this route is not loaded");
                 break rescue(Failure::Script { id: "not loaded".to_owned() });
             };
+            if let Some(trace) = trace {
+                spans.push(open(trace, instance));
+            }
             if instance.hooks().request {
                 match instance.request(context, position, request).await {
                     Flow::Next(next) => request = next,
-                    Flow::Done(response) => break response,
+                    Flow::Done(response) => {
+                        close(trace, spans.pop());
+                        break response;
+                    }
                 }
             }
             position += 1;
@@ -117,8 +128,27 @@ impl<E: End> Chain<E> {
             {
                 response = instance.response(context, response).await;
             }
+            close(trace, spans.pop());
         }
         response
+    }
+}
+
+/// A script's part of a request; its kind is its name, as Traefik writes those of middlewares.
+fn open(trace: &Trace, instance: &Instance) -> Opened {
+    let spec = instance.spec();
+    let mut kind = spec.source.kind().to_owned();
+    if let Some(first) = kind.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let span = trace.open(kind, SpanKind::Internal);
+    trace.say(span, "traefik.middleware.name", Arc::clone(&spec.name));
+    span
+}
+
+fn close(trace: Option<&Trace>, span: Option<Opened>) {
+    if let (Some(trace), Some(span)) = (trace, span) {
+        trace.close(span);
     }
 }
 

@@ -27,7 +27,7 @@ pub use http::{
     Timeouts, TlsDomain,
 };
 pub use merge::merge;
-pub use outcome::{Outcome, RouterVerdict, ServerHealth, Verdict};
+pub use outcome::{Outcome, RouterVerdict, ServerHealth, Uses, Verdict};
 pub use report::{ElementStatus, MiddlewareReport, Report, RouterReport, ServiceReport};
 pub use service::{
     Cookie, Failover, FailoverErrors, HashBy, HealthCheck, HighestRandomWeight, LoadBalancer,
@@ -59,4 +59,22 @@ pub struct Dynamic {
     pub udp: Udp,
     /// Certificates, options and stores.
     pub tls: Tls,
+}
+
+impl Dynamic {
+    /// How many routers, services and middlewares there are, of all protocols.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let http = &self.http;
+        let http = http.routers.len() + http.services.len() + http.middlewares.len();
+        let tcp = &self.tcp;
+        let tcp = tcp.routers.len() + tcp.services.len() + tcp.middlewares.len();
+        http + tcp + self.udp.routers.len() + self.udp.services.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

@@ -110,68 +110,63 @@ impl Outcome {
     /// The report that the API, the dashboard and `check` show.
     #[must_use]
     pub fn report(&self) -> Report {
-        let (services, middlewares) = self.used_by();
-        let routers = self.routers.iter().map(|(name, router)| {
-            let report = RouterReport {
-                config: Arc::clone(&router.config),
-                using: router.using.to_vec(),
-                priority: router.priority,
-                rule_syntax: router.rule_syntax,
-                status: router.verdict.status,
-                errors: router.verdict.errors.clone(),
-            };
-            (name.to_string(), Arc::new(report))
-        });
+        let uses = self.uses();
+        let routers = self.routers.iter().map(|(name, router)| (name.to_string(), router.report()));
+        let services = self.services.keys().chain(&self.internals);
+        let services = services.filter_map(|n| Some((n.clone(), self.service_report(n, &uses)?)));
+        let middlewares = self.middlewares.keys();
+        let middlewares =
+            middlewares.filter_map(|n| Some((n.clone(), self.middleware_report(n, &uses)?)));
         Report {
             routers: routers.collect(),
-            services: self.service_reports(services),
-            middlewares: self.middleware_reports(middlewares),
+            services: services.collect(),
+            middlewares: middlewares.collect(),
             diagnostics: Arc::new(self.diagnostics()),
         }
     }
 
-    fn service_reports(&self, mut used: Uses) -> BTreeMap<String, Arc<ServiceReport>> {
-        let configured = self.services.iter().map(|(name, config)| (name, Some(config)));
-        let internal = self.internals.iter().map(|name| (name, None));
-        let report = |(name, config): (&String, Option<&Arc<Service>>)| {
-            let verdict = self.service_verdicts.get(name).cloned().unwrap_or_default();
-            let balancer = config.and_then(|config| config.load_balancer.as_ref());
-            let servers = balancer.filter(|_| verdict.status != ElementStatus::Disabled);
-            let servers = servers.map_or(&[][..], |balancer| &balancer.servers);
-            let health = self.service_health.get(name);
-            let status = |url: &str| match health {
-                Some(health) if !health.is_up(url) => "DOWN",
-                _ => "UP",
-            };
-            let report = ServiceReport {
-                config: config.cloned(),
-                used_by: used.remove(name).unwrap_or_default(),
-                server_status: servers.iter().map(|s| (s.url.clone(), status(&s.url))).collect(),
-                status: verdict.status,
-                errors: verdict.errors,
-            };
-            (name.clone(), Arc::new(report))
+    /// The report of one service.
+    #[must_use]
+    pub fn service_report(&self, name: &str, uses: &Uses) -> Option<ServiceReport> {
+        let config = self.services.get(name);
+        if config.is_none() && !self.internals.iter().any(|internal| internal == name) {
+            return None;
+        }
+        let verdict = self.service_verdicts.get(name).cloned().unwrap_or_default();
+        let balancer = config.and_then(|config| config.load_balancer.as_ref());
+        let servers = balancer.filter(|_| verdict.status != ElementStatus::Disabled);
+        let servers = servers.map_or(&[][..], |balancer| &balancer.servers);
+        let health = self.service_health.get(name);
+        let status = |url: &str| match health {
+            Some(health) if !health.is_up(url) => "DOWN",
+            _ => "UP",
         };
-        configured.chain(internal).map(report).collect()
+        Some(ServiceReport {
+            config: config.cloned(),
+            used_by: uses.services.get(name).cloned().unwrap_or_default(),
+            server_status: servers.iter().map(|s| (s.url.clone(), status(&s.url))).collect(),
+            status: verdict.status,
+            errors: verdict.errors,
+        })
     }
 
-    fn middleware_reports(&self, mut used: Uses) -> BTreeMap<String, Arc<MiddlewareReport>> {
-        let report = |(name, config): (&String, &Arc<Middleware>)| {
-            let verdict = self.middleware_verdicts.get(name).cloned().unwrap_or_default();
-            let report = MiddlewareReport {
-                config: Arc::clone(config),
-                used_by: used.remove(name).unwrap_or_default(),
-                status: verdict.status,
-                errors: verdict.errors,
-            };
-            (name.clone(), Arc::new(report))
-        };
-        self.middlewares.iter().map(report).collect()
+    /// The report of one middleware.
+    #[must_use]
+    pub fn middleware_report(&self, name: &str, uses: &Uses) -> Option<MiddlewareReport> {
+        let config = self.middlewares.get(name)?;
+        let verdict = self.middleware_verdicts.get(name).cloned().unwrap_or_default();
+        Some(MiddlewareReport {
+            config: Arc::clone(config),
+            used_by: uses.middlewares.get(name).cloned().unwrap_or_default(),
+            status: verdict.status,
+            errors: verdict.errors,
+        })
     }
 
     /// Which routers use which services and middlewares.
-    fn used_by(&self) -> (Uses, Uses) {
-        let (mut services, mut middlewares) = (Uses::new(), Uses::new());
+    #[must_use]
+    pub fn uses(&self) -> Uses {
+        let mut uses = Uses::default();
         for (name, router) in &self.routers {
             let provider = name.rsplit_once('@').map_or("", |(_, provider)| provider);
             let qualified = |name: &str| {
@@ -179,15 +174,38 @@ impl Outcome {
             };
             let config = &router.config;
             if !config.service.is_empty() {
-                services.entry(qualified(&config.service)).or_default().push(name.to_string());
+                let service = qualified(&config.service);
+                uses.services.entry(service).or_default().push(name.to_string());
             }
             for middleware in &config.middlewares {
-                middlewares.entry(qualified(middleware)).or_default().push(name.to_string());
+                let middleware = qualified(middleware);
+                uses.middlewares.entry(middleware).or_default().push(name.to_string());
             }
         }
-        (services, middlewares)
+        uses
+    }
+}
+
+impl RouterVerdict {
+    /// The report of the router.
+    #[must_use]
+    pub fn report(&self) -> RouterReport {
+        RouterReport {
+            config: Arc::clone(&self.config),
+            using: self.using.to_vec(),
+            priority: self.priority,
+            rule_syntax: self.rule_syntax,
+            status: self.verdict.status,
+            errors: self.verdict.errors.clone(),
+        }
     }
 }
 
 /// Routers by the name of what they use.
-type Uses = HashMap<String, Vec<String>>;
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    /// By service.
+    pub services: HashMap<String, Vec<String>>,
+    /// By middleware.
+    pub middlewares: HashMap<String, Vec<String>>,
+}

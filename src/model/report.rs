@@ -33,11 +33,11 @@ impl ElementStatus {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Routers.
-    pub routers: BTreeMap<String, Arc<RouterReport>>,
+    pub routers: BTreeMap<String, RouterReport>,
     /// Services.
-    pub services: BTreeMap<String, Arc<ServiceReport>>,
+    pub services: BTreeMap<String, ServiceReport>,
     /// Middlewares.
-    pub middlewares: BTreeMap<String, Arc<MiddlewareReport>>,
+    pub middlewares: BTreeMap<String, MiddlewareReport>,
     /// All findings.
     pub diagnostics: Arc<Vec<Diagnostic>>,
 }

@@ -2,7 +2,6 @@
 //!
 //! Lines are written on the caller's thread, so that none is lost when the process ends at once.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +14,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use super::entry::LogEntry;
 use super::log_format::{Format, Shape};
-use super::output::append;
+use super::log_sender::LogSender;
+use super::queue::Queue;
+use super::rotation::{Rotated, Rotation};
 
 /// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -66,52 +68,67 @@ fn levels() -> String {
 ///
 /// # Errors
 /// When level or format is not known, whatever their case, or there is a log already.
-pub fn init(level: &str, format: &str, no_color: bool) -> Result<(), LogError> {
-    let shape = match shape(format)? {
-        Shape::Common if !no_color && io::stdout().is_terminal() => Shape::Colored,
+pub fn init(plan: &LogPlan<'_>) -> Result<(), LogError> {
+    let shape = match shape(plan.format)? {
+        Shape::Common if !plan.no_color && io::stdout().is_terminal() => Shape::Colored,
         shape => shape,
     };
-    Ok(subscriber(level, shape, io::stdout)?.try_init()?)
+    Ok(subscriber(plan, shape, io::stdout)?.try_init()?)
 }
 
 /// Starts the log in a file, to which it appends. Folders that are missing are made.
 ///
 /// # Errors
 /// As [`init`], and when the file cannot be opened.
-pub fn init_file(level: &str, format: &str, path: &Path) -> Result<LogFile, LogError> {
-    let shape = shape(format)?;
-    let file = append(path).map_err(|error| LogError::File { path: path.to_owned(), error })?;
-    let log = LogFile { file: Arc::new(Mutex::new(file)), path: path.into() };
-    subscriber(level, shape, log.clone())?.try_init()?;
+pub fn init_file(plan: &LogPlan<'_>, path: &Path, rotation: Rotation) -> Result<LogFile, LogError> {
+    let shape = shape(plan.format)?;
+    let log = LogFile::open(path, rotation);
+    let log = log.map_err(|error| LogError::File { path: path.to_owned(), error })?;
+    subscriber(plan, shape, log.clone())?.try_init()?;
     Ok(log)
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Default)]
+pub struct LogPlan<'a> {
+    /// The least important level.
+    pub level: &'a str,
+    /// `common` or `json`.
+    pub format: &'a str,
+    /// No colours on a terminal.
+    pub no_color: bool,
+    /// Where events are sent to beside being written.
+    pub queue: Option<Arc<Queue<LogEntry>>>,
 }
 
 /// A log's file.
 #[derive(Debug, Clone)]
 pub struct LogFile {
-    file: Arc<Mutex<File>>,
-    path: Arc<Path>,
+    file: Arc<Mutex<Rotated>>,
 }
 
 impl LogFile {
-    /// Opens the file anew, after it was renamed by a rotation.
+    fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        Ok(Self { file: Arc::new(Mutex::new(Rotated::open(path, rotation)?)) })
+    }
+
+    /// Opens the file anew, after it was renamed by a rotation from outside.
     ///
     /// # Errors
     /// When it cannot be opened; the old one stays in use.
     pub fn reopen(&self) -> io::Result<()> {
-        let file = append(&self.path)?;
-        *self.file.lock() = file;
-        Ok(())
+        self.file.lock().reopen()
     }
 }
 
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.lock().write(bytes)
+        self.write_all(bytes)?;
+        Ok(bytes.len())
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.lock().write_all(bytes)
+        self.file.lock().write_line(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -136,20 +153,22 @@ fn shape(format: &str) -> Result<Shape, LogError> {
 }
 
 fn subscriber<W>(
-    level: &str,
+    plan: &LogPlan<'_>,
     shape: Shape,
     writer: W,
 ) -> Result<impl Subscriber + Send + Sync + use<W>, LogError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    let level = plan.level;
     let known = LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(level));
     let (_, level) = known.ok_or_else(|| LogError::Level { level: level.to_owned() })?;
     // Libraries speak of their inner life at lower levels.
     let others = (*level).min(LevelFilter::WARN);
     let filter = Targets::new().with_default(others).with_target(OURS, *level);
     let format = tracing_subscriber::fmt::layer().event_format(Format(shape)).with_writer(writer);
-    Ok(tracing_subscriber::registry().with(filter).with(format))
+    let sender = plan.queue.clone().map(LogSender);
+    Ok(tracing_subscriber::registry().with(filter).with(format).with(sender))
 }
 
 /// What our events' targets begin with.
@@ -173,7 +192,12 @@ mod tests {
             ("", "json", "log.level: unknown level \"\""),
             ("INFO", "xml", "log.format: unknown format \"xml\", known are common, json"),
         ] {
-            let error = shape(format).and_then(|shape| subscriber(level, shape, io::sink)).err();
+            let error = shape(format)
+                .and_then(|shape| {
+                    let plan = LogPlan { level, format, ..LogPlan::default() };
+                    subscriber(&plan, shape, io::sink)
+                })
+                .err();
             let error = error.map(|error| error.to_string()).unwrap_or_default();
             assert!(error.starts_with(expect) && error.is_empty() == expect.is_empty(), "{error}");
         }
@@ -192,9 +216,9 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("log");
-            let file = Arc::new(Mutex::new(append(&path).unwrap()));
-            let log = LogFile { file, path: path.as_path().into() };
-            let subscriber = subscriber(level, Shape::Common, log.clone()).unwrap();
+            let log = LogFile::open(&path, Rotation::default()).unwrap();
+            let plan = LogPlan { level, ..LogPlan::default() };
+            let subscriber = subscriber(&plan, Shape::Common, log.clone()).unwrap();
             tracing::subscriber::with_default(subscriber, || {
                 tracing::trace!("1");
                 tracing::debug!("2");

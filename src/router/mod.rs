@@ -92,6 +92,12 @@ impl<T> Table<T> {
         self.entries.iter().filter(|entry| entry.matcher.matches(facts))
     }
 
+    /// All rules, in the order they are tried.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry<T>] {
+        &self.entries
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -71,6 +71,12 @@ impl<T> TcpTable<T> {
         line.iter().copied().find(matches)
     }
 
+    /// All rules, in the order they are tried.
+    #[must_use]
+    pub fn entries(&self) -> &[TcpEntry<T>] {
+        &self.entries
+    }
+
     /// Whether there is no rule.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -261,7 +261,7 @@ impl Field {
         name.into_iter().chain(aliases).map(String::as_str)
     }
 
-    fn is_called(&self, key: &str, source: Source) -> bool {
+    pub(super) fn is_called(&self, key: &str, source: Source) -> bool {
         self.names(source).any(|name| name.eq_ignore_ascii_case(key))
     }
 

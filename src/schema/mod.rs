@@ -22,6 +22,7 @@
 //! `standalone = false` beside the options refuses a section without any, and `doc` as text says
 //! what the whole is for. An option that is not given and has no default is absent.
 
+mod conceal;
 mod declaration;
 mod fields;
 mod kind;
@@ -37,6 +38,8 @@ use declaration::Declaration;
 use fields::Fields;
 use kind::{Kind, Object};
 use place::Place;
+
+pub use conceal::{STARS, by_name as conceal_by_name, everything as conceal_everything};
 
 /// Where options come from: some are written differently in files and in Kubernetes objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +197,23 @@ impl Schema {
     ) {
         if let Some(root) = &self.root {
             root.walk(options, source, visit);
+        }
+    }
+
+    /// The names of the options.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let fields = self.fields().into_iter().flat_map(|fields| &fields.list);
+        fields.map(|field| field.name.clone()).collect()
+    }
+
+    /// Puts stars in the place of every secret in options as they are written, which need not fit
+    /// the schema. What the schema does not know may be a secret under a misspelled name, so it is
+    /// concealed as well; without a schema, names tell.
+    pub fn conceal(&self, written: &mut Value) {
+        match &self.root {
+            Some(root) => conceal::by_kind(&**root, written),
+            None => conceal::by_name(written),
         }
     }
 

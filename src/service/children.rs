@@ -52,7 +52,7 @@ impl Children {
         self.health == Propagation::Off || (0..self.services.len()).any(|i| self.may(i))
     }
 
-    fn may(&self, place: usize) -> bool {
+    pub(super) fn may(&self, place: usize) -> bool {
         let is_up = |child: &Child| self.health == Propagation::Off || child.service.is_up();
         self.services.get(place).is_some_and(|child| child.weight > 0 && is_up(child))
     }

@@ -58,6 +58,11 @@ impl Shares {
         Self { percents, counts, under_way: AtomicUsize::new(0) }
     }
 
+    /// The percentages.
+    pub(super) fn percents(&self) -> &[u32] {
+        &self.percents
+    }
+
     /// The mirrors whose turn it is.
     fn next(&self) -> Vec<usize> {
         let mut fired = Vec::new();

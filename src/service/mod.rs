@@ -14,6 +14,7 @@ mod least_time;
 mod means;
 mod member;
 mod mirroring;
+mod prospects;
 mod rendezvous;
 mod servers;
 mod sticky;
@@ -37,6 +38,7 @@ pub use least_time::LeastTime;
 pub use means::Means;
 pub use member::Member;
 pub use mirroring::{Mirroring, Shares};
+pub use prospects::{Prospect, Prospects, Why};
 pub use rendezvous::Rendezvous;
 pub use servers::{Server, Servers, Strategy};
 pub use sticky::{Sticky, StickyError};
@@ -113,6 +115,15 @@ impl Service {
         }
     }
 
+    /// Servers whose health is watched, by their URLs, and whether they are up.
+    pub fn watched(&self) -> impl Iterator<Item = (&str, bool)> {
+        let servers = match &self.kind {
+            Kind::Servers(servers) => servers.watched(),
+            _ => &[],
+        };
+        servers.iter().map(|server| (server.endpoint.source(), server.member.is_up()))
+    }
+
     /// Answers a request, whatever happens on the way.
     pub async fn serve(&self, means: &dyn Means, request: Request) -> Response {
         let mut service = self;
@@ -131,7 +142,7 @@ impl Service {
                 }
                 Kind::Servers(servers) => {
                     note(&service.name, &request);
-                    break servers.serve(means, request).await;
+                    break servers.serve(means, &service.name, request).await;
                 }
                 Kind::Mirroring(mirroring) => match mirroring.fired(&request) {
                     fired if fired.is_empty() => service = &mirroring.service,

@@ -16,7 +16,8 @@ use super::sticky::{self, Choice, Sticky};
 use super::{LeastTime, Means, Member, Rendezvous, Turn, Two};
 use crate::lua::{Candidate, Pick};
 use crate::message::{
-    Body, BodyError, Failure, Request, Response, Timeouts, in_force, paced, rescue,
+    Attempt, Body, BodyError, Exchange, Failure, Observed, Opened, Request, Response, SpanKind,
+    Timeouts, in_force, paced, rescue,
 };
 use crate::upstream::{Endpoint, Forwarding, send, send_within};
 
@@ -78,17 +79,22 @@ impl Servers {
         self.check.is_some() || self.passive.is_some()
     }
 
+    /// The servers, where their health is watched.
+    pub(super) fn watched(&self) -> &[Server] {
+        if self.is_watched() { &self.servers } else { &[] }
+    }
+
     /// Whether any server may be chosen.
     pub(super) fn is_up(&self) -> bool {
         !self.is_watched() || self.servers.iter().any(|s| s.weight > 0 && s.member.is_up())
     }
 
-    fn may(&self, place: usize) -> bool {
+    pub(super) fn may(&self, place: usize) -> bool {
         let server = self.servers.get(place);
         server.is_some_and(|s| s.weight > 0 && (!self.is_watched() || s.member.is_up()))
     }
 
-    fn may_keep(&self, place: usize) -> bool {
+    pub(super) fn may_keep(&self, place: usize) -> bool {
         let server = self.servers.get(place);
         self.may(place)
             || server.is_some_and(|s| s.fenced && (!self.is_watched() || s.member.is_up()))
@@ -132,12 +138,18 @@ impl Servers {
         means.balance(script, request, &servers.collect::<Vec<_>>())
     }
 
-    /// Sends a request to one of the servers.
-    pub(super) async fn serve(&self, means: &dyn Means, request: Request) -> Response {
+    /// Sends a request to one of the servers of the service of that name.
+    pub(super) async fn serve(
+        &self,
+        means: &dyn Means,
+        name: &Arc<str>,
+        request: Request,
+    ) -> Response {
         let Some(choice) = self.choose(means, &request) else { return rescue(Failure::NoServer) };
         let Some(server) = self.servers.get(choice.place) else {
             return rescue(Failure::NoServer);
         };
+        let observed = attempt(name, &request);
         let measured = self.strategy.measures().then(|| (server.member.hold(), Instant::now()));
         let timeouts = self.timeouts.or(request.exchange.timeouts.get());
         let mut response = match timeouts.is_set() {
@@ -145,6 +157,9 @@ impl Servers {
             // Boxed, so that a request without limits stays small.
             true => Box::pin(timed(means, server, timeouts, request)).await,
         };
+        if let Some((exchange, span)) = observed {
+            answered(&exchange, span, response.status.as_u16());
+        }
         if let Some((held, since)) = measured {
             server.member.answered(since.elapsed());
             hold(&mut response, held);
@@ -154,6 +169,33 @@ impl Servers {
         }
         sticky::set(&mut response.headers, choice.cookie);
         response
+    }
+}
+
+/// Notes that a request is sent to a server, where it is recorded.
+fn attempt(service: &Arc<str>, request: &Request) -> Option<(Rc<Exchange>, Option<Opened>)> {
+    let mut record = request.exchange.record.borrow_mut();
+    if record.observed == Observed::default() {
+        return None;
+    }
+    let (named, started) = (Arc::clone(service), Instant::now());
+    record.attempts.push(Attempt { service: named, started, answered: None });
+    let trace = request.exchange.trace.get().filter(|trace| trace.is_detailed());
+    let span = trace.map(|trace| {
+        let span = trace.open("Service", SpanKind::Internal);
+        trace.say(span, "traefik.service.name", Arc::clone(service));
+        span
+    });
+    Some((Rc::clone(&request.exchange), span))
+}
+
+/// Notes that the server has answered.
+fn answered(exchange: &Exchange, span: Option<Opened>, status: u16) {
+    if let Some(attempt) = exchange.record.borrow_mut().attempts.last_mut() {
+        attempt.answered = Some((Instant::now(), status));
+    }
+    if let (Some(trace), Some(span)) = (exchange.trace.get(), span) {
+        trace.close(span);
     }
 }
 

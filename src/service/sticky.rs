@@ -92,6 +92,11 @@ impl Sticky {
         &self.name
     }
 
+    /// The member that a request's cookie names.
+    pub(super) fn place(&self, headers: &HeaderMap) -> Option<usize> {
+        self.named(headers).map(|named| named.place)
+    }
+
     fn named(&self, headers: &HeaderMap) -> Option<Named> {
         cookie(headers, &self.name).and_then(|value| self.places.get(value)).copied()
     }

@@ -1,6 +1,7 @@
 //! The server's settings under TLS options: versions, protocols, resumption, and the choice of a
 //! certificate.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -23,12 +24,14 @@ pub struct ServerOptions {
     /// The same for HTTP/3, made when it is first asked for.
     quic: OnceLock<Arc<ServerConfig>>,
     certificates: Arc<CertStore>,
+    /// For names without a certificate; none where such handshakes must fail.
+    default: Option<Arc<CertifiedKey>>,
 }
 
 impl ServerOptions {
     /// The settings of `base` with these certificates.
     pub(super) fn new(name: &Arc<str>, base: &ServerConfig, certificates: Certificates) -> Self {
-        let store = Arc::clone(&certificates.store);
+        let (store, default) = (Arc::clone(&certificates.store), certificates.default.clone());
         let mut config = base.clone();
         config.cert_resolver = Arc::new(certificates);
         Self {
@@ -36,7 +39,14 @@ impl ServerOptions {
             config: Arc::new(config),
             quic: OnceLock::new(),
             certificates: store,
+            default,
         }
+    }
+
+    /// The certificate for a client that asked for a name, or for none.
+    #[must_use]
+    pub fn certificate(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        server_name.and_then(|name| self.certificates.find(name)).or_else(|| self.default.clone())
     }
 
     /// The options' name, with its provider unless it is `default`.
@@ -148,7 +158,14 @@ const GENERATED_NAME: &str = "TRAEFIK DEFAULT CERT";
 /// A certificate that nobody trusts, for names that none is configured for.
 pub(super) fn generate() -> Result<CertifiedKey, GenerateError> {
     let key = KeyPair::generate()?;
-    let mut params = CertificateParams::default();
+    // Traefik's form: each process has a name of its own.
+    let hash = ::ring::digest::digest(&::ring::digest::SHA256, key.public_key_raw());
+    let mut domain = String::with_capacity(80);
+    for (i, byte) in hash.as_ref().iter().enumerate() {
+        let dot = if i == 16 { "." } else { "" };
+        let _ = write!(domain, "{dot}{byte:02x}");
+    }
+    let mut params = CertificateParams::new([format!("{domain}.traefik.default")])?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, GENERATED_NAME);
     let now = time::OffsetDateTime::now_utc();

@@ -84,6 +84,12 @@ impl CertStore {
         self.by_name.get(name.as_str()).or_else(wildcard).map(|loaded| loaded.shown())
     }
 
+    /// All certificates in DER, the first of each chain, with that of the store `default`.
+    pub fn leaves(&self) -> impl Iterator<Item = &[u8]> {
+        let all = self.loaded.iter().chain(&self.default);
+        all.filter_map(|loaded| loaded.key.cert.first().map(|first| &**first))
+    }
+
     /// The certificates whose authorities can be asked for their status.
     pub fn asked(&self) -> impl Iterator<Item = Asked> {
         self.loaded.iter().chain(&self.default).filter_map(|loaded| {

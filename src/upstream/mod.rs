@@ -17,6 +17,7 @@ mod relay;
 mod stream;
 mod tcp;
 mod tls;
+mod traced;
 mod transport;
 mod tunnel;
 
@@ -53,11 +54,18 @@ pub async fn send(
     pools: &Rc<Pools>,
     endpoint: &Arc<Endpoint>,
     forwarding: Forwarding,
-    request: Request,
+    mut request: Request,
 ) -> Response {
     let started = pools.now();
     let exchange = Rc::clone(&request.exchange);
-    exchange.record.borrow_mut().server = Some(Arc::clone(endpoint.url()));
+    let span = traced::begin(endpoint, &mut request);
+    {
+        let mut record = exchange.record.borrow_mut();
+        record.server = Some(Arc::clone(endpoint.url()));
+        if record.request_headers.is_some() {
+            record.request_headers = Some(request.headers.clone());
+        }
+    }
     let answered = match endpoint.scheme {
         Scheme::Http => http1::send::<TcpStream>(pools, endpoint, forwarding, request, None).await,
         // Boxed, so that the plain exchange's future stays small.
@@ -65,7 +73,9 @@ pub async fn send(
             Box::pin(negotiated(pools, endpoint, forwarding, request)).await
         }
     };
-    note(pools, &exchange, started, answered)
+    let response = note(pools, &exchange, started, answered);
+    traced::end(&exchange, span, &response);
+    response
 }
 
 /// As [`send`], where the head of the answer must come within a limit. The request's body puts it
@@ -82,7 +92,13 @@ pub async fn send_within(
     let sending = send(pools, endpoint, forwarding, request);
     match in_time(&exchange, started, limit, sending).await {
         Some(response) => response,
-        None => note(pools, &exchange, started, Err(failures::too_late(endpoint, limit))),
+        None => {
+            let late = Err(failures::too_late(endpoint, limit));
+            let response = note(pools, &exchange, started, late);
+            let span = exchange.trace.get().and_then(|trace| trace.client());
+            traced::end(&exchange, span, &response);
+            response
+        }
     }
 }
 
@@ -97,6 +113,9 @@ fn note(
     let mut record = exchange.record.borrow_mut();
     record.origin_duration = Some(pools.now() - started);
     record.origin_status = Some(response.status.as_u16());
+    if record.request_headers.is_some() {
+        record.origin_headers = Some(response.headers.clone());
+    }
     drop(record);
     response
 }

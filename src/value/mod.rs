@@ -10,6 +10,7 @@ mod ocsp;
 mod pattern;
 mod size;
 mod spki;
+mod statuses;
 mod suggest;
 mod x509;
 
@@ -20,5 +21,6 @@ pub use ocsp::{Answer, Question, Status, key as public_key};
 pub use pattern::{PatternError, go_regex};
 pub use size::{SizeError, parse_size};
 pub use spki::PublicKey;
+pub use statuses::{StatusRangeError, StatusRanges};
 pub use suggest::nearest;
 pub use x509::{Alternative, Attribute, Certificate};

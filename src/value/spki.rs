@@ -3,7 +3,7 @@
 //!
 //! Must not know what the key is for.
 
-use super::der::{OBJECT_ID, Reader, SEQUENCE};
+use super::der::{INTEGER, OBJECT_ID, Reader, SEQUENCE};
 
 const BIT_STRING: u8 = 0x03;
 
@@ -43,6 +43,24 @@ impl<'a> PublicKey<'a> {
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// How many bits it has, as its strength is told.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        match self {
+            Self::Rsa(key) => {
+                let modulus =
+                    Reader(key).expect(SEQUENCE).and_then(|key| Reader(key).expect(INTEGER));
+                let modulus = modulus.unwrap_or_default();
+                let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+                let digits = modulus.get(zeros..).unwrap_or_default();
+                let lead = digits.first().map_or(0, |byte| byte.leading_zeros() as usize);
+                digits.len() * 8 - lead
+            }
+            Self::P256(_) | Self::Ed25519(_) => 256,
+            Self::P384(_) => 384,
         }
     }
 }

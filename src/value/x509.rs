@@ -32,6 +32,8 @@ pub struct Certificate<'a> {
     pub not_after: i64,
     /// Alternative names as they are written.
     pub alternative: Alternative,
+    /// The version, from 1 on.
+    pub version: u8,
 }
 
 /// One attribute of a name.
@@ -62,7 +64,8 @@ impl<'a> Certificate<'a> {
     pub fn read(der: &'a [u8]) -> Option<Self> {
         let certificate = Reader(der).expect(SEQUENCE)?;
         let mut body = Reader(Reader(certificate).expect(SEQUENCE)?);
-        body.optional(VERSION)?;
+        let version =
+            body.optional(VERSION)?.and_then(<[u8]>::last).map_or(1, |v| v.wrapping_add(1));
         let serial = body.expect(INTEGER)?;
         // The signature's algorithm.
         body.expect(SEQUENCE)?;
@@ -93,6 +96,7 @@ impl<'a> Certificate<'a> {
             not_before,
             not_after,
             alternative,
+            version,
         })
     }
 
@@ -118,6 +122,13 @@ impl<'a> Certificate<'a> {
         let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
         let (body, algorithm) = (certificate.whole(SEQUENCE)?, certificate.expect(SEQUENCE)?);
         Some((body, algorithm, certificate.expect(BITS)?.strip_prefix(&[0])?))
+    }
+
+    /// The common name, as it is written; empty without one.
+    #[must_use]
+    pub fn common_name(&self) -> &str {
+        let named = self.subject.iter().rev().find(|attribute| attribute.id == COMMON_NAME);
+        named.map_or("", |attribute| &attribute.text)
     }
 
     /// The serial number in decimal, as Go prints it.

@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
 
 mod backend;
+pub(crate) mod browser;
 mod client;
 mod cluster;
 pub(crate) mod mmdb;

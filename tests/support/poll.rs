@@ -1,5 +1,7 @@
 //! Waiting for something to become true, with a limit: the only pause that tests know.
 
+#![allow(clippy::panic, reason = "a test that waits in vain has failed")]
+
 use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(20);
@@ -8,13 +10,18 @@ const STEP: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When it finds none within the limit.
-pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
+    within(limit, look).unwrap_or_else(|| panic!("{what}: not within {limit:?}"))
+}
+
+/// The first value that `look` finds within the limit.
+pub(crate) fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(found) = look() {
+        let found = look();
+        if found.is_some() || Instant::now() >= end {
             return found;
         }
-        assert!(Instant::now() < end, "{what}: not within {limit:?}");
         std::thread::sleep(STEP);
     }
 }

@@ -87,10 +87,9 @@ pub(super) fn remarks(routers: &Elements<Router>, catalog: &Catalog) -> Vec<Diag
     about("ruleSyntax", "neither v2 nor v3, so the rule is read as v3", &|r| {
         !matches!(r.rule_syntax.as_str(), "" | "default" | "v2" | "v3")
     });
-    about("observability", "only accessLogs is supported yet", &|r| {
-        r.observability.as_ref().is_some_and(|o| {
-            o.metrics.is_some() || o.tracing.is_some() || o.trace_verbosity.is_some()
-        })
+    about("observability.traceVerbosity", "neither minimal nor detailed, so it is minimal", &|r| {
+        let verbosity = r.observability.as_ref().and_then(|o| o.trace_verbosity.as_deref());
+        !matches!(verbosity, None | Some("minimal" | "detailed"))
     });
     remarks
 }

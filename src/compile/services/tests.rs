@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::compile::{RouterRules, Scripts, middlewares};
+use crate::message::Observed;
 use crate::service::{Children, Order};
 use crate::value::decode;
 
@@ -16,7 +17,7 @@ fn catalog() -> Catalog {
         entrypoints: Vec::new(),
         transport: Arc::default(),
         rules: RouterRules::default(),
-        log_internals: false,
+        observed_internals: Observed::default(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::lua::{InstanceId, InstanceSpec};
 use crate::model::{Dynamic, StreamOutcome, StreamVerdict, Verdict};
 use crate::router::HostNames;
 use crate::service::{TcpCheck, UdpService};
-use crate::snapshot::{StreamTables, Tables};
+use crate::snapshot::{Infos, StreamTables, Tables};
 use crate::tls::OptionSets;
 
 /// What is kept from one generation to the next.
@@ -55,6 +55,8 @@ pub(super) struct Streams {
     pub(super) tcp: StreamOutcome,
     pub(super) datagrams: Vec<Option<Arc<UdpService>>>,
     pub(super) udp: StreamOutcome,
+    /// What the scripts of TCP middlewares declare.
+    pub(super) infos: Infos,
 }
 
 impl Streams {
@@ -82,7 +84,7 @@ impl Streams {
             let https = https.map(|table| HostNames::of(table));
             Some(Arc::new(StreamTables { plain, encrypted, https }))
         });
-        let mut verdicts = middlewares.verdicts;
+        let (mut verdicts, infos) = (middlewares.verdicts, middlewares.infos);
         let middlewares = configured.iter().map(|(name, config)| {
             let verdict = verdicts.remove(name).unwrap_or_default();
             (name.clone(), StreamVerdict::new(Arc::clone(config) as _, verdict))
@@ -93,7 +95,7 @@ impl Streams {
             middlewares: middlewares.collect(),
         };
         let (tables, instances) = (tables.collect(), routers.instances);
-        Self { tables, checks: services.checks, instances, tcp, datagrams, udp }
+        Self { tables, checks: services.checks, instances, tcp, datagrams, udp, infos }
     }
 }
 

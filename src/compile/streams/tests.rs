@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::compile::{RouterRules, Scripts};
+use crate::message::Observed;
 use crate::model::{ElementStatus, TcpServersTransport};
 use crate::value::decode;
 
@@ -15,8 +16,8 @@ fn catalog() -> Catalog {
         default: if transport == Transport::Tcp { IsDefault::Yes } else { IsDefault::No },
         middlewares: Vec::new(),
         tls: None,
+        observed: Observed::default(),
         is_model: false,
-        access_log: true,
         timeouts: crate::message::Timeouts::default(),
         answers: crate::config::Answers::default(),
     };
@@ -28,7 +29,7 @@ fn catalog() -> Catalog {
         transport: Arc::default(),
         tcp_transport: TcpServersTransport::default(),
         rules: RouterRules::default(),
-        log_internals: false,
+        observed_internals: Observed::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use http::{StatusCode, Version};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::handle::Finish;
+use super::super::finish::Finish;
 use super::super::worker;
 use super::wire::Shared;
 use crate::headers::Headers;
@@ -188,6 +188,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Sender<'a, S> {
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
+                    if let Some(finish) = finish {
+                        finish.trailers(&trailers);
+                    }
                     return self.end(head, framing, &trailers).await;
                 }
             }

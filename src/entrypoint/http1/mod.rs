@@ -29,7 +29,8 @@ use self::body::ClientBody;
 use self::head::{Framing, Heading, Refusal};
 use self::wire::{Shared, Unread, Wire};
 use super::admit::Rest;
-use super::handle::{Connection, Finish, handle, refuse};
+use super::finish::Finish;
+use super::handle::{Connection, handle, refuse};
 use crate::message::{Body, Failure, Interim, Io, Response, Upgrade};
 
 /// Bytes of a request's body that are read and dropped, so that the connection can be kept.

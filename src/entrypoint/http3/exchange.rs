@@ -11,7 +11,8 @@ use h3::server::RequestStream;
 use http_body::Body as _;
 
 use super::super::admit::{Head, Rest};
-use super::super::handle::{Connection, Finish, handle};
+use super::super::finish::Finish;
+use super::super::handle::{Connection, handle};
 use super::super::owed::Owed;
 use super::body::FromClient;
 use crate::message::{Body, Response};
@@ -100,6 +101,7 @@ async fn send(
             }
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
+                    finish.trailers(&trailers);
                     to_client.send_trailers(trailers).await.ok()?;
                 }
                 break;

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use mlua::{Table, Value};
+use mlua::{LuaString, Table, Value};
+use serde_json::Value as Json;
 
 use super::{Doc, Function, Module, json};
 use crate::lua::testing::LogLine;
@@ -69,8 +70,54 @@ pub(super) const MODULE: Module = Module {
             },
             make: |lua, tools| line(lua, tools, Level::Error),
         },
+        Function {
+            doc: Doc {
+                name: "field",
+                signature: "log.field(name: string, value: string | number | boolean)",
+                text: "Sets a field of the request's line in the access log, in the format `json` \
+                       and where it is sent to a collector; in a `log` hook as well. A field of \
+                       the log's own name stays what it is. A request has 64 of them at most.",
+                example: "log.field(\"tenant\", \"acme\")",
+            },
+            make: field,
+        },
     ],
 };
+
+/// Bytes of a field's name, and of its text.
+const NAME_BYTES_MAX: usize = 128;
+const TEXT_BYTES_MAX: usize = 4096;
+
+fn field(lua: &mlua::Lua, tools: &Rc<Tools>) -> mlua::Result<Value> {
+    let tools = Rc::clone(tools);
+    lua.create_function(move |_, (name, value): (LuaString, Value)| {
+        let name = name.to_string_lossy();
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            let reason = format!("log.field: a name has 1 to {NAME_BYTES_MAX} bytes");
+            return Err(mlua::Error::runtime(reason));
+        }
+        let value = match json::from_lua(&value)? {
+            Json::String(mut text) => {
+                text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+                Json::String(text)
+            }
+            value @ (Json::Number(_) | Json::Bool(_)) => value,
+            _ => {
+                let reason = "log.field: a value is a string, a number or a boolean";
+                return Err(mlua::Error::runtime(reason));
+            }
+        };
+        let run = tools.current.borrow();
+        let Some(cx) = run.as_ref().and_then(|run| run.cx.borrow().clone()) else {
+            return Err(mlua::Error::runtime("log.field: there is no request"));
+        };
+        if !cx.exchange.record.borrow_mut().set_field(&name, value) {
+            return Err(mlua::Error::runtime("log.field: the request has too many fields"));
+        }
+        Ok(())
+    })
+    .map(Value::Function)
+}
 
 fn line(lua: &mlua::Lua, tools: &Rc<Tools>, level: Level) -> mlua::Result<Value> {
     let tools = Rc::clone(tools);

@@ -147,6 +147,15 @@ impl Matcher {
         self.node.matches(facts)
     }
 
+    /// Whether each of its conditions is met, in the order of [`Tree::calls`]; all of them are
+    /// looked at.
+    #[must_use]
+    pub fn conditions(&self, facts: &Facts<'_>) -> Vec<bool> {
+        let mut met = Vec::new();
+        self.node.conditions(facts, &mut met);
+        met
+    }
+
     /// Conditions for the index: one of them is met whenever the rule matches.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
@@ -190,6 +199,18 @@ impl Node {
             Self::Any(parts) => parts.iter().any(|part| part.matches(facts)),
             Self::Not(inner) => !inner.matches(facts),
             Self::Test(test) => test.matches(facts),
+        }
+    }
+
+    fn conditions(&self, facts: &Facts<'_>, met: &mut Vec<bool>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.conditions(facts, met);
+                }
+            }
+            Self::Not(inner) => inner.conditions(facts, met),
+            Self::Test(test) => met.push(test.matches(facts)),
         }
     }
 

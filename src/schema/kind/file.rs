@@ -21,6 +21,9 @@ pub(super) const ENTRY: Entry = Entry {
 /// What PEM text holds and no path does.
 const PEM: &str = "-----BEGIN";
 
+/// Text that is longer is no path; Linux has the same limit.
+const PATH_LEN_MAX: usize = 4096;
+
 #[derive(Debug)]
 struct File {
     /// Whether PEM text can be written in the path's place.
@@ -78,6 +81,11 @@ impl Kind for File {
 
     fn editor(&self, _: &str, _: &mut Vec<String>) -> String {
         "string".to_owned()
+    }
+
+    fn conceals(&self, written: &Value) -> bool {
+        // A path is told; text that may be a key without its frame is not.
+        !Self::path(written).is_some_and(|path| path.len() < PATH_LEN_MAX && !path.contains(PEM))
     }
 
     fn held(&self) -> Option<Held> {

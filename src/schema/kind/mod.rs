@@ -88,6 +88,21 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The options of a section.
+    fn fields(&self) -> Option<&Fields> {
+        None
+    }
+
+    /// Whether its values are of one of several types, rather than made of them.
+    fn is_choice(&self) -> bool {
+        false
+    }
+
+    /// Whether a value as it is written must not be shown, where its values are held as secrets.
+    fn conceals(&self, _written: &Value) -> bool {
+        true
+    }
+
     /// Shows every secret and reference in a decoded value.
     fn walk(&self, value: &mut Value, _: Source, visit: &mut dyn FnMut(Held, &mut Value)) {
         if let Some(held) = self.held() {

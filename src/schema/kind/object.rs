@@ -77,6 +77,10 @@ impl Kind for Object {
             .collect()
     }
 
+    fn fields(&self) -> Option<&Fields> {
+        Some(&self.fields)
+    }
+
     fn sections(&self) -> Vec<(String, &Fields)> {
         vec![(String::new(), &self.fields)]
     }

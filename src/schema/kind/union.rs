@@ -98,6 +98,10 @@ impl Kind for Union {
         self.of.iter().map(|kind| &**kind).collect()
     }
 
+    fn is_choice(&self) -> bool {
+        true
+    }
+
     fn sections(&self) -> Vec<(String, &Fields)> {
         self.of.iter().flat_map(|kind| kind.sections()).collect()
     }

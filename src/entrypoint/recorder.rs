@@ -1,0 +1,149 @@
+//! What a worker records of requests: lines of the access log, metrics, traces.
+//!
+//! Must not know how a request was served; it is told what was noted of it.
+
+use std::sync::Arc;
+
+use ::http::HeaderName;
+use ::http::header::{ACCEPT, CONTENT_TYPE};
+
+use super::WorkerSettings;
+use super::forwarded::Speech;
+use crate::headers::Headers;
+use crate::message::{Exchange, Protocol, Record};
+use crate::observe::metrics::{Counted, Kind, Ledger, Level, Metrics, Open, Owner, OwnerRef};
+use crate::observe::{AccessLog, Tracer};
+use crate::snapshot::Snapshot;
+
+/// What a worker records.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) access_log: Option<Arc<AccessLog>>,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    ledger: Option<Ledger>,
+}
+
+/// A request that is over, as it is counted.
+pub(super) struct Over<'a> {
+    pub(super) method: &'a str,
+    pub(super) status: u16,
+    /// What the answer says of gRPC.
+    pub(super) grpc_status: Option<u16>,
+    pub(super) counted: Counted<'a>,
+    /// Bytes of the server's answer.
+    pub(super) origin_size: u64,
+}
+
+/// What gRPC's status is where there is none: `UNKNOWN`.
+const GRPC_UNKNOWN: u16 = 2;
+
+impl Recorder {
+    pub(super) fn new(settings: &WorkerSettings) -> Self {
+        let (access_log, tracer) = (settings.access_log.clone(), settings.tracer.clone());
+        Self { access_log, tracer, ledger: settings.metrics.as_ref().map(Metrics::ledger) }
+    }
+
+    /// Whether anything is recorded.
+    pub(super) fn is_on(&self) -> bool {
+        self.access_log.is_some() || self.ledger.is_some() || self.tracer.is_some()
+    }
+
+    /// Whether headers are kept until the end of a request.
+    pub(super) fn wants_headers(&self) -> bool {
+        self.access_log.as_ref().is_some_and(|log| log.wants_headers())
+    }
+
+    /// The headers of requests whose values are labels.
+    pub(super) fn labels(&self) -> &[HeaderName] {
+        self.ledger.as_ref().map_or(&[], |ledger| &ledger.metrics().plan().headers)
+    }
+
+    /// One more connection of the entrypoint at a place.
+    pub(super) fn open(&self, place: usize) -> Option<Open> {
+        Some(self.ledger.as_ref()?.gauge(place)?.open())
+    }
+
+    /// Forgets what is no longer configured.
+    pub(super) fn forget(&self, snapshot: &Snapshot) {
+        let Some(ledger) = &self.ledger else { return };
+        ledger.keep(|owner: &Owner| match owner.level {
+            Level::Entrypoint => true,
+            Level::Router => snapshot.outcome.routers.contains_key(&*owner.name),
+            Level::Service => snapshot.services.contains_key(&*owner.name),
+        });
+    }
+
+    /// Counts a request that is over, if requests are counted.
+    pub(super) fn count(&self, exchange: &Exchange, record: &Record, over: &Over<'_>) {
+        let Some(ledger) = self.ledger.as_ref().filter(|_| record.observed.metrics) else { return };
+        let plan = ledger.metrics().plan();
+        let is_grpc = matches!(record.protocol, Protocol::Grpc | Protocol::GrpcWeb);
+        let code = |status: u16| match is_grpc {
+            true => over.grpc_status.unwrap_or(GRPC_UNKNOWN),
+            false => status,
+        };
+        let kind = Kind::new(over.method, record.protocol, code(over.status));
+        if plan.entrypoints {
+            let name = &exchange.client.entrypoint;
+            let owner = OwnerRef { level: Level::Entrypoint, name, service: "" };
+            ledger.count(owner, kind, &over.counted);
+        }
+        if plan.routers {
+            for crossed in &record.path {
+                let (name, service) = (&*crossed.router, &*crossed.service);
+                ledger.count(OwnerRef { level: Level::Router, name, service }, kind, &over.counted);
+            }
+        }
+        if plan.services {
+            Self::count_services(ledger, exchange, record, over, &code);
+        }
+    }
+
+    fn count_services(
+        ledger: &Ledger,
+        exchange: &Exchange,
+        record: &Record,
+        over: &Over<'_>,
+        code: &dyn Fn(u16) -> u16,
+    ) {
+        let last = record.attempts.len().saturating_sub(1);
+        for (place, attempt) in record.attempts.iter().enumerate() {
+            let owner = OwnerRef { level: Level::Service, name: &attempt.service, service: "" };
+            let answered = attempt.answered.map(|(at, status)| (at - attempt.started, status));
+            let (duration, status, sent) = match answered {
+                // What was tried again had an answer that nobody has seen.
+                Some((took, status)) if place < last => (took, status, 0),
+                Some((_, status)) => {
+                    let before = attempt.started.saturating_duration_since(exchange.started);
+                    (over.counted.duration.saturating_sub(before), status, over.origin_size)
+                }
+                None => (attempt.started.elapsed(), over.status, 0),
+            };
+            let kind = Kind::new(over.method, record.protocol, code(status));
+            ledger.count(owner, kind, &Counted { duration, sent, ..over.counted });
+        }
+        if let Some(attempt) = record.attempts.last().filter(|_| record.retry_attempts > 0) {
+            let owner = OwnerRef { level: Level::Service, name: &attempt.service, service: "" };
+            ledger.count_retries(owner, record.retry_attempts.into());
+        }
+    }
+}
+
+/// What is spoken inside of a request, as Traefik tells it.
+pub(super) fn protocol(headers: &Headers, speech: Speech) -> Protocol {
+    if speech == Speech::WebSocket {
+        return Protocol::WebSocket;
+    }
+    let is_sse = |value: &&[u8]| {
+        let mut kinds = value.split(|b| *b == b',');
+        kinds.any(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
+    };
+    if headers.values(&ACCEPT).iter().any(is_sse) {
+        return Protocol::Sse;
+    }
+    match headers.values(&CONTENT_TYPE).first() {
+        Some(kind) if kind.starts_with(b"application/grpc-web") => Protocol::GrpcWeb,
+        Some(kind) if kind.starts_with(b"application/grpc") => Protocol::Grpc,
+        _ => Protocol::Http,
+    }
+}
