@@ -55,6 +55,7 @@ local function may_pass(states, key, options)
 end
 
 return {
+  differs = "it measures the time to the head of an answer, not to its end",
   schema = {
     doc = "Stops sending requests to a service that fails, and lets them through again bit by bit.",
     standalone = false,

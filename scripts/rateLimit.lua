@@ -75,6 +75,10 @@ local function take(state, key, options)
 end
 
 return {
+  differs = {
+    redis = "buckets in Redis have a key and a script of their own, so that they are not shared "
+      .. "with Traefik's",
+  },
   schema = {
     doc = "Lets so many requests of each source pass in a period.",
     standalone = false,

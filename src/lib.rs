@@ -11,6 +11,7 @@
 //! | 1 | [`rule`] | rule text to syntax tree to matcher tree |
 //! | 1 | [`content`] | what a body's bytes are: their type, content codings |
 //! | 1 | [`predicate`] | conditions over named functions, as users write them |
+//! | 1 | [`template`] | the language of templates in configuration files |
 //! | 1 | [`message`] | our own request, response, body; where failures become answers |
 //! | 2 | [`config`] | the static configuration: file, else flags, else environment |
 //! | 2 | [`lua`] | scripts, one VM per worker, limits, the scripting API |
@@ -35,7 +36,8 @@
 //! | 7 | [`acme`] | certificates from authorities, had and renewed by themselves |
 //! | 8 | [`reconcile`] | provider messages to a published snapshot |
 //! | 9 | [`app`] | wiring: runtimes, catalogue, start order, graceful stop |
-//! | 10 | [`cli`] | commands |
+//! | 10 | [`repl`] | prototypes: what is typed is served, and requests to it are told of |
+//! | 11 | [`cli`] | commands |
 //!
 //! A request flows `entrypoint` -> `router` -> `middleware` -> `service` -> `upstream` and back.
 //! A configuration change flows `provider` -> `reconcile` -> `model` (merge) -> `compile` ->
@@ -64,12 +66,14 @@ pub mod outbound;
 pub mod predicate;
 pub mod provider;
 pub mod reconcile;
+pub mod repl;
 pub mod router;
 pub mod rule;
 pub mod schema;
 pub mod service;
 pub mod snapshot;
 pub mod stapling;
+pub mod template;
 pub mod tls;
 pub mod upstream;
 pub mod value;

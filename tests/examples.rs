@@ -106,6 +106,19 @@ fn script() {
 }
 
 #[test]
+fn templates() {
+    let blog = get(8000, "/", "Host: blog.example\r\n", 200, "9001 GET / ");
+    Running::start("templates").check(&[blog, get(8000, "/", SHOP, 200, "9002 GET / ")]);
+}
+
+#[test]
+fn program() {
+    let blog = get(8000, "/", "Host: blog.example\r\n", 200, "9001 GET / ");
+    let tagged = get(8000, "/", SHOP, 200, "x-site: example");
+    Running::start("program").check(&[blog, get(8000, "/", SHOP, 200, "9002 GET / "), tagged]);
+}
+
+#[test]
 fn scripts() {
     let mut running = Running::start("scripts");
     running.check(&[

@@ -85,6 +85,11 @@ fn matchers_of_tcp_routers() {
 }
 
 #[test]
+fn templates() {
+    check("templates.md", &moongate::template::reference());
+}
+
+#[test]
 fn scripting_api() {
     check("scripting-api.md", &moongate::lua::api::reference());
 }

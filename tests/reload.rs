@@ -100,3 +100,39 @@ fn the_weighted_order_stands_through_a_change_of_something_else() {
         assert_eq!(window.iter().filter(|&&is_a| is_a).count(), 3, "{order:?}");
     }
 }
+
+/// A script that returns a configuration whose server is this one.
+fn program(backend: &Backend) -> String {
+    let url = backend.url();
+    format!(
+        "local servers = {{ {{ url = '{url}' }} }}\n\
+         return {{ http = {{\n\
+         routers = {{ all = {{ rule = 'PathPrefix(`/s`)', service = 'b' }} }},\n\
+         services = {{ b = {{ loadBalancer = {{ servers = servers }} }} }},\n}} }}\n"
+    )
+}
+
+#[test]
+fn a_script_is_the_configuration_and_is_followed() {
+    let (a, b) = (Backend::echo("a"), Backend::echo("b"));
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("routes.lua");
+    std::fs::write(&script, program(&a)).unwrap();
+    let flag = format!("--providers.script.filename={}", script.display());
+    let moongate = Moongate::in_folder(folder, "", &[&flag]);
+    assert_eq!(moongate.get("h", "/s").header("x-backend"), Some("a"));
+    let replace = |text: &str| {
+        std::fs::write(moongate.file("next"), text).unwrap();
+        std::fs::rename(moongate.file("next"), &script).unwrap();
+    };
+    for bad in ["error('no')\n", "while true do end\n", "return { http = { rooters = {} } }\n"] {
+        replace(bad);
+        // The good file behind it shows that the bad one has been passed over.
+        assert_eq!(moongate.get("h", "/s").header("x-backend"), Some("a"), "{bad}");
+    }
+    replace(&program(&b));
+    until("the changed script is served", || {
+        (moongate.get("h", "/s").header("x-backend") == Some("b")).then_some(())
+    });
+    assert_eq!(moongate.api("/api/http/routers/all@script")["provider"], "script");
+}

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use super::catalog::{self, Internals};
-use super::providers::{file_provider, kubernetes};
+use super::providers::{file_providers, kubernetes};
 use super::resolvers::Resolvers;
-use super::{StartError, api, cluster, internal, ping, records, script_files};
+use super::{StartError, api, cluster, differences, internal, ping, records, script_files};
 use crate::api::Sources;
-use crate::compile::{Memory, compile};
+use crate::compile::{Memory, Scripts, compile};
 use crate::config::Static;
 use crate::explain::{Explanation, Question, QuestionError, World};
 use crate::lua::{self, ScriptInfo, ScriptSource};
-use crate::model::{Diagnostic, merge};
+use crate::model::{Diagnostic, Dynamic, merge};
 use crate::provider::{FileProvider, Message, Update};
 use crate::reconcile::ScriptFiles;
 use crate::snapshot::{Live, Snapshot};
@@ -32,9 +32,21 @@ pub enum ExplainError {
 struct Trial {
     snapshot: Snapshot,
     scripts: ScriptFiles,
+    /// Scripts by kind.
+    known: Scripts,
+    dynamic: Dynamic,
     parts: Vec<Update>,
     /// What providers found.
     findings: Vec<Diagnostic>,
+}
+
+/// Where a configuration was written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coming {
+    /// For Moongate.
+    FromHere,
+    /// For Traefik: what behaves differently is told.
+    FromTraefik,
 }
 
 /// Compiles a whole configuration without serving it: what `check` does. Findings of the first
@@ -42,9 +54,12 @@ struct Trial {
 ///
 /// # Errors
 /// When user scripts cannot be read or the built-in configuration is wrong.
-pub fn check(plan: &Static) -> Result<Vec<Diagnostic>, StartError> {
-    let Trial { snapshot, scripts, parts, mut findings } = Trial::of(plan)?;
+pub fn check(plan: &Static, coming: Coming) -> Result<Vec<Diagnostic>, StartError> {
+    let Trial { snapshot, scripts, known, dynamic, parts, mut findings } = Trial::of(plan)?;
     findings.extend(snapshot.outcome.diagnostics());
+    if coming == Coming::FromTraefik {
+        findings.extend(differences::of_elements(&dynamic, &known, &snapshot.outcome));
+    }
     for script in scripts.user_scripts() {
         findings.extend(script_findings(&script.source, &script.info));
     }
@@ -76,7 +91,7 @@ impl Trial {
         let mut catalog = catalog::catalog(plan, internals)?;
         let mut messages = vec![internal(plan)?];
         let mut scripts = script_files(plan)?;
-        messages.extend(file_provider(plan, scripts.kinds()).as_mut().map(FileProvider::load));
+        messages.extend(file_providers(plan, &scripts.kinds()).iter_mut().map(FileProvider::load));
         messages.extend(runtime.block_on(cluster::first(kubernetes(plan, &scripts.kinds()))));
         let (mut findings, mut parts) = (Vec::new(), Vec::new());
         for message in messages {
@@ -91,7 +106,7 @@ impl Trial {
         let dynamic = merge(parts.iter().map(|part| (&*part.provider, &*part.dynamic)));
         scripts.load(&dynamic, &mut catalog);
         let snapshot = compile(&dynamic, &catalog, &mut Memory::default());
-        Ok(Self { snapshot, scripts, parts, findings })
+        Ok(Self { snapshot, scripts, known: catalog.scripts, dynamic, parts, findings })
     }
 }
 

@@ -1,9 +1,11 @@
-//! A small server for the demonstration: answers every request with what it got.
+//! A small server for demonstrations and prototypes: answers every request with what it got.
 //!
 //! It speaks just enough HTTP/1.1 for requests that come through Moongate.
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::mpsc::Sender;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,37 +15,55 @@ use tokio::net::{TcpListener, TcpStream};
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
 
+/// A request that a server got.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The request line and the headers.
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+/// Whom a server tells of its requests.
+type Listener = Option<Sender<Seen>>;
+
 /// Starts a server on a free port of the loopback address, on a thread of its own that ends with
 /// the process.
 ///
 /// # Errors
 /// When no port or no thread is to be had.
-pub fn start(name: &'static str) -> io::Result<SocketAddr> {
+pub fn start(name: String, listener: Option<Sender<Seen>>) -> io::Result<SocketAddr> {
+    let told = listener;
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(format!("echo-{name}")).spawn(move || {
         let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, accept(listener, name))
+        local.block_on(&runtime, accept(listener, name.into(), told))
     })?;
     Ok(address)
 }
 
-async fn accept(listener: std::net::TcpListener, name: &'static str) -> io::Result<()> {
+async fn accept(listener: std::net::TcpListener, name: Rc<str>, told: Listener) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         // A client that breaks off is nobody's loss.
-        tokio::task::spawn_local(serve(stream, name));
+        tokio::task::spawn_local(serve(stream, Rc::clone(&name), told.clone()));
     }
 }
 
-async fn serve(mut stream: TcpStream, name: &'static str) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, name: Rc<str>, told: Listener) -> io::Result<()> {
     let mut buffer = BytesMut::new();
     loop {
         let Some((head, body)) = read(&mut stream, &mut buffer).await? else { return Ok(()) };
-        let text = format!("Name: {name}\n{}\n{}", head.trim_end(), String::from_utf8_lossy(&body));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let text = format!("Name: {name}\n{}\n{body}", head.trim_end());
+        if let Some(told) = &told {
+            // Nobody may be left to hear it.
+            let _ = told.send(Seen { head, body });
+        }
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nX-Server: {name}\r\n\
              Content-Length: {}\r\n\r\n{text}",

@@ -8,9 +8,11 @@ mod catalog;
 mod check;
 mod cluster;
 mod definitions;
+pub mod differences;
 pub mod echo;
 mod entrypoints;
 mod internal;
+pub mod manifests;
 mod objects;
 mod providers;
 mod records;
@@ -49,14 +51,14 @@ use crate::stapling::Stapling;
 
 pub use admission::Admission;
 pub use catalog::CatalogError;
-pub use check::{ExplainError, check, check_script, explain};
+pub use check::{Coming, ExplainError, check, check_script, explain};
 pub use definitions::{DefinitionsError, definitions};
 pub use internal::InternalError;
 pub use objects::{Checked, Objects};
 
 use catalog::Internals;
 use entrypoints::{entrypoints, limits, server_name};
-use providers::{file_provider, kubernetes, providers};
+use providers::{file_providers, kubernetes, providers};
 use records::{Recording, reporter};
 use resolvers::Resolvers;
 
@@ -141,7 +143,15 @@ pub struct App {
     ping: Option<Arc<Ping>>,
     access_log: Option<Arc<AccessLog>>,
     reporters: Vec<Reporter>,
+    control: Control,
+}
+
+/// What is held of the control plane.
+#[derive(Debug)]
+struct Control {
     stop: watch::Sender<bool>,
+    provided: provider::Sender,
+    findings: watch::Receiver<Arc<Vec<Diagnostic>>>,
 }
 
 impl App {
@@ -187,7 +197,7 @@ impl App {
         let workers = (0..plan.workers).map(start).collect::<Result<Arc<[_]>, _>>()?;
         let served = Served { workers: Arc::clone(&workers), live: Arc::clone(&live) };
         let told = Told { update, resolvers, channel: (sender, messages) };
-        let stop = served.follow(&plan, told, catalog, recording.metrics).await?;
+        let control = served.follow(&plan, told, catalog, recording.metrics).await?;
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
@@ -212,7 +222,7 @@ impl App {
             ping,
             access_log,
             reporters,
-            stop,
+            control,
         })
     }
 
@@ -220,6 +230,23 @@ impl App {
     #[must_use]
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         &self.addresses
+    }
+
+    /// The static configuration.
+    #[must_use]
+    pub fn plan(&self) -> &Static {
+        &self.plan
+    }
+
+    /// Says something in a provider's place.
+    pub fn provide(&self, message: Message) {
+        self.control.provided.send(message);
+    }
+
+    /// What is found of all that is served; told anew whenever a configuration is.
+    #[must_use]
+    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Diagnostic>>> {
+        self.control.findings.clone()
     }
 
     /// What is served now.
@@ -287,7 +314,7 @@ impl App {
             quic.stop();
         }
         // Nobody may be left to hear it.
-        let _ = self.stop.send(true);
+        let _ = self.control.stop.send(true);
         let grace = self.longest(|e| e.options.transport.life_cycle.grace_time_out.get());
         // All are told before the first is waited for.
         let drains: Vec<_> =
@@ -328,23 +355,22 @@ struct Told {
 }
 
 impl Served {
-    /// Serves what providers say, and follows them until the word to stop, for which there is a
-    /// sender then.
+    /// Serves what providers say, and follows them until the word to stop.
     async fn follow(
         self,
         plan: &Static,
         told: Told,
         mut catalog: Catalog,
         metrics: Option<Arc<Metrics>>,
-    ) -> Result<watch::Sender<bool>, StartError> {
+    ) -> Result<Control, StartError> {
         let (stop, stopped) = watch::channel(false);
         let Told { update, resolvers, channel: (sender, messages) } = told;
         let mut first = vec![internal(plan)?];
         first.extend(resolvers.first);
         first.extend(update.map(Message::Update));
         let mut scripts = script_files(plan)?;
-        let mut file = file_provider(plan, scripts.kinds());
-        first.extend(file.as_mut().map(FileProvider::load));
+        let mut files = file_providers(plan, &scripts.kinds());
+        first.extend(files.iter_mut().map(FileProvider::load));
         let kubernetes = kubernetes(plan, &scripts.kinds());
         let throttle = plan.root.providers.providers_throttle_duration.get();
         scripts.load(&Dynamic::default(), &mut catalog);
@@ -357,9 +383,10 @@ impl Served {
         let followers = Followers { stapling, acme: resolvers.acme };
         let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, followers);
         reconciler.count_in(metrics);
-        kubernetes.start(&sender, &reconciler.findings(), &stopped);
+        let (provided, findings) = (sender.clone(), reconciler.findings());
+        kubernetes.start(&sender, &findings, &stopped);
         reconciler.begin(first).await?;
-        if let Some(file) = file.filter(|_| plan.file.as_ref().is_some_and(|file| file.watch)) {
+        for file in files.into_iter().filter(FileProvider::follows) {
             Handle::current().spawn(file.run(sender.clone(), stopped.clone()));
         }
         Handle::current().spawn(async move {
@@ -367,7 +394,7 @@ impl Served {
             // The channel stays open while there is somebody to listen.
             drop(sender);
         });
-        Ok(stop)
+        Ok(Control { stop, provided, findings })
     }
 }
 

@@ -72,6 +72,12 @@ impl Objects {
         Ok(Self { catalog, scripts, kubernetes, internal, entrypoints })
     }
 
+    /// What objects become. What they refer to and is not among them is stood in for.
+    #[must_use]
+    pub fn written(&self, manifests: &[Manifest]) -> Vec<Update> {
+        self.kubernetes.written(manifests).updates
+    }
+
     /// Checks objects. What they refer to and is not among them is taken to be there.
     #[must_use]
     pub fn check(&self, manifests: &[Manifest]) -> Checked {

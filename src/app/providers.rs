@@ -12,8 +12,9 @@ pub(super) fn providers(plan: &Static) -> Vec<&'static str> {
     let providers = &plan.root.providers;
     let file = plan.file.as_ref().map(|_| "File");
     let crd = providers.kubernetes_crd.as_ref().map(|_| "KubernetesCRD");
+    let script = providers.script.as_ref().map(|_| "Script");
     let ingress = providers.kubernetes_ingress.as_ref().map(|_| "KubernetesIngress");
-    crd.into_iter().chain(file).chain(ingress).collect()
+    crd.into_iter().chain(file).chain(ingress).chain(script).collect()
 }
 
 /// Those of Kubernetes.
@@ -32,9 +33,14 @@ pub(super) fn kubernetes(plan: &Static, scripts: &Kinds) -> Kubernetes {
     }
 }
 
-/// That of files; what they say is checked against the scripts there are at the time.
-pub(super) fn file_provider(plan: &Static, kinds: Arc<Kinds>) -> Option<FileProvider> {
-    let options = plan.file.as_ref()?;
-    let check = move |dynamic: &Dynamic| crate::compile::structure(dynamic, &kinds.known());
-    Some(FileProvider::new(options, Arc::new(check)))
+/// Those of files and scripts; what they say is checked against the scripts there are at the time.
+pub(super) fn file_providers(plan: &Static, kinds: &Arc<Kinds>) -> Vec<FileProvider> {
+    let check = || {
+        let kinds = Arc::clone(kinds);
+        Arc::new(move |dynamic: &Dynamic| crate::compile::structure(dynamic, &kinds.known()))
+    };
+    let file = plan.file.as_ref().map(|options| FileProvider::new(options, check()));
+    let script = plan.root.providers.script.as_ref();
+    let script = script.map(|options| FileProvider::script(options, check()));
+    file.into_iter().chain(script).collect()
 }

@@ -5,26 +5,33 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
 
-use super::{manifests, plan};
-use crate::app::{self, Objects, StartError};
+use super::{plan, system};
+use crate::app::{self, Coming, Objects, StartError, manifests};
+use crate::config::{Static, survey};
 use crate::lua::ScriptSource;
 use crate::model::{Diagnostic, Severity};
 
 /// Prints all findings; fails when one of them is an error. Arguments that are no flags are files
 /// and folders of scripts and manifests, which are checked alone.
 pub(super) fn run(arguments: &[String]) -> ExitCode {
-    let (ours, rest): (Vec<String>, Vec<String>) =
-        arguments.iter().cloned().partition(|argument| argument == "--json");
+    let is_ours = |argument: &String| argument == "--json" || argument.starts_with("--from");
+    let (ours, rest): (Vec<String>, Vec<String>) = arguments.iter().cloned().partition(is_ours);
+    let from = ours.iter().find(|argument| argument.starts_with("--from"));
+    if let Some(other) = from.filter(|from| *from != "--from=traefik") {
+        eprintln!("moongate: {other}: --from=traefik is all there is");
+        return ExitCode::from(2);
+    }
     let is_path = |argument: &String| argument == "-" || !argument.starts_with('-');
     let (paths, flags): (Vec<String>, Vec<String>) = rest.into_iter().partition(is_path);
     let findings = match paths.is_empty() {
+        true if from.is_some() => of_traefik(&flags),
         true => of_configuration(&flags),
         false => of_paths(&paths, &flags),
     };
-    if ours.is_empty() {
-        print(&findings);
-    } else {
+    if ours.iter().any(|argument| argument == "--json") {
         print_json(&findings);
+    } else {
+        print(&findings);
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         ExitCode::FAILURE
@@ -33,11 +40,30 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
     }
 }
 
+/// The same for a configuration of Traefik's: what is not supported is listed as a whole, and what
+/// behaves differently is told with the reason.
+fn of_traefik(flags: &[String]) -> Vec<Diagnostic> {
+    let loaded = match survey(flags, &system()) {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![Diagnostic::error("static", error)],
+    };
+    let mut findings = loaded.warnings;
+    findings.extend(app::differences::of_options(&loaded.given));
+    match Static::resolve(loaded.root, 1) {
+        Ok(plan) => match app::check(&plan, Coming::FromTraefik) {
+            Ok(found) => findings.extend(found),
+            Err(error) => findings.push(Diagnostic::error("start", error)),
+        },
+        Err(error) => findings.push(Diagnostic::error("static", error)),
+    }
+    findings
+}
+
 fn of_configuration(flags: &[String]) -> Vec<Diagnostic> {
     match plan(flags) {
         Err(error) => vec![Diagnostic::error("static", error)],
         Ok((plan, mut findings)) => {
-            match app::check(&plan) {
+            match app::check(&plan, Coming::FromHere) {
                 Ok(found) => findings.extend(found),
                 Err(error) => findings.push(Diagnostic::error("start", error)),
             }

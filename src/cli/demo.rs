@@ -20,7 +20,8 @@ pub(super) fn run(arguments: &[String]) -> ExitCode {
         eprintln!("moongate: demo takes no arguments, such as {argument:?}");
         return ExitCode::from(2);
     }
-    let servers = echo::start("stable").and_then(|stable| Ok([stable, echo::start("canary")?]));
+    let servers = echo::start("stable".into(), None)
+        .and_then(|stable| Ok([stable, echo::start("canary".into(), None)?]));
     let servers = match servers {
         Ok(servers) => servers,
         Err(error) => {

@@ -28,7 +28,8 @@ pub use api::Api;
 pub use heads::{EncodedCharacters, UnderscoreHeaders};
 pub use kubernetes::{IngressEndpoint, KubernetesCrd, KubernetesIngress, Token};
 pub use options::{
-    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Root, Scripts,
+    Core, EntryPoint, Experimental, FileProvider, Http, Ping, Providers, Root, ScriptProvider,
+    Scripts,
 };
 pub use records::{
     AccessLog, AccessLogFields, AccessLogFilters, AccessLogFormat, AccessLogHeaders, ClientTls,
@@ -37,6 +38,6 @@ pub use records::{
 };
 pub use redirections::Redirection;
 pub use resolve::{EntryPointPlan, Static};
-pub use sources::{ConfigError, Loaded, Source, System, load};
+pub use sources::{ConfigError, Loaded, Source, System, load, survey};
 pub use streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 pub use usage::usage;

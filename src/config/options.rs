@@ -313,6 +313,9 @@ pub struct Providers {
     /// Files.
     #[serde(deserialize_with = "section")]
     pub file: Option<FileProvider>,
+    /// A script that returns the configuration.
+    #[serde(deserialize_with = "section")]
+    pub script: Option<ScriptProvider>,
     /// Traefik's custom resources in a Kubernetes cluster.
     #[serde(rename = "kubernetesCRD", deserialize_with = "section")]
     pub kubernetes_crd: Option<KubernetesCrd>,
@@ -327,6 +330,7 @@ impl Default for Providers {
             providers_throttle_duration: GoDuration::from_secs(2),
             precedence: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
             file: None,
+            script: None,
             kubernetes_crd: None,
             kubernetes_ingress: None,
         }
@@ -342,6 +346,7 @@ pub(super) const PROVIDERS: &[&str] = &[
     "swarm",
     "docker",
     "file",
+    "script",
     "redis",
     "knative",
     "consul",
@@ -364,11 +369,30 @@ pub struct FileProvider {
     pub filename: String,
     /// Whether changes are followed.
     pub watch: bool,
+    /// Whether what templates make is written to the log, on the level `DEBUG`.
+    pub debug_log_generated_template: bool,
 }
 
 impl Default for FileProvider {
     fn default() -> Self {
-        Self { directory: String::new(), filename: String::new(), watch: true }
+        let (directory, filename) = (String::new(), String::new());
+        Self { directory, filename, watch: true, debug_log_generated_template: false }
+    }
+}
+
+/// The provider of a script that returns the configuration. Not in Traefik.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScriptProvider {
+    /// The script.
+    pub filename: String,
+    /// Whether changes are followed.
+    pub watch: bool,
+}
+
+impl Default for ScriptProvider {
+    fn default() -> Self {
+        Self { filename: String::new(), watch: true }
     }
 }
 

@@ -172,6 +172,11 @@ fn check(root: &Root) -> Result<(), ConfigError> {
         let reason = "give either filename or directory";
         return Err(invalid("providers.file", reason));
     }
+    if let Some(script) = &root.providers.script
+        && script.filename.is_empty()
+    {
+        return Err(invalid("providers.script.filename", "give the path of a script"));
+    }
     if let Some(reason) = root.api.as_ref().and_then(Api::fault) {
         return Err(invalid("api.basePath", reason));
     }

@@ -44,6 +44,15 @@ pub struct Loaded {
     pub source: Source,
     /// What was passed over.
     pub warnings: Vec<Diagnostic>,
+    /// All options that were given, by path.
+    pub given: Vec<String>,
+}
+
+/// What becomes of options that are not supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsupported {
+    Stop,
+    Listed,
 }
 
 /// Why there is no configuration.
@@ -105,6 +114,18 @@ pub enum ConfigError {
 /// # Errors
 /// When the source cannot be read, or an option is unknown, wrong or not supported.
 pub fn load(args: &[String], system: &System) -> Result<Loaded, ConfigError> {
+    read(args, system, Unsupported::Stop)
+}
+
+/// Loads the configuration as far as it is supported; what is not is among the findings, as errors.
+///
+/// # Errors
+/// When the source cannot be read, or an option is unknown or wrong.
+pub fn survey(args: &[String], system: &System) -> Result<Loaded, ConfigError> {
+    read(args, system, Unsupported::Listed)
+}
+
+fn read(args: &[String], system: &System, unsupported: Unsupported) -> Result<Loaded, ConfigError> {
     let mut warnings = Vec::new();
     let flags = flags(args)?;
     if let Some(path) = file(&flags, system, &mut warnings) {
@@ -115,7 +136,7 @@ pub fn load(args: &[String], system: &System) -> Result<Loaded, ConfigError> {
         }
         let tree = document(&path)?;
         let origin = path.display().to_string();
-        return finish(tree, &origin, Source::File(path), warnings);
+        return finish(tree, &origin, Source::File(path), warnings, unsupported);
     }
     let given: Vec<_> =
         flags.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("configfile")).collect();
@@ -125,13 +146,13 @@ pub fn load(args: &[String], system: &System) -> Result<Loaded, ConfigError> {
             let path: Vec<String> = segments(&name);
             insert(&mut tree, &path, Value::String(value));
         }
-        return finish(Value::Object(tree), "flags", Source::Flags, warnings);
+        return finish(Value::Object(tree), "flags", Source::Flags, warnings, unsupported);
     }
     let tree = environment(system);
     if tree.is_empty() {
-        return finish(Value::Object(tree), "defaults", Source::Defaults, warnings);
+        return finish(Value::Object(tree), "defaults", Source::Defaults, warnings, unsupported);
     }
-    finish(Value::Object(tree), "environment", Source::Environment, warnings)
+    finish(Value::Object(tree), "environment", Source::Environment, warnings, unsupported)
 }
 
 /// Flags as names without dashes, and values; a bare flag is `true`.
@@ -252,7 +273,10 @@ fn finish(
     origin: &str,
     source: Source,
     mut warnings: Vec<Diagnostic>,
+    unsupported: Unsupported,
 ) -> Result<Loaded, ConfigError> {
+    let mut given = Vec::new();
+    leaves(&tree, "", &mut given);
     let mut refused = Vec::new();
     if let Value::Object(fields) = &mut tree {
         sift(fields, "", &mut refused, &mut warnings, origin);
@@ -269,12 +293,31 @@ fn finish(
             });
         }
     }
+    if unsupported == Unsupported::Listed {
+        warnings.extend(refused.drain(..).map(|option| {
+            let finding = Diagnostic::error(option, "not supported: the start would be refused");
+            Diagnostic { source: Some(origin.to_owned()), ..finding }
+        }));
+    }
     if !refused.is_empty() {
         return Err(ConfigError::Unsupported { origin: origin.to_owned(), options: refused });
     }
     let root =
         decode(&tree).map_err(|error| ConfigError::Option { origin: origin.to_owned(), error })?;
-    Ok(Loaded { root, source, warnings })
+    Ok(Loaded { root, source, warnings, given })
+}
+
+/// The paths of all values.
+fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(value, &path, found);
+            }
+        }
+        _ => found.push(path.to_owned()),
+    }
 }
 
 /// Takes options out that are not built: with a warning, or as a reason to stop.

@@ -29,7 +29,6 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("providers.docker", Fate::Refused),
     ("providers.ecs", Fate::Refused),
     ("providers.etcd", Fate::Refused),
-    ("providers.file.debugloggeneratedtemplate", Fate::Ignored),
     ("providers.http", Fate::Refused),
     ("providers.knative", Fate::Refused),
     ("providers.kubernetescrd.disablepasshostheaders", Fate::Ignored),

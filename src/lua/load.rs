@@ -119,7 +119,34 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
             hooks.push(name.to_owned());
         }
     }
-    Ok(ScriptInfo { schema: schema.into(), hooks, expand, title, alias_of })
+    let differs = differences(source, &table.raw_get("differs").map_err(vm)?)?;
+    Ok(ScriptInfo { schema: schema.into(), hooks, expand, title, alias_of, differs })
+}
+
+/// What a script says it does otherwise: a text, or a text for each option.
+fn differences(
+    source: &ScriptSource,
+    declared: &Value,
+) -> Result<Vec<(Option<String>, String)>, ScriptError> {
+    let what = "a text, or a table of texts by option";
+    match declared {
+        Value::Nil => Ok(Vec::new()),
+        Value::String(text) => Ok(vec![(None, text.to_string_lossy())]),
+        Value::Table(table) => {
+            let mut found = Vec::new();
+            for pair in table.pairs::<Value, Value>() {
+                match pair.map_err(|error| blame(&source.name, &Limits::default(), &error))? {
+                    (Value::String(option), Value::String(text)) => {
+                        found.push((Some(option.to_string_lossy()), text.to_string_lossy()));
+                    }
+                    (_, other) => return Err(wrong(source, "differs", what, &other)),
+                }
+            }
+            found.sort();
+            Ok(found)
+        }
+        other => Err(wrong(source, "differs", what, other)),
+    }
 }
 
 /// The hooks there are.
@@ -138,7 +165,7 @@ const HOOKS: [&str; 11] = [
 ];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "setup",
     "request",
     "response",
@@ -153,6 +180,7 @@ const KEYS: [&str; 16] = [
     "schema",
     "expand",
     "alias_of",
+    "differs",
     "name",
     "version",
 ];

@@ -11,6 +11,7 @@ mod beside;
 mod breaker;
 mod builtin;
 mod call;
+mod console;
 mod dns;
 mod error;
 mod figures;
@@ -35,6 +36,7 @@ mod redis;
 mod run;
 mod sandbox;
 mod script;
+mod settings;
 mod shared;
 mod stream;
 mod task;
@@ -51,6 +53,7 @@ mod tests;
 pub use admit::Admittance;
 pub use after::Entry;
 pub use builtin::{builtins, dns_builtins, tcp_builtins};
+pub use console::Console;
 pub use figures::{Figures, LastFailure};
 pub use host::{
     Connected, Destination, FetchError, Host, HttpClient, Machine, Program, Ran, Reach,
@@ -67,6 +70,7 @@ pub use redis::{
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };
+pub use settings::{Environment, settings};
 pub use shared::{Shared, SharedError};
 pub use task::Task;
 pub use vm::Vm;

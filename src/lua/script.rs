@@ -40,6 +40,9 @@ pub struct ScriptInfo {
     pub title: Option<String>,
     /// The kind that this one is an older name of (`alias_of = "ipAllowList"`).
     pub alias_of: Option<String>,
+    /// What it does otherwise than Traefik's middleware of its name, with the option it is about
+    /// if it is not about all uses (`differs = "..."`, `differs = { OPTION = "..." }`).
+    pub differs: Vec<(Option<String>, String)>,
 }
 
 /// The identity of an instance: the hash of everything its behaviour depends on.

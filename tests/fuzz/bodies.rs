@@ -27,6 +27,7 @@ use moongate::model::{Dynamic, SignedDuration};
 use moongate::predicate::{Kind, Predicate, Signature, Value};
 use moongate::rule::{Facts, Matcher, NoScripts, Syntax, parse};
 use moongate::service::Statuses;
+use moongate::template::Template;
 use moongate::tls::opening;
 use moongate::upstream::{Endpoint, is_address, read_answer_head};
 use moongate::value::{Certificate, Format, GoDuration, decode, go_regex, parse_size};
@@ -75,6 +76,7 @@ pub(crate) const TARGETS: &[Target] = &[
             b"LatencyAtQuantileMS(50.0) >= 1e2",
         ],
     ),
+    Target { cost: 20, ..target("template", template, TEMPLATES) },
     Target { cost: 8, ..target("dynamic_file", dynamic_file, DOCUMENTS) },
     Target {
         cost: 20,
@@ -358,6 +360,21 @@ fn predicate(bytes: &[u8]) -> bool {
     let _ = predicate.test(&mut call);
     true
 }
+
+/// Reading and rendering a template never panic, and end.
+fn template(bytes: &[u8]) -> bool {
+    let Ok(template) = Template::parse(&text(bytes)) else { return false };
+    template.render(&|name| (name != "NONE").then(|| name.to_owned())).is_ok()
+}
+
+const TEMPLATES: &[&[u8]] = &[
+    b"{{ $l := list \"a\" 1 2.5 }}{{ range $i, $e := $l }}{{ if $i }},{{ end }}{{ $e }}{{ end }}",
+    b"{{- define \"t\" -}} <{{ .a | default 1 }}> {{- end -}}{{ template \"t\" (dict \"a\" 2) }}",
+    b"{{ with env \"X\" }}{{ printf \"%05d|%-8s|%q\" 7 . \"b\" | indent 2 }}{{ else }}n{{ end }}",
+    b"{{ range until 3 }}{{ break }}{{ end }}{{ block \"b\" 3 }}{{ . }}{{ end }}{{/* c */}}",
+    b"{{ $d := dict }}{{ $_ := set $d \"k\" (split \"a,b\" \",\") }}{{ index $d \"k\" 1 }}",
+    b"{{ regexReplaceAll \"(a)\" \"banana\" \"${1}x\" | trunc -3 | upper }}{{ slice \"abc\" 1 2 }}",
+];
 
 const DOCUMENTS: &[&[u8]] = &[
     b"http:\n  routers:\n    r: {rule: 'Path(`/`)', service: s, timeouts: {request: 1s}}\n",

@@ -258,6 +258,7 @@ const ALSO_OTHERS: &[(&str, &str)] = &[
     ("errors", "a field of elements in the API's answers"),
     ("hmac", "a function of the scripting API"),
     ("jwt", "a module of the scripting API"),
+    ("split", "a function of templates"),
 ];
 
 fn middlewares(house: &House, source: &Source) -> Findings {

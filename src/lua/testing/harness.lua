@@ -294,6 +294,11 @@ local function run(name, spec)
   return script(name, spec):send(spec and spec.request)
 end
 
+-- What a script of the provider `script` returns, with these environment variables.
+local function configuration(name, spec)
+  return host.settings(name, spec and spec.env or {})
+end
+
 local function bench(name, script_name, spec)
   spec = spec or {}
   local function measure()
@@ -317,6 +322,7 @@ return {
     expect = expect,
     script = script,
     run = run,
+    configuration = configuration,
     bench = bench,
     advance = host.advance,
     now = host.now,

@@ -15,6 +15,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -195,6 +196,13 @@ fn harness(lua: &Lua, stage: &Rc<Stage>) -> mlua::Result<Table> {
         lua.create_async_function(move |lua, (name, calls): (String, Table)| {
             let stage = Rc::clone(&own);
             async move { stage.open(&lua, &name, calls).await }
+        })?,
+    )?;
+    let own = Rc::clone(stage);
+    host.raw_set(
+        "settings",
+        lua.create_function(move |lua, (name, variables): (String, HashMap<String, String>)| {
+            own.settings(lua, &name, variables)
         })?,
     )?;
     let clock = Rc::clone(&stage.clock);

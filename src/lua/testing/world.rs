@@ -1,6 +1,7 @@
 //! A script under test in a VM of its own, and the world around it, which the test plays.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::{Coverage, Find, bench, message};
 use crate::lua::api::json;
 use crate::lua::{
     Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Host, HttpClient,
-    Instance, InstanceId, InstanceSpec, Limits, Machine, Shared, Task, Vm, inspect, limits,
-    on_error,
+    Instance, InstanceId, InstanceSpec, Limits, Machine, ScriptError, Shared, Task, Vm, inspect,
+    limits, on_error, settings,
 };
 use crate::message::{Client, Exchange, Failure, LocalFuture, Request, Response, rescue};
 use crate::schema::Source;
@@ -81,6 +82,24 @@ impl Stage {
             shared,
         };
         lua.create_userdata(handle)
+    }
+}
+
+impl Stage {
+    /// Runs a script of the provider `script`.
+    ///
+    /// # Errors
+    /// When there is no such script, or it returns no configuration.
+    pub(super) fn settings(
+        &self,
+        lua: &Lua,
+        name: &str,
+        variables: HashMap<String, String>,
+    ) -> mlua::Result<Value> {
+        let source = (self.find)(name).map_err(mlua::Error::runtime)?;
+        let environment = Rc::new(move |name: &str| variables.get(name).cloned());
+        let told = |error: ScriptError| mlua::Error::runtime(error.to_string());
+        json::to_lua(lua, &settings(&source, environment).map_err(told)?)
     }
 }
 

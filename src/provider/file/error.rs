@@ -3,7 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use crate::lua::ScriptError;
 use crate::model::Diagnostic;
+use crate::template::TemplateError;
 use crate::value::{DecodeError, DocumentError};
 
 /// Why a file cannot be used.
@@ -38,12 +40,15 @@ pub enum FileError {
         /// The line where that is seen, from 1.
         line: usize,
     },
-    /// It is a template.
-    #[error("templates are not supported yet: `{{{{` begins a template's action")]
-    Template {
-        /// The line of the first action, from 1.
-        line: usize,
-    },
+    /// It is a template that cannot be read, or makes no text.
+    #[error("template: {0}")]
+    Template(#[from] TemplateError),
+    /// The text that its template makes is no document of its language.
+    #[error("{}", .0.reason)]
+    Generated(DocumentError),
+    /// It is a script that returns no configuration.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// It is no document of its language.
     #[error("{}", .0.reason)]
     Syntax(DocumentError),
@@ -58,7 +63,13 @@ impl FileError {
     pub(super) fn diagnostic(&self, path: &Path) -> Diagnostic {
         let place = match self {
             Self::Syntax(error) => format!("line {}, column {}", error.line, error.column),
-            Self::Encoding { line } | Self::Template { line } => format!("line {line}"),
+            Self::Generated(error) => {
+                let (line, column) = (error.line, error.column);
+                format!("line {line}, column {column} of what the template makes")
+            }
+            Self::Encoding { line } => format!("line {line}"),
+            Self::Template(error) => format!("line {}", error.line),
+            Self::Script(_) => "providers.script".to_owned(),
             Self::Option(error) => match error.path() {
                 "" => "document".to_owned(),
                 path => path.to_owned(),

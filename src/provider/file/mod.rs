@@ -1,4 +1,4 @@
-//! Dynamic configuration from one file or from a folder of files.
+//! Dynamic configuration from one file, from a folder of files, or from a script.
 //!
 //! A file that is broken rejects the whole change, and what was read before stays, as in Traefik.
 //! Must not know what is served, nor any middleware: whether options fit is asked of a [`Check`].
@@ -17,6 +17,7 @@ use super::{Message, Update, share};
 use crate::config;
 use crate::model::{Diagnostic, Dynamic, Severity};
 use gather::gather;
+use parse::Made;
 use read::{Content, Found, Stamp, read, stamps};
 use watch::Pace;
 
@@ -26,12 +27,15 @@ pub use error::FileError;
 pub type Check = Arc<dyn Fn(&Dynamic) -> Vec<Diagnostic> + Send + Sync>;
 
 /// The provider's name in element names and messages.
-const NAME: &str = "file";
+const FILE: &str = "file";
+/// The same for one of scripts.
+const SCRIPT: &str = "script";
 
 /// Reads a file or a folder, and follows its changes.
 pub struct FileProvider {
     place: Place,
     follow: bool,
+    made: Made,
     check: Check,
     pace: Pace,
     /// What was found last, good or bad; none before the first load.
@@ -60,6 +64,8 @@ struct Seen {
 enum Place {
     File(PathBuf),
     Folder(PathBuf),
+    /// A file of Lua that returns the configuration.
+    Script(PathBuf),
 }
 
 /// A file that is good.
@@ -93,9 +99,24 @@ impl FileProvider {
         } else {
             Place::Folder(PathBuf::from(&config.directory))
         };
+        let made = match config.debug_log_generated_template {
+            true => Made::Logged,
+            false => Made::Silent,
+        };
+        Self { made, ..Self::of(place, config.watch, check) }
+    }
+
+    /// A provider whose configuration is what a script returns.
+    #[must_use]
+    pub fn script(config: &config::ScriptProvider, check: Check) -> Self {
+        Self::of(Place::Script(PathBuf::from(&config.filename)), config.watch, check)
+    }
+
+    fn of(place: Place, follow: bool, check: Check) -> Self {
         Self {
             place,
-            follow: config.watch,
+            follow,
+            made: Made::Silent,
             check,
             pace: Pace::default(),
             seen: None,
@@ -106,6 +127,12 @@ impl FileProvider {
         }
     }
 
+    /// Whether it follows changes.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.follow
+    }
+
     /// Reads everything now. Waits for the disk.
     ///
     /// An update that says what the last one said holds the same allocation; unchanged elements
@@ -113,6 +140,13 @@ impl FileProvider {
     pub fn load(&mut self) -> Message {
         let content = read(&self.place, &self.files);
         self.take(content)
+    }
+
+    fn name(&self) -> &'static str {
+        match self.place {
+            Place::File(_) | Place::Folder(_) => FILE,
+            Place::Script(_) => SCRIPT,
+        }
     }
 
     /// Turns what was found into a message and remembers it.
@@ -127,10 +161,10 @@ impl FileProvider {
                 self.touched = false;
                 let files = self.files.iter();
                 let files = files.map(|(path, file)| (path.clone(), Arc::clone(&file.dynamic)));
-                let update = Update { files: files.collect(), ..Update::new(NAME, dynamic) };
+                let update = Update { files: files.collect(), ..Update::new(self.name(), dynamic) };
                 Message::Update(Update { diagnostics, ..update })
             }
-            Err(diagnostics) => Message::Rejected { provider: NAME.into(), diagnostics },
+            Err(diagnostics) => Message::Rejected { provider: self.name().into(), diagnostics },
         };
         self.seen = Some(Seen { files, certificates: stamps(&self.last) });
         message
@@ -180,7 +214,7 @@ impl FileProvider {
         }
         let source = Some(file.path.display().to_string());
         let at = |finding: Diagnostic| Diagnostic { source: source.clone(), ..finding };
-        let dynamic = parse::parse(&file.path, &file.bytes);
+        let dynamic = parse::parse(&self.place, &file.path, &file.bytes, self.made);
         let dynamic = dynamic.map_err(|error| vec![error.diagnostic(&file.path)])?;
         let findings = (self.check)(&dynamic).into_iter().map(at);
         let (errors, warnings): (Vec<_>, Vec<_>) =

@@ -52,7 +52,7 @@ pub(super) fn read(place: &Place, known: &BTreeMap<PathBuf, Parsed>) -> Content 
     let mut paths = Vec::new();
     let mut wrong = Vec::new();
     match place {
-        Place::File(path) => paths.push(path.clone()),
+        Place::File(path) | Place::Script(path) => paths.push(path.clone()),
         Place::Folder(folder) => {
             if let Err((path, error)) = walk(folder, 0, &mut paths) {
                 wrong.push(error.diagnostic(&path));

@@ -22,6 +22,11 @@ fn provider(place: Place) -> FileProvider {
     FileProvider { place, pace, ..FileProvider::new(&config, Arc::new(check)) }
 }
 
+fn parse(name: &str, bytes: &[u8]) -> Result<Dynamic, FileError> {
+    let path = PathBuf::from(name);
+    parse::parse(&Place::File(path.clone()), &path, bytes, Made::Silent)
+}
+
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for (name, text) in files {
@@ -106,16 +111,56 @@ fn broken_files_are_named_with_the_place() {
 }
 
 #[test]
-fn templates_are_refused_by_name() {
-    let refused = |file: &str, line: usize| {
-        let reason = "templates are not supported yet: `{{` begins a template's action";
-        format!("rejected {file}: line {line}: {reason}")
-    };
-    let text = "# a {{ comment }}\n{{ $x := 1 }}\nhttp: {}\n";
-    check(&[("a.yaml", text)], &[&refused("a.yaml", 2)]);
-    check(&[("a.yaml", &router("a", "\"{{ env }}\""))], &[&refused("a.yaml", 1)]);
-    check(&[("a.toml", "[http.routers.\"{{x}}\"]\n")], &[&refused("a.toml", 1)]);
-    check(&[("a.yaml", &format!("# {{{{ x }}}}\n{}", router("a", "A")))], &["a=A"]);
+fn templates_are_rendered() {
+    let yaml = "http:\n  routers:{{ range $i, $r := list `A` `B` }}\n    \
+                r{{ $i }}: {rule: {{ $r }}, service: s}{{ end }}\n";
+    let toml = "{{/* none */}}[http.routers.{{ upper `t` }}]\nrule = {{ quote `x` }}\n\
+                service = \"s\"\n";
+    check(&[("a.yaml", yaml), ("b.toml", toml)], &["T=x", "r0=A", "r1=B"]);
+    check(
+        &[("a.yaml", "# an action in a comment\n# {{ nothing }}\n")],
+        &["rejected a.yaml: line 2: template: there is no function \"nothing\""],
+    );
+    check(
+        &[("a.yaml", "{{ \"\\n\\na: [\" }}\n")],
+        &["rejected a.yaml: line 4, column 1 of what the template makes: did not find expected \
+           node content"],
+    );
+}
+
+#[test]
+fn a_bad_template_keeps_what_was_there() {
+    let folder = folder(&[("a.yaml", &router("a", "{{ \"A\" }}"))]);
+    let mut provider = provider(Place::Folder(folder.path().to_owned()));
+    assert_eq!(say(&provider.load(), &folder), ["a=A"]);
+    rename(&folder, "a.yaml", "{{ if }}\n");
+    let rejected = "rejected a.yaml: line 1: template: expected a value, found `}}`";
+    assert_eq!(say(&provider.load(), &folder), [rejected]);
+    assert_eq!(provider.last.http.routers.len(), 1);
+}
+
+#[test]
+fn a_script_returns_the_configuration() {
+    let text = "local routers = {}\nfor _, n in ipairs({'a', 'b'}) do\n  \
+                routers[n] = { rule = n:upper(), service = 's' }\nend\n\
+                return { http = { routers = routers } }\n";
+    let folder = folder(&[("routes.lua", text)]);
+    let mut provider = provider(Place::Script(folder.path().join("routes.lua")));
+    let message = provider.load();
+    assert_eq!(&**message.provider(), "script");
+    assert_eq!(say(&message, &folder), ["a=A", "b=B"]);
+    for (text, expect) in [
+        ("\nerror('no')\n", "providers.script: routes.lua:2: no"),
+        (
+            "return { http = { rooters = {} } }\n",
+            "http.rooters: unknown option, did you mean \"routers\"?",
+        ),
+    ] {
+        rename(&folder, "routes.lua", text);
+        let told = say(&provider.load(), &folder);
+        assert_eq!(told, [format!("rejected routes.lua: {expect}")]);
+        assert_eq!(provider.last.http.routers.len(), 2);
+    }
 }
 
 #[test]
@@ -177,7 +222,7 @@ proptest! {
     #[test]
     fn random_text_never_panics(text in "\\PC{0,80}", pick in 0..4usize) {
         let name = ["a.yaml", "a.toml", "a.json", "a.txt"][pick];
-        let _ = parse::parse(std::path::Path::new(name), text.as_bytes());
+        let _ = parse(name, text.as_bytes());
     }
 
     #[test]
@@ -197,7 +242,7 @@ proptest! {
         if let Some(place) = bytes.get_mut(at) {
             *place = byte;
         }
-        let _ = parse::parse(std::path::Path::new(name), &bytes);
+        let _ = parse(name, &bytes);
     }
 }
 

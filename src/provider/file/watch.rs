@@ -120,7 +120,7 @@ impl FileProvider {
             if !warned && began.elapsed() > RESTLESS {
                 warned = true;
                 let place = self.place.path().display();
-                tracing::warn!(provider = super::NAME, "{place} changes all the time");
+                tracing::warn!(provider = self.name(), "{place} changes all the time");
             }
         }
         self.fresh.clear();
@@ -165,7 +165,7 @@ impl FileProvider {
 
 impl Place {
     pub(super) fn path(&self) -> &Path {
-        let (Self::File(path) | Self::Folder(path)) = self;
+        let (Self::File(path) | Self::Folder(path) | Self::Script(path)) = self;
         path
     }
 
@@ -173,7 +173,7 @@ impl Place {
     /// would go with the file when another is renamed over it.
     fn folder(&self) -> PathBuf {
         let folder = match self {
-            Self::File(path) => path.parent().unwrap_or(path),
+            Self::File(path) | Self::Script(path) => path.parent().unwrap_or(path),
             Self::Folder(path) => path,
         };
         if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
@@ -182,7 +182,7 @@ impl Place {
     /// Whether an event can be about the configuration.
     fn concerns(&self, event: &Event) -> bool {
         let is_ours = |path: &PathBuf| match (self, path.file_name()) {
-            (Self::File(file), Some(name)) => file.file_name() == Some(name),
+            (Self::File(file) | Self::Script(file), Some(name)) => file.file_name() == Some(name),
             (Self::Folder(_), Some(_)) => is_configuration(path),
             (_, None) => true,
         };
@@ -261,7 +261,7 @@ impl Watching {
 
 fn start(place: &Place, folder: &Path, bell: Bell) -> notify::Result<RecommendedWatcher> {
     let mode = match place {
-        Place::File(_) => RecursiveMode::NonRecursive,
+        Place::File(_) | Place::Script(_) => RecursiveMode::NonRecursive,
         Place::Folder(_) => RecursiveMode::Recursive,
     };
     let place = place.clone();

@@ -1,4 +1,4 @@
-//! Manifests that are named on the command line: files, folders, and standard input.
+//! Kubernetes manifests by path: files, folders, and standard input.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,16 +9,31 @@ use crate::value::{DocumentError, Format};
 
 /// Why manifests cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ManifestError {
+pub enum ManifestError {
     /// A file or a folder cannot be read.
     #[error("{}: {cause}", path.display())]
-    Read { path: PathBuf, cause: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: io::Error,
+    },
     /// More than a cluster would take at once.
     #[error("{}: more than {FILE_BYTES_MAX} bytes", path.display())]
-    TooLarge { path: PathBuf },
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
     /// A document is no YAML or JSON.
     #[error("{}: document {number}: {cause}", path.display())]
-    Document { path: PathBuf, number: usize, cause: DocumentError },
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// Which of its documents, from 1.
+        number: usize,
+        /// The place and the reason.
+        cause: DocumentError,
+    },
 }
 
 /// Bytes of one file.
@@ -27,7 +42,10 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 const STDIN: &str = "-";
 
 /// Reads the objects of a file, of all files of a folder, or of standard input.
-pub(super) fn read(path: &str) -> Result<Vec<Manifest>, ManifestError> {
+///
+/// # Errors
+/// When a file cannot be read or holds something else.
+pub fn read(path: &str) -> Result<Vec<Manifest>, ManifestError> {
     if path == STDIN {
         return objects(Path::new("standard input"), io::stdin());
     }
