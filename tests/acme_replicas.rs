@@ -1,5 +1,5 @@
-//! Three replicas that share Redis, or the Secrets of a cluster: one orders, all prove and serve, and the death of the one that
-//! orders costs nothing but time.
+//! Three replicas that share Redis, or the Secrets of a cluster: one orders, all prove and serve,
+//! and the death of the one that orders costs nothing but time.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
@@ -219,11 +219,13 @@ fn replicas_share_secrets_of_a_cluster() {
     let account: serde_json::Value = serde_json::from_str(&kept_account()).unwrap();
     let kept = account["le"].to_string();
     // The name is made of the resolver's.
-    let secret = format!(
-        "{{apiVersion: v1, kind: Secret, metadata: {{name: {ACCOUNT}, namespace: default}}, \
-         stringData: {{kept: '{kept}'}}}}"
-    );
-    cluster.apply(&secret);
+    let secret = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": ACCOUNT, "namespace": "default"},
+        "stringData": {"kept": kept},
+    });
+    cluster.apply(&secret.to_string());
     let scene = Scene::with(&cluster);
     scene.check();
     let secrets = cluster.kubectl(&["get", "secrets", "-o", "name"], "");
