@@ -1,7 +1,7 @@
 //! Reports to a collector made of OpenTelemetry's published definitions: traces, metrics, logs,
 //! over HTTP and over gRPC, and a collector that is away.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests may fail")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail")]
 
 mod support;
 
@@ -132,8 +132,9 @@ fn traces_tell_the_way_of_a_request() {
     let moongate = Moongate::with(&over(&backend, detailed), &flags);
     let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
     let headers = [("traceparent", parent.as_str()), ("tracestate", "k=v"), ("X-Tenant", "acme")];
-    moongate.client().send("GET", "h.test", "/a?page=2&token=x", &headers, b"");
-    moongate.client().send("GET", "h.test", "/q", &headers, b"");
+    let mut client = moongate.client();
+    client.send("GET", "h.test", "/a?page=2&token=x", &headers, b"");
+    client.send("GET", "h.test", "/q", &headers, b"");
     let spans = until("the spans are reported", || {
         let spans = collector.spans();
         (spans.len() >= 5).then_some(spans)
@@ -189,9 +190,11 @@ fn a_minimal_trace_has_two_spans_and_servers_are_told() {
     let endpoint = format!("--tracing.otlp.grpc.endpoint=127.0.0.1:{}", collector.grpc);
     let flags = [&endpoint, "--tracing.otlp.grpc.insecure"];
     let moongate = Moongate::with(&over(&backend, ""), &flags);
-    moongate.get("h", "/a");
+    // One connection is on one worker, whose spans come in their order.
+    let mut client = moongate.client();
+    client.send("GET", "h", "/a", &[], b"");
     let told = backend.last().header("traceparent").unwrap().to_owned();
-    moongate.get("h", "/none");
+    client.send("GET", "h", "/none", &[], b"");
     let spans = until("the spans are reported", || {
         let spans = collector.spans();
         (spans.len() >= 3).then_some(spans)
@@ -240,6 +243,21 @@ fn metrics_are_pushed_also_at_the_end() {
         assert_eq!(points.len(), 1);
         assert_eq!(points[0]["asDouble"], 1.0);
         assert_eq!(attribute(&points[0], "service").as_deref(), Some("s@file"));
+        let asked = named("http.client.request.duration");
+        let point = &asked["histogram"]["dataPoints"][0];
+        assert_eq!(attribute(point, "server.address").as_deref(), Some("127.0.0.1"));
+        let port = backend.address().port().to_string();
+        assert_eq!(attribute(point, "server.port"), Some(port));
+        let served = named("http.server.request.duration");
+        let point = &served["histogram"]["dataPoints"][0];
+        for (key, expect) in [
+            ("server.address", "h"),
+            ("network.protocol.version", "1.1"),
+            ("url.scheme", "http"),
+            ("http.response.status_code", "200"),
+        ] {
+            assert_eq!(attribute(point, key).as_deref(), Some(expect), "{point}");
+        }
         let times = named("traefik_entrypoint_request_duration_seconds");
         let point = &times["histogram"]["dataPoints"][0];
         assert_eq!(point["explicitBounds"].as_array().unwrap().len(), 14);

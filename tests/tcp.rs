@@ -220,6 +220,35 @@ fn a_copy_of_any_middleware_lets_the_same_connections_through() {
 }
 
 #[test]
+fn a_script_asks_a_service_about_a_connection() {
+    let (server, judge) = (Server::start("a"), Backend::echo("judge"));
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("scripts/tcp");
+    std::fs::create_dir_all(&place).unwrap();
+    let text = "-- Asks.\nreturn {\n\
+                stream = function(conn, ctx)\n\
+                  local res = http.fetch(ctx.options.judge .. '/may?ip=' .. conn.remote_ip)\n\
+                  if not res or res.status ~= 200 then conn:close() end\n\
+                end }";
+    std::fs::write(place.join("judged.lua"), text).unwrap();
+    let dynamic = format!(
+        "tcp:\n  routers:\n    r: {}\n  services:\n    s: {}\n  \
+         middlewares:\n    m: {{plugin: {{judged: {{judge: '{}'}}}}}}\n",
+        CATCH_ALL.replace("entryPoints:", "middlewares: [m], entryPoints:"),
+        servers(&[&server]),
+        judge.url(),
+    );
+    let directory = format!("--scripts.directory={}/scripts", folder.path().display());
+    let flags = ["--entryPoints.tc.address=127.0.0.1:0", directory.as_str()];
+    let moongate = Moongate::in_folder(folder, &dynamic, &flags);
+    let heard = || hear(&mut connect(moongate.address("tc")), 1);
+    assert_eq!(heard(), "a");
+    assert_eq!(judge.last().line(), "GET /may?ip=127.0.0.1 HTTP/1.1");
+    judge.answer(Answer::Raw(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n".to_vec()));
+    assert_eq!(heard(), "");
+}
+
+#[test]
 fn servers_that_are_down_are_passed_over() {
     let (up, down) = (Server::start("u"), TcpListener::bind("127.0.0.1:0").unwrap());
     let address = down.local_addr().unwrap();

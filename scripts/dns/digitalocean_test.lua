@@ -7,7 +7,6 @@ local function api(records)
     if raw.headers["Authorization"] ~= "Bearer t" then
       return { status = 401, body = '{"message":"Unable to authenticate you"}' }
     end
-    if path == "/v2/domains/example.com" then return "{}" end
     if raw.method == "POST" and path == "/v2/domains/example.com/records" then
       local record = json.decode(raw.body)
       record.id = 3352892 + #records
@@ -40,9 +39,21 @@ describe("digitalocean", function()
     expect(records[2]).to_equal({
       id = 3352893, type = "TXT", name = "_acme-challenge.a", data = "v", ttl = 30,
     })
-    expect(known:perform("cleanup", challenge).error).to_be_nil()
+    local done = known:perform("cleanup", challenge)
+    expect(done.error).to_be_nil()
     expect(records).to_equal({ other })
+    -- Not all tokens may look at records.
+    expect(#done.fetched).to_be(1)
     expect(known:perform("cleanup", challenge).error).to_be_nil()
+  end)
+
+  it("takes away what another process has set", function()
+    local records = { { id = 1, data = "other" }, { id = 2, data = "v" } }
+    local known = script("digitalocean", {
+      options = { DO_AUTH_TOKEN = "t" }, fetch = api(records),
+    })
+    expect(known:perform("cleanup", challenge).error).to_be_nil()
+    expect(#records).to_be(1)
   end)
 
   it("tells what is wrong", function()
@@ -53,7 +64,7 @@ describe("digitalocean", function()
     expect(failure("x", api({}))).to_contain("status 401: Unable to authenticate you")
     expect(failure("t", api({}), "_acme-challenge.b.test.")).to_contain("no domain of this account")
     local function away() return { failure = "refused" } end
-    expect(failure("t", away)).to_contain("GET /v2/domains")
+    expect(failure("t", away)).to_contain("POST /v2/domains")
     expect(function() script("digitalocean", {}) end).to_fail("DO_AUTH_TOKEN: is required")
   end)
 end)

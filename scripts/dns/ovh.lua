@@ -83,19 +83,38 @@ local function demand(...)
   return answer
 end
 
--- Where a name's zone is, and how the name is called in it. Asking for the zone itself may not be
--- allowed, so that records are asked for.
-local function place_of(options, session, fqdn)
-  for _, zone in ipairs(dns.parents(fqdn)) do
-    local relative = dns.relative(fqdn, zone)
-    if relative == "@" then relative = "" end
+-- How a name is called in a zone.
+local function name_in(zone, fqdn)
+  local relative = dns.relative(fqdn, zone)
+  return relative == "@" and "" or relative
+end
+
+-- The numbers of records that were set: keys often may set and take away records, and not look at
+-- them.
+local numbers = store.open("numbers")
+
+local function key_of(challenge) return challenge.fqdn .. " " .. challenge.value end
+
+-- Zones of others, and those that the keys are not for, are passed over.
+local function passed_over(status) return status == 404 or status == 403 end
+
+-- Where a record is that this process has not set.
+local function look_for(options, session, challenge)
+  for _, zone in ipairs(dns.parents(challenge.fqdn)) do
     local path = "/domain/zone/" .. zone
-    local query = "/record?fieldType=TXT&subDomain=" .. url.encode(relative)
+    local query = "/record?fieldType=TXT&subDomain=" .. url.encode(name_in(zone, challenge.fqdn))
     local status, found, why = ask(options, session, "GET", path .. query)
-    if status == 200 then return path, relative, found end
-    if status ~= 404 and status ~= 403 then error(why, 0) end
+    if status == 200 then
+      for _, id in ipairs(found) do
+        local one = path .. "/record/" .. string.format("%d", id)
+        local record = demand(options, session, "GET", one)
+        if string.gsub(record.target, '"', "") == challenge.value then return one end
+      end
+      return nil
+    end
+    if not passed_over(status) then error(why, 0) end
   end
-  error("no zone that these keys may read holds " .. fqdn, 0)
+  error("no zone that these keys may look at holds " .. challenge.fqdn, 0)
 end
 
 local function all_set(options, names)
@@ -109,8 +128,8 @@ return {
   name = "OVHcloud",
 
   schema = {
-    doc = "One of three: an application's keys with the rights GET, POST and DELETE on "
-      .. "`/domain/zone/*`; a client of OAuth 2; or an access token.",
+    doc = "One of three: an application's keys with the rights POST and DELETE, and better GET as "
+      .. "well, on `/domain/zone/*`; a client of OAuth 2; or an access token.",
     OVH_ENDPOINT = {
       type = "string", default = "ovh-eu",
       doc = "The API: `ovh-eu`, `ovh-us`, `ovh-ca`, `kimsufi-eu`, `kimsufi-ca`, `soyoustart-eu`, "
@@ -154,26 +173,32 @@ return {
   present = function(challenge, ctx)
     local options = ctx.options
     local session = begin(options)
-    local path, relative = place_of(options, session, challenge.fqdn)
-    demand(options, session, "POST", path .. "/record", {
-      fieldType = "TXT", subDomain = relative, target = challenge.value, ttl = options.OVH_TTL,
-    })
-    demand(options, session, "POST", path .. "/refresh")
+    local reason
+    for _, zone in ipairs(dns.parents(challenge.fqdn)) do
+      local path = "/domain/zone/" .. zone
+      local status, record, why = ask(options, session, "POST", path .. "/record", {
+        fieldType = "TXT", subDomain = name_in(zone, challenge.fqdn), target = challenge.value,
+        ttl = options.OVH_TTL,
+      })
+      if status < 300 then
+        numbers:set(key_of(challenge), path .. "/record/" .. string.format("%d", record.id))
+        demand(options, session, "POST", path .. "/refresh")
+        return
+      end
+      if not passed_over(status) then error(why, 0) end
+      reason = why
+    end
+    error("no zone that these keys may change holds " .. challenge.fqdn .. ": " .. reason, 0)
   end,
 
   cleanup = function(challenge, ctx)
     local options = ctx.options
     local session = begin(options)
-    local path, _, found = place_of(options, session, challenge.fqdn)
-    local gone = false
-    for _, id in ipairs(found) do
-      local one = path .. "/record/" .. string.format("%d", id)
-      local record = demand(options, session, "GET", one)
-      if string.gsub(record.target, '"', "") == challenge.value then
-        demand(options, session, "DELETE", one)
-        gone = true
-      end
-    end
-    if gone then demand(options, session, "POST", path .. "/refresh") end
+    local one = numbers:get(key_of(challenge)) or look_for(options, session, challenge)
+    if not one then return end
+    local status, _, why = ask(options, session, "DELETE", one)
+    if status >= 300 and status ~= 404 then error(why, 0) end
+    numbers:del(key_of(challenge))
+    demand(options, session, "POST", string.match(one, "^(.*)/record/") .. "/refresh")
   end,
 }

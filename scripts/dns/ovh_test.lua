@@ -48,8 +48,14 @@ end
 describe("ovh", function()
   it("signs requests, sets a record and takes only that away", function()
     local records = { { target = '"other"' } }
+    local at = "https://eu.api.ovh.com/1.0"
+    local fake, asked_for = api(at, records, signed), {}
     local known = script("ovh", {
-      options = keys, fetch = api("https://eu.api.ovh.com/1.0", records, signed),
+      options = keys,
+      fetch = function(raw)
+        table.insert(asked_for, raw.method)
+        return fake(raw)
+      end,
     })
     expect(known:perform("present", challenge).error).to_be_nil()
     expect(records[2]).to_equal({
@@ -59,8 +65,22 @@ describe("ovh", function()
     expect(known:perform("cleanup", challenge).error).to_be_nil()
     expect(#records).to_be(1)
     expect(records.refreshed).to_be(2)
+    -- But for the time, nothing was looked at: not all keys may.
+    local looks = 0
+    for _, method in ipairs(asked_for) do looks = looks + (method == "GET" and 1 or 0) end
+    expect(looks).to_be(2)
     expect(known:perform("cleanup", challenge).error).to_be_nil()
     expect(records.refreshed).to_be(2)
+  end)
+
+  it("takes away what another process has set", function()
+    local records = { { target = '"other"' }, { target = '"v"' } }
+    local at = "https://eu.api.ovh.com/1.0"
+    local known = script("ovh", { options = keys, fetch = api(at, records, signed) })
+    expect(known:perform("cleanup", challenge).error).to_be_nil()
+    expect(#records).to_be(1)
+    local elsewhere = { fqdn = "_acme-challenge.b.test.", value = "v" }
+    expect(known:perform("cleanup", elsewhere).error).to_contain("may look at holds")
   end)
 
   it("knows tokens and clients of OAuth 2", function()
@@ -104,7 +124,8 @@ describe("ovh", function()
     end
     local at = "https://eu.api.ovh.com/1.0"
     local fake = api(at, {}, signed)
-    expect(failure(fake, "_acme-challenge.b.test.")).to_contain("no zone that these keys may read")
+    local elsewhere = failure(fake, "_acme-challenge.b.test.")
+    expect(elsewhere).to_contain("no zone that these keys may change")
     local never = api(at, {}, function() return false end)
     expect(failure(never)).to_contain("status 400: Invalid signature")
     expect(failure(function() return { failure = "refused" } end)).to_contain("/auth/time: ")
@@ -114,5 +135,11 @@ describe("ovh", function()
       return fake(raw)
     end
     expect(failure(reads_only)).to_contain("status 403: no right")
+    local function broken(raw)
+      return raw.url:find("/auth/time", 1, true) and fake(raw) or { status = 500, body = "x" }
+    end
+    expect(failure(broken)).to_contain("status 500: x")
+    local known = script("ovh", { options = keys, fetch = broken })
+    expect(known:perform("cleanup", challenge).error).to_contain("status 500: x")
   end)
 end)

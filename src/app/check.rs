@@ -7,6 +7,7 @@ use super::catalog::{self, Internals};
 use super::providers::{file_provider, kubernetes};
 use super::resolvers::Resolvers;
 use super::{StartError, api, cluster, internal, ping, records, script_files};
+use crate::api::Sources;
 use crate::compile::{Memory, compile};
 use crate::config::Static;
 use crate::explain::{Explanation, Question, QuestionError, World};
@@ -69,7 +70,7 @@ impl Trial {
         let runtime = runtime.map_err(StartError::Acceptor)?;
         let live = Arc::<Live>::default();
         records::check(plan, &live)?;
-        let api = api(plan, &[], &live, &lua::Shared::new());
+        let api = api(plan, &[], Sources { live: Arc::clone(&live), ..Sources::default() });
         let more = vec![Resolvers::stand_in()];
         let internals = Internals { api, ping: ping(plan)?, more, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;

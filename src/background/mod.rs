@@ -5,18 +5,21 @@
 
 mod machine;
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::lua::{
-    self, Connected, Context, Destination, FetchError, Host, HttpClient, Machine, ScriptError, Vm,
+    self, Connected, Context, Destination, FetchError, Host, HttpClient, Instance, InstanceId,
+    Machine, ScriptError, Vm,
 };
 use crate::message::{Client, Exchange, Failure, LocalFuture, Request, Response, rescue};
 use crate::outbound;
@@ -26,6 +29,8 @@ use machine::ThisMachine;
 
 /// Jobs that wait for the worker to take them.
 const JOBS_MAX: usize = 64;
+/// Instances that are kept.
+const KEPT_MAX: usize = 64;
 /// How often idle connections are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -115,7 +120,11 @@ async fn serve(
     mut inbox: mpsc::Receiver<Job>,
 ) -> Result<(), BackgroundError> {
     let (pools, origins) = (Pools::new(), Origins::default());
-    let desk = Rc::new(Desk { vm: Vm::sharing(shared)?, ways: Rc::new(Ways { pools, origins }) });
+    let desk = Rc::new(Desk {
+        vm: Vm::sharing(shared)?,
+        ways: Rc::new(Ways { pools, origins }),
+        kept: RefCell::default(),
+    });
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
@@ -134,9 +143,20 @@ pub struct Desk {
     /// The scripts' VM.
     pub vm: Vm,
     ways: Rc<Ways>,
+    kept: RefCell<HashMap<InstanceId, Rc<Instance>>>,
 }
 
 impl Desk {
+    /// Keeps an instance until another one of its identity comes, and with it what its script has
+    /// stored: a record's number, for example, which is needed to take it away.
+    pub fn keep(&self, instance: Rc<Instance>) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(instance.spec().id, instance);
+    }
+
     /// What a script works in that is trusted with programs and files of this machine.
     #[must_use]
     pub fn trusted(&self) -> Rc<Context> {

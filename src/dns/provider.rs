@@ -3,6 +3,7 @@
 //! Script and variables are read anew for every record, so that a changed file, such as a token
 //! that somebody renews, is in force with the next one.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,6 +116,7 @@ impl Provider {
             let failed = |error: ScriptError| this.failed(error, &secrets);
             let spec = Arc::new(this.spec(ready, timeouts.propagation));
             let instance = desk.vm.instance(&spec).await.map_err(failed)?;
+            desk.keep(Rc::clone(&instance));
             if let Some((task, argument)) = task {
                 let context = desk.trusted();
                 instance.perform(&context, task, &argument).await.map_err(failed)?;

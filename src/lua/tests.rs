@@ -19,3 +19,4 @@ mod streams;
 mod support;
 mod timers;
 mod tokens;
+mod traces;

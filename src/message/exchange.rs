@@ -227,6 +227,8 @@ pub struct Crossed {
 pub struct Attempt {
     /// The service, `name@provider`.
     pub service: Arc<str>,
+    /// The server's URL, without path.
+    pub server: Arc<str>,
     /// When it was sent.
     pub started: Instant,
     /// When its answer began, with the status; none before.

@@ -20,6 +20,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Spans of one request; what comes beyond them is left out.
 const SPANS_MAX: usize = 128;
 
+/// Attributes of one span; what comes beyond them from scripts is left out.
+const ATTRIBUTES_MAX: usize = 128;
+
 /// A trace, as a header tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
@@ -132,6 +135,20 @@ pub struct Span {
     outer: Option<usize>,
 }
 
+impl Span {
+    /// How much memory it takes, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let text = |value: &AttributeValue| match value {
+            AttributeValue::Text(text) => text.len(),
+            AttributeValue::Shared(_) | AttributeValue::Number(_) => 0,
+            AttributeValue::Texts(texts) => texts.iter().map(|text| text.len() + 24).sum(),
+        };
+        let attributes = self.attributes.iter();
+        size_of::<Self>() + attributes.map(|(_, value)| 56 + text(value)).sum::<usize>()
+    }
+}
+
 /// What is said of spans in traces.
 #[derive(Debug, Clone, Default)]
 pub struct TraceRules {
@@ -242,6 +259,20 @@ impl Trace {
     /// Says something of a span.
     pub fn say(&self, span: Opened, name: &'static str, value: impl Into<AttributeValue>) {
         self.with(span, |span| span.attributes.push((name.into(), value.into())));
+    }
+
+    /// Says something of the span that is open, unless enough is said of it.
+    pub fn note(&self, name: String, value: impl Into<AttributeValue>) {
+        self.with(Opened(self.current.get()), |span| {
+            if span.attributes.len() < ATTRIBUTES_MAX {
+                span.attributes.push((name.into(), value.into()));
+            }
+        });
+    }
+
+    /// Says why a span is a failure.
+    pub fn fail(&self, span: Opened, reason: String) {
+        self.with(span, |span| span.failure = Some(reason.into()));
     }
 
     /// Says of a span what headers hold, as far as the trace may tell it.

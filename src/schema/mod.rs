@@ -200,6 +200,12 @@ impl Schema {
         }
     }
 
+    /// The names of every option in files, the current one first.
+    pub fn names(&self) -> impl Iterator<Item = Vec<&str>> {
+        let fields = self.fields().map_or(&[][..], |fields| &fields.list);
+        fields.iter().map(|field| field.names(Source::File).collect())
+    }
+
     /// Puts stars in the place of every secret in options as they are written, which need not fit
     /// the schema. What the schema does not know may be a secret under a misspelled name, so it is
     /// concealed as well; without a schema, names tell.
@@ -208,12 +214,6 @@ impl Schema {
             Some(root) => conceal::by_kind(&**root, written),
             None => conceal::by_name(written),
         }
-    }
-
-    /// The names of every option in files, the current one first.
-    pub fn names(&self) -> impl Iterator<Item = Vec<&str>> {
-        let fields = self.fields().map_or(&[][..], |fields| &fields.list);
-        fields.iter().map(|field| field.names(Source::File).collect())
     }
 
     /// The options, for printing.

@@ -47,6 +47,7 @@ mod substitute;
 mod template;
 mod time;
 mod timer;
+mod trace;
 mod turns;
 mod types;
 mod url;
@@ -148,6 +149,7 @@ const MODULES: &[Module] = &[
     limit::MODULE,
     stats::MODULE,
     metrics::MODULE,
+    trace::MODULE,
     template::MODULE,
     http::MODULE,
     files::MODULE,

@@ -128,8 +128,18 @@ pub(super) async fn entered(
         return (None, true);
     };
     let held = Rc::new(RefCell::new(Some(turn)));
-    exchange.held.borrow_mut().push(Box::new(Rc::clone(&held)));
+    exchange.held.borrow_mut().push(Box::new(Held(Rc::clone(&held))));
     (Some(TurnObject(held)), came == Came::Later)
+}
+
+/// Ends a turn with its exchange, also when the script's object of it lives on for a while, since
+/// its hook was given up.
+struct Held(Rc<RefCell<Option<Turn>>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.take();
+    }
 }
 
 /// The exchange that a turn belongs to.

@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(name.to_string(), "_acme-challenge.a.example");
         assert!(name.is_within(&Name::parse("a.example").unwrap()));
         assert!(!name.is_within(&Name::parse("b.example").unwrap()));
-        for bad in ["", "a..b", &"x".repeat(64), &"x.".repeat(127)] {
+        for bad in ["", "a..b", &"x".repeat(64), &"x.".repeat(128)] {
             assert!(Name::parse(bad).is_err(), "{bad}");
         }
     }
@@ -323,6 +323,32 @@ mod tests {
         // A part of it is none, whatever part that is.
         for length in 0..message.len() {
             assert_eq!(read(&message[..length]), None, "{length}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever a server sends is read or refused: a signed answer with changes in it.
+        #[test]
+        fn whatever_comes_is_read_or_refused(
+            changes in proptest::collection::vec((0..400_usize, 0..=255_u8), 0..8),
+            length in 0..400_usize,
+        ) {
+            let name = Name::parse("x.a.example").unwrap();
+            let mut message = header(7, ANSWER, [1, 0, 1, 1]);
+            question(&mut message, &name);
+            record(&mut message, &name, TYPE_SOA, CLASS_IN, 60, &[0; 22]);
+            let mut data = Vec::new();
+            Name::parse("hmac-sha256").unwrap().write(&mut data);
+            data.extend_from_slice(&[0, 0, 0, 0, 0, 9, 1, 44, 0, 4, 1, 2, 3, 4, 0, 7, 0, 0, 0, 0]);
+            record(&mut message, &name, TYPE_TSIG, CLASS_ANY, 0, &data);
+            assert!(read(&message).unwrap().signature.is_some());
+            for (at, byte) in changes {
+                if let Some(place) = message.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            message.truncate(length.max(1));
+            let _ = read(&message);
         }
     }
 
