@@ -336,3 +336,32 @@ fn a_collector_that_is_away_holds_up_nothing() {
     drop(moongate);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
+
+#[test]
+fn the_leveled_log_is_sent_beside_its_file() {
+    let collector = Collector::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("router.log");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_moongate"))
+        .arg("--entryPoints.web.address=127.0.0.1:0")
+        .args(["--log.level=INFO", "--log.otlp.resourceAttributes.site=north"])
+        .arg(format!("--log.filePath={}", file.display()))
+        .arg(format!("--log.otlp.http.endpoint=http://127.0.0.1:{}", collector.http))
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let is_applied = |record: &Value| record["body"]["stringValue"] == "configuration applied";
+    let record = until("the log is sent", || collector.records().into_iter().find(is_applied));
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+    assert_eq!(
+        (&record["severityNumber"], &record["severityText"]),
+        (&"SEVERITY_NUMBER_INFO".into(), &"info".into(),)
+    );
+    assert_eq!(attribute(&record, "routers").as_deref(), Some("0"));
+    let resource = all(&collector.reports("logs")[0], &["report", "resourceLogs", "resource"]);
+    assert_eq!(attribute(&resource[0], "site").as_deref(), Some("north"));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("INF configuration applied"), "{text}");
+}
