@@ -146,12 +146,20 @@ fn the_default_store_has_a_certificate() {
     let (again, _) = CertStore::of(&tls, Some(&store));
     assert!(Arc::ptr_eq(&again.default.unwrap(), &store.default.unwrap()));
 
-    let stores = json!({"default": {"defaultGeneratedCert": {}, "defaultCertificate": {"x": 1}}});
+    let stores = json!({"default": {"nonsense": {}, "defaultCertificate": {"x": 1}}});
     let tls = Tls { stores: serde_json::from_value(stores).unwrap(), ..Tls::default() };
     let (_, findings) = CertStore::of(&tls, None);
     let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert!(said[0].contains("unknown option"), "{said:?}");
-    assert_eq!(said[1], "tls.stores.default.defaultGeneratedCert: not supported");
+    assert_eq!(said[1], "tls.stores.default.nonsense: not supported");
+
+    // One that a resolver has is the default once it is there.
+    let generated = json!({"resolver": "le", "domain": {"main": "One.test"}});
+    let stores = json!({"default": {"defaultGeneratedCert": generated}});
+    let stores = serde_json::from_value(stores).unwrap();
+    let tls = Tls { certificates: vec![inline("one", &["one.test"])], stores, ..Tls::default() };
+    let (store, findings) = CertStore::of(&tls, None);
+    assert_eq!((answer(&store, "unknown.test"), findings.len()), ("one".to_owned(), 0));
 }
 
 /// Keys as other programs write them: PKCS#1, SEC 1 with its curve before it, PKCS#8.
