@@ -14,6 +14,7 @@ mod internal;
 mod objects;
 mod providers;
 mod records;
+mod resolvers;
 mod restart;
 
 use std::io;
@@ -42,7 +43,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::{AccessLog, LogEntry, Queue};
 use crate::otlp::{CollectorError, Reporter};
 use crate::provider::{self, FileProvider, Message, Update};
-use crate::reconcile::{Reconciler, ScriptFiles};
+use crate::reconcile::{Followers, Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 use crate::stapling::Stapling;
 
@@ -57,6 +58,7 @@ use catalog::Internals;
 use entrypoints::{entrypoints, limits, server_name};
 use providers::{file_provider, kubernetes, providers};
 use records::{Recording, reporter};
+use resolvers::Resolvers;
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +111,9 @@ pub enum StartError {
     /// HTTP/3 cannot be served.
     #[error(transparent)]
     Http3(#[from] Http3Error),
+    /// The system gives no thread for certificate resolvers.
+    #[error("certificate resolvers could not be started: {0}")]
+    Resolvers(io::Error),
     /// The system gives no thread.
     #[error("the acceptor could not be started: {0}")]
     Acceptor(io::Error),
@@ -164,12 +169,14 @@ impl App {
         let api = api(&plan, &addresses, sources);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
-        let more = admission.into_iter().collect();
+        let (sender, messages) = provider::channel();
+        let resolvers = Resolvers::start(&plan, &sender).await.map_err(StartError::Resolvers)?;
+        let more = admission.into_iter().chain(resolvers.service()).collect();
         let prometheus = recording.exposition(&plan);
         let internals = Internals { api, ping: ping.clone(), prometheus, more };
         let catalog = catalog::catalog(&plan, internals)?;
         let settings = WorkerSettings {
-            entrypoints: entrypoints(&plan, &addresses),
+            entrypoints: entrypoints(&plan, &addresses, resolvers.challenges(&plan).as_ref()),
             access_log: recording.access_log.clone(),
             metrics: recording.metrics.clone(),
             tracer: recording.tracer.clone(),
@@ -179,7 +186,8 @@ impl App {
         let start = |number| Worker::start(number, settings.clone(), live.snapshot());
         let workers = (0..plan.workers).map(start).collect::<Result<Arc<[_]>, _>>()?;
         let served = Served { workers: Arc::clone(&workers), live: Arc::clone(&live) };
-        let stop = served.follow(&plan, update, catalog, recording.metrics).await?;
+        let told = Told { update, resolvers, channel: (sender, messages) };
+        let stop = served.follow(&plan, told, catalog, recording.metrics).await?;
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
@@ -311,19 +319,28 @@ struct Served {
     live: Arc<Live>,
 }
 
+/// What is said beside what providers read.
+struct Told {
+    update: Option<Update>,
+    resolvers: Resolvers,
+    /// Where all of them speak.
+    channel: (provider::Sender, provider::Receiver),
+}
+
 impl Served {
     /// Serves what providers say, and follows them until the word to stop, for which there is a
     /// sender then.
     async fn follow(
         self,
         plan: &Static,
-        update: Option<Update>,
+        told: Told,
         mut catalog: Catalog,
         metrics: Option<Arc<Metrics>>,
     ) -> Result<watch::Sender<bool>, StartError> {
         let (stop, stopped) = watch::channel(false);
-        let (sender, messages) = provider::channel();
+        let Told { update, resolvers, channel: (sender, messages) } = told;
         let mut first = vec![internal(plan)?];
+        first.extend(resolvers.first);
         first.extend(update.map(Message::Update));
         let mut scripts = script_files(plan)?;
         let mut file = file_provider(plan, scripts.kinds());
@@ -337,7 +354,8 @@ impl Served {
         let stapling =
             plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
         let Self { workers, live } = self;
-        let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, stapling);
+        let followers = Followers { stapling, acme: resolvers.acme };
+        let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, followers);
         reconciler.count_in(metrics);
         kubernetes.start(&sender, &reconciler.findings(), &stopped);
         reconciler.begin(first).await?;
