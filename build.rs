@@ -10,6 +10,7 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
     let mut text = listing("BUILTIN_SCRIPTS", &root, "scripts")?;
     text.push_str(&listing("BUILTIN_TCP_SCRIPTS", &root, "scripts/tcp")?);
+    text.push_str(&listing("BUILTIN_DNS_SCRIPTS", &root, "scripts/dns")?);
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
     fs::write(out.join("builtin_scripts.rs"), text)
 }

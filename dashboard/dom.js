@@ -103,6 +103,7 @@ const SCALES = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
 /// A number that is short enough to be read.
 export function number(value) {
+  if (value >= 100 && value < 1e5) return Math.round(value).toLocaleString("en");
   for (const [scale, mark] of SCALES) {
     if (value >= scale * 10) return `${Math.round(value / scale)} ${mark}`;
     if (value >= scale) return `${(value / scale).toFixed(1)} ${mark}`;

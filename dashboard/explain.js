@@ -88,8 +88,11 @@ function condition({ way, text, isMet, parts }) {
   if (way === "call") {
     return h("span.met." + (isMet ? "yes" : "no"), h("i", { "aria-label": isMet ? "met" : "not met" }, isMet ? "✓" : "✗"), h("code", text));
   }
-  if (way === "not") return h("span.group", h("b", "!"), condition(parts[0]));
-  const joined = parts.flatMap((inner, at) => (at ? [h("b", way === "and" ? "&&" : "||"), condition(inner)] : [condition(inner)]));
+  if (way === "not") return h("span.group.not", h("b", "!"), condition(parts[0]));
+  const joined = parts.flatMap((inner, at) => {
+    const grouped = inner.way === "and" || inner.way === "or" ? ["(", condition(inner), ")"] : [condition(inner)];
+    return at ? [h("b", way === "and" ? "&&" : "||"), ...grouped] : grouped;
+  });
   return h("span.group", joined);
 }
 

@@ -5,9 +5,10 @@ import { duration, get, h, number } from "./dom.js";
 const EVERY_MS = 2000;
 const KEPT = 60;
 
-/// Counters of all entrypoints together, as rates.
+/// Counters as rates: of all entrypoints together, or of what `query` names and `pick` takes.
 export class Live {
-  constructor() {
+  constructor(query = {}, pick = (body) => body.entryPoints) {
+    Object.assign(this, { query, pick });
     this.history = [];
     this.before = null;
   }
@@ -25,7 +26,7 @@ export class Live {
     if (document.hidden) return;
     let now;
     try {
-      now = await get("live");
+      now = await get("live", this.query);
     } catch (error) {
       // Not every configuration counts.
       if (error.status === 404) this.stop();
@@ -42,24 +43,24 @@ export class Live {
   rates(now) {
     const { before } = this;
     if (!before || now.atSeconds <= before.atSeconds) return null;
-    return between(before.entryPoints, now.entryPoints, now.atSeconds - before.atSeconds);
+    return between(this.pick(before), this.pick(now), now.atSeconds - before.atSeconds);
   }
 
   tiles(rates) {
     const tile = (word, value, kind = "") => h("div.tile" + kind, h("b", value), h("span", word));
-    return h("div.tiles", tile("requests a second", number(rates.requests)), tile("mean time", duration(rates.mean)), tile("99 of 100 within", duration(rates.p99)), tile("client errors", number(rates.clientErrors)), tile("server errors", number(rates.serverErrors), rates.serverErrors ? ".bad" : ""), tile("open connections", number(rates.open)));
+    return h("div.tiles", tile("requests a second", number(rates.requests)), tile("mean time", duration(rates.mean)), tile("99 of 100 within", duration(rates.p99)), tile("client errors", number(rates.clientErrors)), tile("server errors", number(rates.serverErrors), rates.serverErrors ? ".bad" : ""), rates.open === null ? null : tile("open connections", number(rates.open)));
   }
 }
 
 /// Rates between two states of counters by name.
 export function between(before, now, seconds) {
-  const sum = { requests: 0, clientErrors: 0, serverErrors: 0, open: 0, seconds: 0 };
+  const sum = { requests: 0, clientErrors: 0, serverErrors: 0, open: null, seconds: 0 };
   const buckets = new Map();
   for (const [name, counters] of Object.entries(now)) {
     const old = before[name];
     const grown = (field) => Math.max(0, counters[field] - (old?.[field] ?? 0));
     for (const field of ["requests", "clientErrors", "serverErrors", "seconds"]) sum[field] += grown(field);
-    sum.open += counters.open ?? 0;
+    if (counters.open !== undefined) sum.open = (sum.open ?? 0) + counters.open;
     counters.buckets?.forEach(([bound, count], at) => {
       const grew = Math.max(0, count - (old?.buckets?.[at]?.[1] ?? 0));
       buckets.set(bound, (buckets.get(bound) ?? 0) + grew);

@@ -1,6 +1,6 @@
 // The pages: what is shown of what, and where it comes from.
 
-import { ago, fill, get, h, href, named, number, options, page, part, rule, status } from "./dom.js";
+import { ago, duration, fill, get, h, href, named, number, options, page, part, rule, status } from "./dom.js";
 import { Live, sparkline } from "./live.js";
 import { List } from "./list.js";
 import { way } from "./way.js";
@@ -24,6 +24,11 @@ const health = {
   },
 };
 
+/// What a run of a script costs.
+function perRun(one) {
+  return one.runs ? duration(one.cpuSeconds / one.runs) : h("span.none", "–");
+}
+
 /// All lists: where they come from and what of them is shown.
 export const LISTS = {
   "http/routers": { title: "HTTP routers", columns: [state, name(), ruleColumn, serviceColumn, priority] },
@@ -45,7 +50,7 @@ export const LISTS = {
   },
   scripts: {
     title: "Scripts",
-    columns: [state, name(), { title: "Of", kind: "mid", show: (item) => (item.isBuiltin ? "Moongate" : "the user") }, { title: "Runs", kind: "num", sort: "runs", show: (item) => number(item.runs) }, { title: "Failed", kind: "num", sort: "failures", show: (item) => number(item.failures) }, { title: "Last failure", kind: "text", show: (item) => item.lastFailure?.error ?? "" }],
+    columns: [state, name(), { title: "Of", kind: "mid", show: (item) => (item.isBuiltin ? "Moongate" : "the user") }, { title: "Runs", kind: "num", sort: "runs", show: (item) => number(item.runs) }, { title: "Failed", kind: "num", sort: "failures", show: (item) => number(item.failures) }, { title: "CPU a run", kind: "num", show: perRun }, { title: "CPU", kind: "num", sort: "cpu", show: (item) => duration(item.cpuSeconds) }, { title: "Last failure", kind: "text", show: (item) => item.lastFailure?.error ?? "" }],
   },
   findings: {
     title: "Findings",
@@ -128,13 +133,31 @@ export async function elementPage(protocol, kind, id) {
   };
   told(item);
   if (kind === "routers") await draw(item);
-  const node = h("article", title(SINGULAR[kind], protocol.toUpperCase(), item), problems(item), kind === "routers" ? drawn : null, servers, users(protocol, item), h("section.card", h("h2", "Options"), options(rest(item))));
+  const { live, card } = rates(protocol, kind, id);
+  const node = h("article", title(SINGULAR[kind], protocol.toUpperCase(), item), problems(item), card, kind === "routers" ? drawn : null, servers, users(protocol, item), h("section.card", h("h2", "Options"), options(rest(item))));
   const refresh = async () => {
     const now = await get(path);
     told(now);
     if (kind === "routers") await draw(now);
   };
-  return { node, refresh };
+  live?.start();
+  return { node, refresh, close: () => live?.stop() };
+}
+
+/// Live rates of what is counted: HTTP routers and services.
+function rates(protocol, kind, id) {
+  if (protocol !== "http" || kind === "middlewares") return {};
+  const live = new Live({ [SINGULAR[kind]]: id }, (body) => body[kind]);
+  return { live, card: liveCard(live) };
+}
+
+function liveCard(live) {
+  const card = h("section.card.live", { hidden: true });
+  live.onchange = (now) => {
+    card.hidden = false;
+    fill(card, h("h2", "Now"), live.tiles(now), sparkline(live.history));
+  };
+  return card;
 }
 
 function title(kind, protocol, item) {
@@ -171,8 +194,7 @@ export async function scriptPage(id) {
 
 function instance(one) {
   const failed = one.lastFailure;
-  const facts = [["runs", number(one.runs)], ["failed", number(one.failures)], ["refused", number(one.refused)], ["CPU limit", `${one.limits.cpuMs} ms`], ["memory limit", `${one.limits.memoryBytes >> 20} MiB`]];
-  if (one.cpuSeconds !== undefined && one.runs) facts.splice(1, 0, ["CPU per run", `${((one.cpuSeconds * 1e6) / one.runs).toFixed(1)} µs`]);
+  const facts = [["runs", number(one.runs)], ["CPU a run", perRun(one)], ["CPU", duration(one.cpuSeconds)], ["failed", number(one.failures)], ["refused", number(one.refused)], ["CPU limit", `${one.limits.cpuMs} ms`], ["memory limit", `${one.limits.memoryBytes >> 20} MiB`]];
   const protocol = one.middleware?.provider && one.middleware ? "http" : null;
   const heading = protocol ? h("a", { href: href(protocol, "middlewares", one.name) }, named(one.name)) : named(one.name);
   const breaker = one.breakerOpenOn ? h("p.notice.error", `The breaker is open on ${one.breakerOpenOn} workers: it failed too often and is not run.`) : null;
@@ -192,6 +214,8 @@ export async function providersPage() {
   return { node, refresh };
 }
 
+const plural = (count, words) => (count === 1 ? words.replace(/s$/, "") : words);
+
 function counts(words, count, link) {
   if (!count) return null;
   const fine = count.total - count.warnings - count.errors;
@@ -202,30 +226,28 @@ function counts(words, count, link) {
     piece.style.flexGrow = part;
     bar.append(piece);
   }
-  const wrong = [[count.errors, "disabled", "errors"], [count.warnings, "warning", "warnings"]].filter(([many]) => many).map(([many, kind, word]) => h("a", { href: `${link}?status=${kind}` }, status(kind, `${number(many)} ${word}`)));
-  return h("div.count-of", h("a.big", { href: link }, h("b", number(count.total)), h("span", words)), bar, h("p.wrong", wrong.length ? wrong : h("span.none", count.total ? "all fine" : "none")));
+  const wrong = [[count.errors, "disabled", "errors"], [count.warnings, "warning", "warnings"]].filter(([many]) => many).map(([many, kind, word]) => h("a", { href: `${link}?status=${kind}` }, status(kind, `${number(many)} ${plural(many, word)}`)));
+  return h("div.count-of", h("a.big", { href: link }, h("b", number(count.total)), h("span", plural(count.total, words))), bar, h("p.wrong", wrong.length ? wrong : h("span.none", count.total ? "all fine" : "none")));
 }
 
 /// The first page.
 export async function overviewPage() {
   const body = h("div.overview");
   const live = new Live();
-  const liveNode = h("section.card.live", { hidden: true });
-  live.onchange = (rates) => {
-    liveNode.hidden = false;
-    fill(liveNode, h("h2", "Now"), live.tiles(rates), sparkline(live.history));
-  };
+  const liveNode = liveCard(live);
   const refresh = async () => {
-    const [overview, doors, findings, providers, scripts] = await Promise.all([get("overview"), get("entrypoints"), page("findings", { per_page: 6 }), get("providers"), page("scripts", { per_page: 5, sortBy: "failures", direction: "desc" })]);
+    const [overview, doors, findings, providers, scripts, costly] = await Promise.all([get("overview"), get("entrypoints"), page("findings", { per_page: 6 }), get("providers"), page("scripts", { per_page: 5, sortBy: "failures", direction: "desc" }), page("scripts", { per_page: 5, sortBy: "cpu", direction: "desc" })]);
     const protocol = (key, words) => h("section.card", h("h2", words), h("div.counts", counts("routers", overview[key].routers, `#/${key}/routers`), counts("services", overview[key].services, `#/${key}/services`), counts("middlewares", overview[key].middlewares, `#/${key}/middlewares`)));
     const entry = h("section.card", h("h2", "Entrypoints"), h("div.doors", doors.map((door) => h("a.door", { href: `#/entrypoints/${part(door.name)}` }, h("strong", door.name), h("code", door.address), h("small", [door.http?.tls ? "TLS" : null, door.http3 ? "HTTP/3" : null, door.http?.redirections?.entryPoint ? `redirects to ${door.http.redirections.entryPoint.to}` : null].filter(Boolean).join(", "))))));
     const wrong = findings.items.map((one) => h("li", status(one.severity === "error" ? "disabled" : "warning", ""), h("a", { href: findingLink(one) ?? "#/findings" }, h("code", one.path)), h("p.why", one.reason)));
     const trouble = h("section.card.findings", h("h2", h("a", { href: "#/findings" }, "Findings"), " ", findings.total ? h("span.count", number(findings.total)) : null), wrong.length ? h("ul.plain", wrong) : h("p.none", "Nothing is wrong."));
     const failing = scripts.items.filter((one) => one.failures).map((one) => h("li", status(one.status, ""), h("a", { href: `#/scripts/${part(one.name)}` }, one.name), h("p.why", `${number(one.failures)} of ${number(one.runs)} runs failed`)));
     const scriptCard = failing.length ? h("section.card", h("h2", h("a", { href: "#/scripts" }, "Scripts that fail")), h("ul.plain", failing)) : null;
+    const costs = costly.items.filter((one) => one.runs && one.cpuSeconds).map((one) => h("li", h("a", { href: `#/scripts/${part(one.name)}` }, one.name), h("span.share", perRun(one), " a run")));
+    const costCard = costs.length ? h("section.card", h("h2", h("a", { href: "#/scripts?sortBy=cpu&direction=desc" }, "Scripts by cost")), h("ul.plain", costs)) : null;
     const features = [["tracing", overview.features.tracing], ["metrics", overview.features.metrics], ["access log", overview.features.accessLog]];
     const facts = h("section.card", h("h2", h("a", { href: "#/providers" }, "Providers")), h("ul.plain", providers.map((one) => h("li", status(one.rejected ? "disabled" : "enabled", ""), h("strong", one.name), h("small", ` ${number(one.elements)} elements, `, ago(one.updated))))), h("h2", "Features"), h("dl.facts", features.map(([word, value]) => h("div", h("dt", word), h("dd", value ? (value === true ? "on" : value) : "off")))));
-    fill(body, liveNode, protocol("http", "HTTP"), h("div.grid", trouble, entry, protocol("tcp", "TCP"), protocol("udp", "UDP"), facts, scriptCard));
+    fill(body, liveNode, protocol("http", "HTTP"), h("div.grid", h("div.stack", trouble, scriptCard, costCard, facts), h("div.stack", entry, protocol("tcp", "TCP"), protocol("udp", "UDP"))));
   };
   await refresh();
   live.start();

@@ -21,11 +21,14 @@
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
 //! | 3 | [`provider`] | sources of dynamic configuration |
 //! | 3 | [`router`] | the index of rules |
+//! | 4 | [`outbound`] | requests and connections of scripts' own |
 //! | 4 | [`middleware`] | the chain of script instances |
 //! | 4 | [`service`] | balancing over servers and over services, internal services |
 //! | 4 | [`otlp`] | reports to collectors: traces, metrics, logs |
 //! | 4 | [`stapling`] | what authorities say of certificates, kept fresh |
+//! | 5 | [`background`] | the worker of scripts that work for no request |
 //! | 5 | [`snapshot`] | one immutable generation of everything a request needs |
+//! | 6 | [`dns`] | DNS providers: records that prove the control of a domain |
 //! | 6 | [`compile`] | dynamic configuration to snapshot and diagnostics |
 //! | 6 | [`explain`] | why a request goes where it goes |
 //! | 7 | [`entrypoint`] | listeners and connections, workers |
@@ -41,10 +44,12 @@
 
 pub mod api;
 pub mod app;
+pub mod background;
 pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod content;
+pub mod dns;
 pub mod entrypoint;
 pub mod explain;
 pub mod handover;
@@ -55,6 +60,7 @@ pub mod middleware;
 pub mod model;
 pub mod observe;
 pub mod otlp;
+pub mod outbound;
 pub mod predicate;
 pub mod provider;
 pub mod reconcile;

@@ -152,6 +152,7 @@ impl Reconciler {
                 false
             }
             Message::Update(update) => {
+                tracing::debug!(provider = &*update.provider, "configuration received");
                 let known = self.parts.get(&*update.provider).map(|part| &part.diagnostics[..]);
                 log_new(&update.provider, &update.diagnostics, known.unwrap_or_default());
                 let (elements, found) = (update.dynamic.len(), update.diagnostics.clone());

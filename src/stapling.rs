@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -180,7 +179,7 @@ async fn ask(certificate: &Asked, url: &str) -> Result<Staple, AskError> {
         headers: headers.into(),
         body: Body::from(Bytes::from(certificate.question.body.clone())),
         upgrade: None,
-        exchange: Rc::new(Exchange::new(Rc::new(nobody()))),
+        exchange: Rc::new(Exchange::new(Rc::new(Client::nobody()))),
     });
     let forwarding =
         Forwarding { host: HostHeader::Server, path: PathPrefix::Ignored, hop: Hop::Untold };
@@ -192,18 +191,4 @@ async fn ask(certificate: &Asked, url: &str) -> Result<Staple, AskError> {
     let answer = std::mem::take(&mut response.body).collect(BYTES_MAX).await;
     let answer = answer.map_err(|_| AskError::Limit)?.to_vec();
     Ok(judge(&certificate.question, &certificate.issuer, answer, now())?)
-}
-
-/// Questions have no client; this stands for one.
-fn nobody() -> Client {
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    Client {
-        peer: nowhere,
-        local: nowhere,
-        ip: HeaderValue::from_static("0.0.0.0"),
-        entrypoint: "".into(),
-        adds_address: false,
-        tls: None,
-        guard: Rc::new(()),
-    }
 }

@@ -1,5 +1,7 @@
 //! The access log: what its lines hold of real requests.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests may fail")]
+
 mod support;
 
 use serde_json::Value;
@@ -162,7 +164,8 @@ fn a_wrong_option_is_named() {
         ("--metrics.prometheus.entryPoint=x", "metrics.prometheus.entryPoint: there is no"),
         ("--metrics.datadog", "not supported yet: metrics.datadog"),
     ] {
-        let loaded = moongate::config::load(&[flag.to_owned()], &Default::default());
+        let loaded =
+            moongate::config::load(&[flag.to_owned()], &moongate::config::System::default());
         let error = match loaded {
             Err(error) => error.to_string(),
             Ok(loaded) => {

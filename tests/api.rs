@@ -239,6 +239,27 @@ fn the_api_behind_a_router_of_the_user_has_its_dashboard() {
 }
 
 #[test]
+fn live_counters_are_of_what_is_served() {
+    let backend = Backend::start("shop", Answer::Echo);
+    let moongate = Moongate::start(&to(&backend));
+    for _ in 0..3 {
+        assert_eq!(moongate.get("any.test", "/").status, 200);
+    }
+    let path = "/api/live?router=all%40file&service=all%40file&router=none";
+    // A request is counted when its answer's last byte is handed over.
+    let live = until("three requests are counted", || {
+        let live = json(&moongate, path);
+        (live["entryPoints"]["web"]["requests"] == 3).then_some(live)
+    });
+    assert_eq!(live["routers"]["all@file"]["requests"], 3, "{live}");
+    assert_eq!(live["services"]["all@file"]["requests"], 3, "{live}");
+    assert_eq!(live["routers"]["none"]["requests"], 0, "{live}");
+    let buckets = live["entryPoints"]["web"]["buckets"].as_array().unwrap();
+    assert_eq!(buckets.last().unwrap()[1], 3, "{live}");
+    assert!(live["entryPoints"]["web"]["seconds"].as_f64().unwrap() > 0.0, "{live}");
+}
+
+#[test]
 fn a_request_is_explained_as_it_is_served() {
     let backend = Backend::start("shop", Answer::Echo);
     let moongate = Moongate::start(&format!(

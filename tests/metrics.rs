@@ -1,5 +1,7 @@
 //! Metrics for Prometheus: names, labels and numbers of real requests.
 
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
 mod support;
 
 use support::{Backend, Client, Moongate, until};

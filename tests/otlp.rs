@@ -1,7 +1,7 @@
 //! Reports to a collector made of OpenTelemetry's published definitions: traces, metrics, logs,
 //! over HTTP and over gRPC, and a collector that is away.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests may fail")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail")]
 
 mod support;
 
@@ -240,6 +240,21 @@ fn metrics_are_pushed_also_at_the_end() {
         assert_eq!(points.len(), 1);
         assert_eq!(points[0]["asDouble"], 1.0);
         assert_eq!(attribute(&points[0], "service").as_deref(), Some("s@file"));
+        let asked = named("http.client.request.duration");
+        let point = &asked["histogram"]["dataPoints"][0];
+        assert_eq!(attribute(point, "server.address").as_deref(), Some("127.0.0.1"));
+        let port = backend.address().port().to_string();
+        assert_eq!(attribute(point, "server.port"), Some(port));
+        let served = named("http.server.request.duration");
+        let point = &served["histogram"]["dataPoints"][0];
+        for (key, expect) in [
+            ("server.address", "h"),
+            ("network.protocol.version", "1.1"),
+            ("url.scheme", "http"),
+            ("http.response.status_code", "200"),
+        ] {
+            assert_eq!(attribute(point, key).as_deref(), Some(expect), "{point}");
+        }
         let times = named("traefik_entrypoint_request_duration_seconds");
         let point = &times["histogram"]["dataPoints"][0];
         assert_eq!(point["explicitBounds"].as_array().unwrap().len(), 14);

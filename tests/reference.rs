@@ -48,6 +48,26 @@ fn indented(example: &str) -> String {
     format!("http:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
+/// DNS providers with their variables.
+#[test]
+fn dns_providers() {
+    let mut page = String::from(
+        "# DNS providers\n\nCodes for `dnsChallenge.provider`, and the variables of the \
+         environment that say how a provider is asked. A variable `NAME` can also be `NAME_FILE`: \
+         the path of a file with its text. Durations are seconds, or as in `1m30s`. [More about \
+         them](../dns-providers.md), and how to add one.\n",
+    );
+    for (source, info) in moongate::dns::provider_scripts() {
+        let title = info.title.as_deref().unwrap_or_else(|| source.kind());
+        page.push_str(&format!("\n## {title}\n\nCode: `{}`. ", source.kind()));
+        match &info.alias_of {
+            Some(other) => page.push_str(&format!("The same as `{other}`.\n")),
+            None => page.push_str(&moongate::schema::print::variables(&info.schema)),
+        }
+    }
+    check("dns-providers.md", &page);
+}
+
 #[test]
 fn types_of_options() {
     let page = format!("# Types of options\n\n{}", moongate::schema::print::types());

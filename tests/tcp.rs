@@ -169,6 +169,85 @@ fn connections_of_one_address_are_counted() {
     drop((second, third));
 }
 
+/// A middleware's options, and which of connections that are opened one after another, and held,
+/// are let through.
+const ADMITTED: &[(&str, &str, &[bool])] = &[
+    ("inFlightConn", "{amount: 2}", &[true, true, false]),
+    ("ipAllowList", "{sourceRange: [127.0.0.0/8]}", &[true, true]),
+    ("ipAllowList", "{sourceRange: [10.0.0.0/8]}", &[false]),
+    ("ipWhiteList", "{sourceRange: [127.0.0.0/8]}", &[true]),
+    ("ipWhiteList", "{sourceRange: [10.0.0.0/8]}", &[false]),
+];
+
+#[test]
+fn a_copy_of_any_middleware_lets_the_same_connections_through() {
+    let scripts: Vec<_> = moongate::lua::tcp_builtins().collect();
+    for source in &scripts {
+        let shown = ADMITTED.iter().any(|(kind, ..)| *kind == source.kind());
+        assert!(shown, "{} has no example", source.kind());
+    }
+    let server = Server::start("a");
+    let router = CATCH_ALL.replace("entryPoints:", "middlewares: [m], entryPoints:");
+    let service = servers(&[&server]);
+    for (kind, options, expect) in ADMITTED {
+        let own = format!("{{{kind}: {options}}}");
+        let copy = format!("{{plugin: {{copyOf{kind}: {options}}}}}");
+        for middleware in [own, copy] {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().join("scripts/tcp");
+            std::fs::create_dir_all(&place).unwrap();
+            for source in &scripts {
+                let name = format!("copyOf{}.lua", source.kind());
+                std::fs::write(place.join(name), source.text.as_bytes()).unwrap();
+            }
+            let dynamic = format!(
+                "tcp:\n  routers:\n    r: {router}\n  services:\n    s: {service}\n  \
+                 middlewares:\n    m: {middleware}\n"
+            );
+            let directory = format!("--scripts.directory={}/scripts", folder.path().display());
+            let flags = ["--entryPoints.tc.address=127.0.0.1:0", directory.as_str()];
+            let moongate = Moongate::in_folder(folder, &dynamic, &flags);
+            let mut held = Vec::new();
+            let admitted = expect.iter().map(|_| {
+                let mut client = connect(moongate.address("tc"));
+                let is_served = hear(&mut client, 1) == "a";
+                held.push(client);
+                is_served
+            });
+            assert_eq!(admitted.collect::<Vec<_>>(), *expect, "{middleware}");
+        }
+    }
+}
+
+#[test]
+fn a_script_asks_a_service_about_a_connection() {
+    let (server, judge) = (Server::start("a"), Backend::echo("judge"));
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("scripts/tcp");
+    std::fs::create_dir_all(&place).unwrap();
+    let text = "-- Asks.\nreturn {\n\
+                stream = function(conn, ctx)\n\
+                  local res = http.fetch(ctx.options.judge .. '/may?ip=' .. conn.remote_ip)\n\
+                  if not res or res.status ~= 200 then conn:close() end\n\
+                end }";
+    std::fs::write(place.join("judged.lua"), text).unwrap();
+    let dynamic = format!(
+        "tcp:\n  routers:\n    r: {}\n  services:\n    s: {}\n  \
+         middlewares:\n    m: {{plugin: {{judged: {{judge: '{}'}}}}}}\n",
+        CATCH_ALL.replace("entryPoints:", "middlewares: [m], entryPoints:"),
+        servers(&[&server]),
+        judge.url(),
+    );
+    let directory = format!("--scripts.directory={}/scripts", folder.path().display());
+    let flags = ["--entryPoints.tc.address=127.0.0.1:0", directory.as_str()];
+    let moongate = Moongate::in_folder(folder, &dynamic, &flags);
+    let heard = || hear(&mut connect(moongate.address("tc")), 1);
+    assert_eq!(heard(), "a");
+    assert_eq!(judge.last().line(), "GET /may?ip=127.0.0.1 HTTP/1.1");
+    judge.answer(Answer::Raw(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n".to_vec()));
+    assert_eq!(heard(), "");
+}
+
 #[test]
 fn servers_that_are_down_are_passed_over() {
     let (up, down) = (Server::start("u"), TcpListener::bind("127.0.0.1:0").unwrap());

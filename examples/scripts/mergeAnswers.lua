@@ -1,4 +1,5 @@
--- Asks several services and answers with all of what they say, so that a page needs one request.
+-- Asks several services at once and answers with all of what they say, so that a page needs one
+-- request.
 return {
   schema = {
     parts = { type = "map", of = "string", required = true, doc = "`service:NAME/PATH` by name." },
@@ -6,15 +7,21 @@ return {
   },
 
   request = function(req, ctx)
-    local all = {}
+    local names, requests = {}, {}
     for name, address in pairs(ctx.options.parts) do
-      local res = http.fetch(address, {
+      table.insert(names, name)
+      table.insert(requests, {
+        url = address,
         timeout = ctx.options.timeout,
         headers = { Authorization = req.headers:get("Authorization") },
       })
+    end
+    local all = {}
+    for place, answer in ipairs(http.all(requests)) do
+      local res = answer.res
       local value = res and res.status == 200 and json.decode(res:body())
       -- What is missing is said, and the rest is shown.
-      all[name] = value or { error = res and res.status or "no answer" }
+      all[names[place]] = value or { error = res and res.status or answer.kind }
     end
     return respond(200, json.encode(all), { ["Content-Type"] = "application/json" })
   end,

@@ -15,7 +15,7 @@ use super::providers::Findings;
 use super::reply::Reply;
 use super::scripts::Scripts;
 use super::streams::Streams;
-use super::{Api, dump, entrypoints, openapi, overview, providers, questions, version};
+use super::{Api, dump, entrypoints, live, openapi, overview, providers, questions, version};
 use crate::snapshot::Snapshot;
 
 /// A path of the API.
@@ -96,6 +96,10 @@ const PAGES: &[Parameter] = &[PAGE, PER_PAGE, SEARCH];
 const ELEMENTS: &[Parameter] = &[PAGE, PER_PAGE, SEARCH, STATUS, SORT, DIRECTION];
 const ROUTERS: &[Parameter] =
     &[PAGE, PER_PAGE, SEARCH, STATUS, SORT, DIRECTION, SERVICE, MIDDLEWARE];
+const LIVE: &[Parameter] = &[
+    Parameter { is_repeated: true, ..text("router", "A router, by its name with provider.") },
+    Parameter { is_repeated: true, ..text("service", "A service, by its name with provider.") },
+];
 const EXPLAIN: &[Parameter] = &[
     Parameter { is_required: true, ..text("url", "The URL, with scheme and host.") },
     text("method", "The method; GET."),
@@ -306,6 +310,17 @@ pub const ENDPOINTS: &[Endpoint] = &[
         answer: |api, call| {
             let found = Scripts::of(&api.snapshot(), &api.shared).one(call.name());
             Reply::found(found, "script", call.name())
+        },
+    },
+    Endpoint {
+        path: "/api/live",
+        doc: "Counters of entrypoints, and of the routers and services that are named. Moongate's \
+              own.",
+        parameters: LIVE,
+        shape: Shape::One("Live"),
+        answer: |api, call| match &api.metrics {
+            Some(metrics) => Reply::json(live::body(metrics, &call.query)),
+            None => Reply::error(StatusCode::NOT_FOUND, "nothing is counted"),
         },
     },
     Endpoint {

@@ -12,6 +12,7 @@ mod dump;
 mod element;
 mod entrypoints;
 mod list;
+mod live;
 mod openapi;
 mod overview;
 mod ping;
@@ -33,6 +34,7 @@ use serde_json::Value;
 use crate::config::{self, EntryPointPlan};
 use crate::lua;
 use crate::message::{LocalFuture, Request, Response};
+use crate::observe::metrics::Metrics;
 use crate::service::Internal;
 use crate::snapshot::{Live, Snapshot};
 
@@ -68,22 +70,35 @@ pub struct About {
     pub started: String,
 }
 
+/// Where the API looks.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// What is served.
+    pub live: Arc<Live>,
+    /// What scripts share, with what they have done.
+    pub shared: Arc<lua::Shared>,
+    /// The numbers of the process.
+    pub metrics: Option<Arc<Metrics>>,
+}
+
 /// `api@internal`.
 #[derive(Debug)]
 pub struct Api {
     live: Arc<Live>,
     about: About,
     shared: Arc<lua::Shared>,
+    metrics: Option<Arc<Metrics>>,
     desk: Desk,
     dashboard: Option<Arc<Dashboard>>,
 }
 
 impl Api {
-    /// The API over what is live, and over what scripts share.
+    /// The API over these sources.
     #[must_use]
-    pub fn new(live: Arc<Live>, about: About, shared: Arc<lua::Shared>) -> Arc<Self> {
+    pub fn new(sources: Sources, about: About) -> Arc<Self> {
+        let Sources { live, shared, metrics } = sources;
         let dashboard = about.api.dashboard.then(Dashboard::new);
-        Arc::new(Self { live, about, shared, desk: Desk::default(), dashboard })
+        Arc::new(Self { live, about, shared, metrics, desk: Desk::default(), dashboard })
     }
 
     /// The dashboard, unless it is off.

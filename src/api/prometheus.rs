@@ -91,7 +91,7 @@ fn float(number: u64) -> f64 {
 
 fn is_there(owner: &Owner, snapshot: &Snapshot) -> bool {
     match owner.level {
-        Level::Entrypoint => true,
+        Level::Entrypoint | Level::Host | Level::Server => true,
         Level::Router => snapshot.outcome.routers.contains_key(&*owner.name),
         Level::Service => snapshot.services.contains_key(&*owner.name),
     }

@@ -15,18 +15,21 @@ use super::streams::Streams;
 use crate::lua::{self, Figures, InstanceSpec, OnError, ScriptSource, Shared};
 use crate::snapshot::Snapshot;
 
+/// What all scripts are called that are written inline.
+const INLINE: &str = "inline";
+
 /// The scripts of a generation, by name.
 pub(super) struct Scripts<'a> {
     snapshot: &'a Snapshot,
     shared: &'a Shared,
-    by_name: BTreeMap<&'a str, Vec<&'a Arc<InstanceSpec>>>,
+    by_name: BTreeMap<String, Vec<&'a Arc<InstanceSpec>>>,
 }
 
 impl<'a> Scripts<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, shared: &'a Shared) -> Self {
         let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for spec in &snapshot.instances {
-            let all = by_name.entry(&*spec.source.name).or_default();
+            let all = by_name.entry(name_of(spec)).or_default();
             // A script may be of a middleware and of a rule, or of both protocols.
             if !all.iter().any(|other: &&Arc<InstanceSpec>| other.id == spec.id) {
                 all.push(spec);
@@ -36,17 +39,21 @@ impl<'a> Scripts<'a> {
     }
 
     /// What lists look at.
-    pub(super) fn rows(&self) -> Vec<Row<'a>> {
-        let row = |(name, specs): (&&'a str, &Vec<&'a Arc<InstanceSpec>>)| {
+    pub(super) fn rows(&self) -> Vec<Row<'_>> {
+        let row = |(name, specs): (&'_ String, &'_ Vec<&'a Arc<InstanceSpec>>)| -> Row<'_> {
             let sum = self.sum(specs);
             let number = |count: u64| Key::Number(i64::try_from(count).unwrap_or(i64::MAX));
-            let mut texts = vec![Cow::Borrowed(*name)];
+            let mut texts = vec![Cow::Owned(name.clone())];
             texts.extend(specs.iter().map(|spec| Cow::Borrowed(&*spec.name)));
             Row {
-                id: Cow::Borrowed(*name),
+                id: Cow::Owned(name.clone()),
                 status: status(&sum),
                 texts,
-                keys: vec![("runs", number(sum.runs)), ("failures", number(sum.failures))],
+                keys: vec![
+                    ("runs", number(sum.runs)),
+                    ("failures", number(sum.failures)),
+                    ("cpu", number(u64::try_from(sum.cpu.as_nanos()).unwrap_or(u64::MAX))),
+                ],
                 ..Row::default()
             }
         };
@@ -116,6 +123,7 @@ impl<'a> Scripts<'a> {
             sum.runs += figures.runs;
             sum.failures += figures.failures;
             sum.refused += figures.refused;
+            sum.cpu += figures.cpu;
             sum.open_on = sum.open_on.max(figures.open_on);
             let later = |a: &lua::LastFailure, b: &lua::LastFailure| a.at >= b.at;
             sum.last_failure = match (sum.last_failure, figures.last_failure) {
@@ -127,10 +135,19 @@ impl<'a> Scripts<'a> {
     }
 }
 
+/// What a script is called; one that is written inline has its middleware's name.
+fn name_of(spec: &InstanceSpec) -> String {
+    match &*spec.source.name {
+        INLINE => format!("{INLINE}/{}", spec.name),
+        name => name.to_owned(),
+    }
+}
+
 fn put(body: &mut Value, figures: &Figures) {
     body["runs"] = figures.runs.into();
     body["failures"] = figures.failures.into();
     body["refused"] = figures.refused.into();
+    body["cpuSeconds"] = figures.cpu.as_secs_f64().into();
     body["breakerOpenOn"] = figures.open_on.into();
     body["lastFailure"] = figures.last_failure.as_ref().map_or(Value::Null, |last| {
         json!({

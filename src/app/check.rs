@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::catalog::{self, Internals};
 use super::providers::{file_providers, kubernetes};
 use super::{StartError, api, cluster, differences, internal, ping, records, script_files};
+use crate::api::Sources;
 use crate::compile::{Memory, Scripts, compile};
 use crate::config::Static;
 use crate::explain::{Explanation, Question, QuestionError, World};
@@ -83,7 +84,7 @@ impl Trial {
         let runtime = runtime.map_err(StartError::Acceptor)?;
         let live = Arc::<Live>::default();
         records::check(plan, &live)?;
-        let api = api(plan, &[], &live, &lua::Shared::new());
+        let api = api(plan, &[], Sources { live: Arc::clone(&live), ..Sources::default() });
         let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;
         let mut messages = vec![internal(plan)?];

@@ -30,7 +30,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::api::{About, Api, Ping};
+use crate::api::{About, Api, Ping, Sources};
 use crate::compile::{Catalog, check_answers};
 use crate::config::{EntryPointPlan, Static, Transport};
 use crate::entrypoint::{
@@ -166,7 +166,12 @@ impl App {
         let shared = lua::Shared::new();
         let recording = Recording::new(&plan, &live, &shared)?;
         let ping = ping(&plan)?;
-        let api = api(&plan, &addresses, &live, &shared);
+        let sources = Sources {
+            live: Arc::clone(&live),
+            shared: Arc::clone(&shared),
+            metrics: recording.metrics.clone(),
+        };
+        let api = api(&plan, &addresses, sources);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let more = admission.into_iter().collect();
@@ -449,14 +454,9 @@ fn about(plan: &Static, addresses: &[(Arc<str>, SocketAddr)]) -> About {
 }
 
 /// The API, when it is on.
-fn api(
-    plan: &Static,
-    addresses: &[(Arc<str>, SocketAddr)],
-    live: &Arc<Live>,
-    shared: &Arc<lua::Shared>,
-) -> Option<Arc<Api>> {
+fn api(plan: &Static, addresses: &[(Arc<str>, SocketAddr)], sources: Sources) -> Option<Arc<Api>> {
     plan.api.as_ref()?;
-    Some(Api::new(Arc::clone(live), about(plan, addresses), Arc::clone(shared)))
+    Some(Api::new(sources, about(plan, addresses)))
 }
 
 fn internal(plan: &Static) -> Result<Message, InternalError> {

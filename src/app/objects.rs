@@ -8,14 +8,13 @@ use parking_lot::Mutex;
 use super::catalog::{Internals, catalog};
 use super::providers::kubernetes;
 use super::{StartError, api, internal, ping, script_files};
+use crate::api::Sources;
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
-use crate::lua;
 use crate::message::{Observed, Timeouts};
 use crate::model::{Diagnostic, Dynamic, Severity, merge};
 use crate::provider::{Kubernetes, Manifest, Message, Update};
 use crate::reconcile::ScriptFiles;
-use crate::snapshot::Live;
 
 /// Checks objects by a static configuration.
 #[derive(Debug)]
@@ -57,8 +56,7 @@ impl Objects {
             plan.api.get_or_insert_default();
             plan.ping.get_or_insert_default();
         }
-        let live = Arc::<Live>::default();
-        let api = api(&plan, &[], &live, &lua::Shared::new());
+        let api = api(&plan, &[], Sources::default());
         let catalog =
             catalog(&plan, Internals { api, ping: ping(&plan)?, ..Internals::default() })?;
         let internal = match internal(&plan)? {

@@ -99,6 +99,7 @@ fn metrics(plan: &Static) -> Option<Arc<Metrics>> {
         wanted.entrypoints |= otlp.add_entry_points_labels;
         wanted.routers |= otlp.add_routers_labels;
         wanted.services |= otlp.add_services_labels;
+        wanted.conventions = true;
         wanted.bounds.extend(&otlp.explicit_boundaries);
     }
     if plan.api.is_some() {
@@ -142,7 +143,9 @@ fn levels(on: [bool; 3]) -> Vec<Level> {
 fn otlp_export(otlp: &OtlpMetrics) -> Export {
     let levels = [otlp.add_entry_points_labels, otlp.add_routers_labels, otlp.add_services_labels];
     let bounds = otlp.explicit_boundaries.clone().into();
-    Export { levels: self::levels(levels), bounds, labels: Vec::new() }
+    let mut levels = self::levels(levels);
+    levels.extend([Level::Host, Level::Server]);
+    Export { levels, bounds, labels: Vec::new() }
 }
 
 /// Who decides which requests are traced, if any are.

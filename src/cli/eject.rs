@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::plan;
-use crate::lua::{ScriptSource, builtins, tcp_builtins};
+use crate::lua::{ScriptSource, builtins, dns_builtins, tcp_builtins};
 
 /// Writes a script, and never over a file that is there.
 pub(super) fn run(arguments: &[String]) -> ExitCode {
@@ -43,7 +43,7 @@ fn folder(flags: &[String]) -> Result<PathBuf, String> {
 fn write(kind: &str, folder: &Path) -> Result<PathBuf, String> {
     let source = find(kind)
         .ok_or_else(|| format!("no script is called {kind:?}; there are {}", known().join(", ")))?;
-    // A script of TCP routers belongs into the folder `tcp`.
+    // Scripts of TCP routers and of DNS providers belong into folders of their own.
     let name = source.name.strip_prefix("scripts/").unwrap_or(&source.name);
     let path = folder.join(name);
     let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
@@ -56,15 +56,21 @@ fn write(kind: &str, folder: &Path) -> Result<PathBuf, String> {
 }
 
 fn find(kind: &str) -> Option<ScriptSource> {
-    match kind.strip_prefix("tcp/") {
-        Some(kind) => tcp_builtins().find(|source| source.kind().eq_ignore_ascii_case(kind)),
-        None => builtins().find(|source| source.kind().eq_ignore_ascii_case(kind)),
-    }
+    all().find(|(name, _)| name.eq_ignore_ascii_case(kind)).map(|(_, source)| source)
 }
 
 fn known() -> Vec<String> {
-    let http = builtins().map(|source| source.kind().to_owned());
-    http.chain(tcp_builtins().map(|source| format!("tcp/{}", source.kind()))).collect()
+    all().map(|(name, _)| name).collect()
+}
+
+/// All scripts by the names that users give them; those of TCP routers and of DNS providers are in
+/// folders of their own.
+fn all() -> impl Iterator<Item = (String, ScriptSource)> {
+    let named = |folder: &'static str| {
+        move |source: ScriptSource| (format!("{folder}{}", source.kind()), source)
+    };
+    let http = builtins().map(named(""));
+    http.chain(tcp_builtins().map(named("tcp/"))).chain(dns_builtins().map(named("dns/")))
 }
 
 #[cfg(test)]
@@ -81,6 +87,8 @@ mod tests {
         assert!(write("addPrefix", folder.path()).unwrap_err().contains("exists"));
         let path = write("tcp/ipAllowList", folder.path()).unwrap();
         assert_eq!(path, folder.path().join("tcp/ipAllowList.lua"));
+        let path = write("dns/cloudflare", folder.path()).unwrap();
+        assert_eq!(path, folder.path().join("dns/cloudflare.lua"));
         assert!(write("nothing", folder.path()).unwrap_err().contains("addPrefix"));
     }
 }

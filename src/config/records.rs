@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::schema::STARS;
 use crate::value::{GoDuration, section};
 
 /// The leveled log.
@@ -368,7 +369,8 @@ pub struct OtlpGrpc {
     pub endpoint: String,
     /// Without TLS.
     pub insecure: bool,
-    /// Headers sent along.
+    /// Headers sent along, which may hold secrets.
+    #[serde(serialize_with = "concealed")]
     pub headers: BTreeMap<String, String>,
     /// TLS to it.
     #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
@@ -388,7 +390,8 @@ impl Default for OtlpGrpc {
 pub struct OtlpHttp {
     /// `scheme://host:port`, with a path unless it is the usual one.
     pub endpoint: String,
-    /// Headers sent along.
+    /// Headers sent along, which may hold secrets.
+    #[serde(serialize_with = "concealed")]
     pub headers: BTreeMap<String, String>,
     /// TLS to it.
     #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
@@ -400,6 +403,14 @@ impl Default for OtlpHttp {
         let (headers, endpoint) = (BTreeMap::new(), "https://localhost:4318".to_owned());
         Self { endpoint, headers, tls: None }
     }
+}
+
+/// Headers without their values.
+fn concealed<S: Serializer>(
+    headers: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(headers.keys().map(|name| (name, STARS)))
 }
 
 /// How a TLS client proves itself and checks the server.

@@ -39,7 +39,7 @@ struct Line {
     host: Bytes,
     protocol: &'static str,
     forwarded_for: Option<Box<str>>,
-    received: Rc<Cell<u64>>,
+    received: Option<Rc<Cell<u64>>>,
     labels: Vec<Box<str>>,
     grpc_status: Option<u16>,
     answer_headers: Option<Headers>,
@@ -86,9 +86,11 @@ impl Finish {
     }
 
     /// Counts the bytes of the client's body.
-    pub(super) fn measure(&self, body: Body) -> Body {
-        match &self.line {
-            Some(line) if !matches!(body, Body::Empty) => measured::received(body, &line.received),
+    pub(super) fn measure(&mut self, body: Body) -> Body {
+        match &mut self.line {
+            Some(line) if !matches!(body, Body::Empty) => {
+                measured::received(body, line.received.get_or_insert_default())
+            }
             _ => body,
         }
     }
@@ -195,14 +197,16 @@ impl Ended {
         }
         let client = &exchange.client;
         let line = &*self.line;
-        let received = line.received.get();
+        let received = line.received();
         let origin_size = record.origin_body.map_or(self.sent, |(size, _)| size);
         let tls = client.tls.as_ref().map(|tls| (tls.version, tls.cipher));
         let (duration, sent, labels) = (self.duration, self.sent, &*line.labels);
         let counted = Counted { duration, received, sent, tls, labels };
         let (method, status) = (line.method.as_str(), self.status);
         let grpc_status = line.grpc_status;
-        let over = Over { method, status, grpc_status, counted, origin_size };
+        let host = String::from_utf8_lossy(&line.host);
+        let (host, spoken) = (&*host, spoken(line.protocol, client.tls.is_some()));
+        let over = Over { method, status, grpc_status, counted, host, spoken, origin_size };
         worker.recorder.count(exchange, &record, &over);
         if record.observed.access_log {
             self.log(worker, exchange, &record, origin_size);
@@ -234,7 +238,7 @@ impl Ended {
             protocol: line.protocol,
             scheme: client.scheme(),
             host: &String::from_utf8_lossy(&line.host),
-            received: line.received.get(),
+            received: line.received(),
             status: self.status,
             sent: self.sent,
             router: record.router.as_deref(),
@@ -269,7 +273,26 @@ impl Ended {
     }
 }
 
+/// The version of HTTP and the scheme, in one word, so that nothing is put together for each
+/// request.
+fn spoken(protocol: &str, is_encrypted: bool) -> &'static str {
+    match (protocol, is_encrypted) {
+        ("HTTP/1.0", false) => "1.0 http",
+        ("HTTP/1.0", true) => "1.0 https",
+        ("HTTP/2.0", false) => "2 http",
+        ("HTTP/2.0", true) => "2 https",
+        ("HTTP/3.0", _) => "3 https",
+        (_, false) => "1.1 http",
+        (_, true) => "1.1 https",
+    }
+}
+
 impl Line {
+    /// Bytes of the request's body that were read.
+    fn received(&self) -> u64 {
+        self.received.as_ref().map_or(0, |count| count.get())
+    }
+
     fn of(head: &Head) -> Self {
         let protocol = match head.version {
             ::http::Version::HTTP_10 => "HTTP/1.0",
@@ -297,7 +320,7 @@ impl Line {
             host: Bytes::new(),
             protocol,
             forwarded_for: None,
-            received: Rc::default(),
+            received: None,
             labels: Vec::new(),
             grpc_status: None,
             answer_headers: None,

@@ -12,26 +12,22 @@ use super::finish::Finish;
 use super::forwarded::{self, Speech};
 use super::keepalive::KeepAlive;
 use super::measured;
-use super::outbound;
 use super::pages;
 use super::traced;
 use super::worker::{Generation, Shared};
 use super::{Entrypoint, PathHandling};
-use crate::lua::{
-    self, Candidate, Connected, Destination, FetchError, HttpClient, InstanceId, Pick,
-};
+use crate::lua::{Candidate, Connected, Destination, FetchError, HttpClient, InstanceId, Pick};
 use crate::message::{
     Client, Exchange, Failure, LocalFuture, Observed, Request, Response, in_force, in_time, paced,
     rescue, routing_host,
 };
 use crate::middleware::{self, End};
+use crate::outbound;
 use crate::router::Table;
 use crate::rule::{Facts, Judge};
 use crate::service::{Means, Service};
 use crate::snapshot::{Route, Target};
-use crate::upstream::{
-    Forwarding, Hop, HostHeader, OriginError, PathPrefix, Pools, Reach, Transport, send,
-};
+use crate::upstream::Pools;
 
 /// What requests of one connection share.
 pub(super) struct Connection {
@@ -338,22 +334,8 @@ impl End for Behind {
         origin: &str,
         request: Request,
     ) -> Result<LocalFuture<'static, Response>, FetchError> {
-        let worker = Rc::clone(&self.lent.worker);
-        let endpoint = worker.origins.endpoint(client.id, origin, || {
-            let mut transport = Transport::build(&client.transport)?;
-            transport.reach = match client.reach {
-                lua::Reach::Everywhere => Reach::Everywhere,
-                lua::Reach::BeyondTheLink => Reach::BeyondTheLink,
-            };
-            Ok(transport)
-        });
-        let endpoint = endpoint.map_err(|error| match error {
-            OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
-            OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
-        })?;
-        let forwarding =
-            Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored, hop: Hop::Untold };
-        Ok(Box::pin(async move { send(&worker.pools, &endpoint, forwarding, request).await }))
+        let worker = &self.lent.worker;
+        outbound::fetch(&worker.pools, &worker.origins, client, origin, request)
     }
 
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {

@@ -20,7 +20,7 @@ mod http3;
 mod keepalive;
 mod listen;
 mod measured;
-mod outbound;
+mod outside;
 mod owed;
 mod pages;
 mod peek;

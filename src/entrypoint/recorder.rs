@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ::http::HeaderName;
 use ::http::header::{ACCEPT, CONTENT_TYPE};
+use hashbrown::HashSet;
 
 use super::WorkerSettings;
 use super::forwarded::Speech;
@@ -30,8 +31,20 @@ pub(super) struct Over<'a> {
     /// What the answer says of gRPC.
     pub(super) grpc_status: Option<u16>,
     pub(super) counted: Counted<'a>,
+    /// The host that the client asked for.
+    pub(super) host: &'a str,
+    /// The version of HTTP and the scheme, such as `1.1 https`.
+    pub(super) spoken: &'static str,
     /// Bytes of the server's answer.
     pub(super) origin_size: u64,
+}
+
+impl Over<'_> {
+    /// Without what OpenTelemetry's conventions do not tell.
+    fn plain(&self) -> Counted<'static> {
+        let Counted { duration, received, sent, .. } = self.counted;
+        Counted { duration, received, sent, tls: None, labels: &[] }
+    }
 }
 
 /// What gRPC's status is where there is none: `UNKNOWN`.
@@ -66,8 +79,13 @@ impl Recorder {
     /// Forgets what is no longer configured.
     pub(super) fn forget(&self, snapshot: &Snapshot) {
         let Some(ledger) = &self.ledger else { return };
+        let urls: HashSet<&str> = match ledger.metrics().plan().conventions {
+            true => snapshot.services.values().flat_map(|service| service.urls()).collect(),
+            false => HashSet::default(),
+        };
         ledger.keep(|owner: &Owner| match owner.level {
-            Level::Entrypoint => true,
+            Level::Entrypoint | Level::Host => true,
+            Level::Server => urls.contains(&*owner.name),
             Level::Router => snapshot.outcome.routers.contains_key(&*owner.name),
             Level::Service => snapshot.services.contains_key(&*owner.name),
         });
@@ -94,7 +112,11 @@ impl Recorder {
                 ledger.count(OwnerRef { level: Level::Router, name, service }, kind, &over.counted);
             }
         }
-        if plan.services {
+        if plan.conventions {
+            let kind = Kind::new(over.method, Protocol::Http, over.status);
+            ledger.count_host(over.host, over.spoken, kind, &over.plain());
+        }
+        if plan.services || plan.conventions {
             Self::count_services(ledger, exchange, record, over, &code);
         }
     }
@@ -119,8 +141,16 @@ impl Recorder {
                 }
                 None => (attempt.started.elapsed(), over.status, 0),
             };
-            let kind = Kind::new(over.method, record.protocol, code(status));
-            ledger.count(owner, kind, &Counted { duration, sent, ..over.counted });
+            if ledger.metrics().plan().conventions {
+                let kind = Kind::new(over.method, Protocol::Http, status);
+                let took = answered.map_or(duration, |(took, _)| took);
+                let server = OwnerRef { level: Level::Server, name: &attempt.server, service: "" };
+                ledger.count(server, kind, &Counted { duration: took, ..over.plain() });
+            }
+            if ledger.metrics().plan().services {
+                let kind = Kind::new(over.method, record.protocol, code(status));
+                ledger.count(owner, kind, &Counted { duration, sent, ..over.counted });
+            }
         }
         if let Some(attempt) = record.attempts.last().filter(|_| record.retry_attempts > 0) {
             let owner = OwnerRef { level: Level::Service, name: &attempt.service, service: "" };

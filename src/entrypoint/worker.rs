@@ -19,6 +19,7 @@ use super::datagrams;
 use super::date::DateLine;
 use super::drain::{Drain, Manner};
 use super::http3::{self, Arrived};
+use super::outside::Outside;
 use super::recorder::Recorder;
 use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
@@ -245,7 +246,7 @@ impl Shared {
         open: Arc<AtomicUsize>,
     ) -> Result<Rc<Self>, WorkerError> {
         let first = Rc::new(Generation { snapshot, instances: Rc::default() });
-        Ok(Rc::new(Self {
+        let shared = Rc::new(Self {
             pools: Pools::new(),
             origins: Origins::default(),
             recorder: Recorder::new(&settings),
@@ -257,7 +258,9 @@ impl Shared {
             generation: RefCell::new(first),
             prepared: RefCell::new(None),
             vm: Vm::sharing(settings.shared)?,
-        }))
+        });
+        shared.vm.work_in(Rc::new(Outside(Rc::downgrade(&shared))));
+        Ok(shared)
     }
 
     /// The generation that is served now; a request keeps the one it began with.

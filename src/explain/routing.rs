@@ -50,6 +50,10 @@ impl<'a> Routing<'a> {
             let strangers = strangers.filter(|other| known.insert(other.router.name.clone()));
             // Who looks for a router that should have taken the request wants these first.
             decision.others.splice(0..0, strangers);
+            if decision.taken.is_none() && decision.others.is_empty() {
+                let words = "no condition of any rule is met; perhaps the host is misspelled";
+                said.notes.push(words.to_owned());
+            }
         }
         route
     }

@@ -73,7 +73,7 @@ fn part(prospects: &Prospects<'_>, place: usize, member: &Prospect<'_>) -> (bool
             };
             (true, 1.0, why)
         }
-        _ if !member.is_up => (false, 0.0, words("it is down")),
+        _ if !member.is_up && !member.may => (false, 0.0, words("it is down")),
         _ if member.weight == 0 => (false, 0.0, words("its weight is 0")),
         Some((_, Why::Cookie)) => (false, 0.0, words("the cookie names another one")),
         Some((_, Why::Hash)) => (false, 0.0, words("the hash leads to another one")),
@@ -88,7 +88,8 @@ fn part(prospects: &Prospects<'_>, place: usize, member: &Prospect<'_>) -> (bool
                 "leasttime" => "the one that answers soonest; by weight it would get",
                 _ => "a script decides; by weight it would get",
             };
-            (false, member.share, format!("{way} {percent} % of the requests"))
+            let despite = if member.is_up { "" } else { ", though no server of it is up" };
+            (false, member.share, format!("{way} {percent} % of the requests{despite}"))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::api::{ConnObject, ConnSlot};
 use super::onerror::Rescue;
-use super::{Context, Instance, OnError, ScriptError};
+use super::{Context, Host, Instance, OnError, ScriptError};
 
 /// Whether a connection may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub enum Admittance {
 }
 
 impl Instance {
+    /// What its script works in where no request runs.
+    #[must_use]
+    pub fn outside(&self) -> Rc<dyn Host> {
+        self.tools().outside()
+    }
+
     /// Runs the `stream` hook. A failure closes the connection, unless `onError` is `skip`.
     pub async fn stream(self: &Rc<Self>, cx: &Rc<Context>) -> Admittance {
         if !self.admits() {

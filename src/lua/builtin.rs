@@ -15,6 +15,11 @@ pub fn tcp_builtins() -> impl Iterator<Item = ScriptSource> {
     BUILTIN_TCP_SCRIPTS.iter().map(source)
 }
 
+/// Scripts that set DNS records, in `scripts/dns/`; a script's kind is the code of its provider.
+pub fn dns_builtins() -> impl Iterator<Item = ScriptSource> {
+    BUILTIN_DNS_SCRIPTS.iter().map(source)
+}
+
 fn source((name, text): &(&str, &str)) -> ScriptSource {
     ScriptSource { name: (*name).into(), text: (*text).into() }
 }

@@ -1,6 +1,8 @@
 //! What a script asks of the layers above it.
 
+use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Context;
 use crate::message::{Exchange, Failure, Io, LocalFuture, Request, Response, rescue};
@@ -39,10 +41,47 @@ pub trait Host {
         let reason = format!("{}: no connection can be opened here", to.address);
         Box::pin(async { Err(FetchError::Connect { reason }) })
     }
+
+    /// Programs and files of this machine, for scripts that are trusted with them; most are not.
+    fn machine(&self) -> Option<Rc<dyn Machine>> {
+        None
+    }
+}
+
+/// What a machine offers beside its network.
+pub trait Machine {
+    /// Runs a program and waits for its end.
+    fn run(&self, program: Program) -> LocalFuture<'static, io::Result<Ran>>;
+
+    /// The bytes of a file.
+    fn read(&self, path: &str) -> LocalFuture<'static, io::Result<Vec<u8>>>;
+
+    /// Replaces a file as a whole; only its owner may read it.
+    fn write(&self, path: &str, bytes: Vec<u8>) -> LocalFuture<'static, io::Result<()>>;
+}
+
+/// A program that a script runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its path, or its name if it is in the path of programs.
+    pub path: String,
+    /// What it is told, beside the environment of this process.
+    pub arguments: Vec<String>,
+    /// How long it may take; it is ended then.
+    pub timeout: Duration,
+}
+
+/// What has become of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// What it ended with; none when it was ended by a signal.
+    pub status: Option<i32>,
+    /// What it wrote, of both kinds, up to a limit.
+    pub output: Vec<u8>,
 }
 
 /// No way at all.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Host for Nowhere {
     fn next(&self, _: usize, _: Request) -> LocalFuture<'static, Response> {

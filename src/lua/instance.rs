@@ -193,6 +193,7 @@ impl Instance {
         let response = loaded.response.is_some() || loaded.response_body.is_some();
         self.hooks.set(Hooks { request, response, log: loaded.log.is_some() });
         self.loaded.replace(Some(Rc::clone(&loaded)));
+        self.begin_timers(&loaded);
         Ok(loaded)
     }
 

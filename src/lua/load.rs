@@ -11,6 +11,7 @@ use super::api::{context, json};
 use super::error::{blame, words};
 use super::memory::{Categories, Category, Growth};
 use super::shared::{Scope, Shared};
+use super::timers::Timers;
 use super::tools::{Mode, Tools};
 use super::{InstanceId, InstanceSpec, Limits, ScriptError, ScriptInfo, ScriptSource, sandbox};
 use crate::schema::Schema;
@@ -26,6 +27,8 @@ pub(super) struct Loaded {
     pub(super) balance: Option<Function>,
     pub(super) response_body: Option<Function>,
     pub(super) log: Option<Function>,
+    pub(super) present: Option<Function>,
+    pub(super) cleanup: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -34,6 +37,8 @@ pub(super) struct Loaded {
     pub(super) scope: Arc<Scope>,
     pub(super) category: Rc<Category>,
     pub(super) growth: Growth,
+    /// Begun in `setup`.
+    pub(super) timers: Timers,
 }
 
 /// Compiles a script, runs its top level and takes its hooks.
@@ -64,12 +69,15 @@ pub(super) fn load(
         balance: function("balance")?,
         response_body: function("response_body")?,
         log: function("log")?,
+        present: function("present")?,
+        cleanup: function("cleanup")?,
         setup: function("setup")?,
         options,
         ctx,
         scope,
         category,
         growth: Growth::default(),
+        timers: Timers::default(),
     })
 }
 
@@ -103,6 +111,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         other => Err(wrong(source, key, what, &other)),
     };
     let expand = text("expand", "the name of an option")?;
+    let title = text("name", "text")?;
     let alias_of = text("alias_of", "the name of a script")?;
     let mut hooks = Vec::new();
     for name in HOOKS {
@@ -111,7 +120,7 @@ pub fn inspect(source: &ScriptSource) -> Result<ScriptInfo, ScriptError> {
         }
     }
     let differs = differences(source, &table.raw_get("differs").map_err(vm)?)?;
-    Ok(ScriptInfo { schema: schema.into(), hooks, expand, alias_of, differs })
+    Ok(ScriptInfo { schema: schema.into(), hooks, expand, title, alias_of, differs })
 }
 
 /// What a script says it does otherwise: a text, or a text for each option.
@@ -141,7 +150,7 @@ fn differences(
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 9] = [
+const HOOKS: [&str; 11] = [
     "setup",
     "request",
     "response",
@@ -151,10 +160,12 @@ const HOOKS: [&str; 9] = [
     "match",
     "balance",
     "log",
+    "present",
+    "cleanup",
 ];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "setup",
     "request",
     "response",
@@ -164,6 +175,8 @@ const KEYS: [&str; 15] = [
     "match",
     "balance",
     "log",
+    "present",
+    "cleanup",
     "schema",
     "expand",
     "alias_of",

@@ -12,6 +12,7 @@ mod breaker;
 mod builtin;
 mod call;
 mod console;
+mod dns;
 mod error;
 mod figures;
 mod files;
@@ -38,7 +39,9 @@ mod script;
 mod settings;
 mod shared;
 mod stream;
+mod task;
 pub mod testing;
+mod timers;
 mod tools;
 mod vm;
 mod waiting;
@@ -49,10 +52,12 @@ mod tests;
 
 pub use admit::Admittance;
 pub use after::Entry;
-pub use builtin::{builtins, tcp_builtins};
+pub use builtin::{builtins, dns_builtins, tcp_builtins};
 pub use console::Console;
 pub use figures::{Figures, LastFailure};
-pub use host::{Connected, Destination, FetchError, Host, HttpClient, Reach};
+pub use host::{
+    Connected, Destination, FetchError, Host, HttpClient, Machine, Program, Ran, Reach,
+};
 pub use instance::{Context, Flow, Hooks, Instance};
 pub use judge::{Candidate, Pick};
 pub use limits::{limits, on_error};
@@ -64,4 +69,5 @@ pub use script::{
 };
 pub use settings::{Environment, settings};
 pub use shared::{Shared, SharedError};
+pub use task::Task;
 pub use vm::Vm;

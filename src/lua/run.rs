@@ -333,7 +333,11 @@ impl Run {
         }
     }
 
-    fn host(&self) -> mlua::Result<Rc<dyn Host>> {
+    /// The layers above.
+    ///
+    /// # Errors
+    /// In `setup` and after the run.
+    pub(super) fn host(&self) -> mlua::Result<Rc<dyn Host>> {
         match &*self.cx.borrow() {
             Some(cx) => Ok(Rc::clone(&cx.host)),
             None => Err(mlua::Error::runtime(REQUEST_OVER)),

@@ -36,6 +36,8 @@ pub struct ScriptInfo {
     pub hooks: Vec<String>,
     /// The option whose middlewares stand in this script's place (`expand = "middlewares"`).
     pub expand: Option<String>,
+    /// What people call it (`name = "Cloudflare"`).
+    pub title: Option<String>,
     /// The kind that this one is an older name of (`alias_of = "ipAllowList"`).
     pub alias_of: Option<String>,
     /// What it does otherwise than Traefik's middleware of its name, with the option it is about

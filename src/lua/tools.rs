@@ -15,6 +15,7 @@ use super::InstanceId;
 use super::atoms::Atoms;
 use super::gate::Gate;
 use super::handle::Places;
+use super::host::{Host, Nowhere};
 use super::meter::Meters;
 use super::password::Passwords;
 use super::raw::Coroutines;
@@ -64,6 +65,8 @@ pub(super) struct Tools {
     ids: Cell<u64>,
     /// Watches the scripts, in tests of scripts.
     pub(super) probe: OnceCell<Rc<Probe>>,
+    /// What scripts work in when no request runs.
+    pub(super) outside: OnceCell<Rc<dyn Host>>,
 }
 
 impl Tools {
@@ -89,6 +92,7 @@ impl Tools {
             beside: Rc::default(),
             ids: Cell::new(u64::from_ne_bytes(seed)),
             probe: OnceCell::new(),
+            outside: OnceCell::new(),
         })
     }
 
@@ -131,6 +135,11 @@ impl Tools {
         }
         expressions.insert(text.as_bytes().into(), Rc::clone(&built));
         Ok(built)
+    }
+
+    /// What scripts work in when no request runs; nowhere unless somebody has said where.
+    pub(super) fn outside(&self) -> Rc<dyn Host> {
+        self.outside.get().map_or_else(|| Rc::new(Nowhere) as Rc<dyn Host>, Rc::clone)
     }
 
     /// The scope of an instance's state.

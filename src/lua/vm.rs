@@ -10,7 +10,7 @@ use super::load::{self, Loaded};
 use super::memory::Categories;
 use super::testing::Probe;
 use super::tools::{Mode, Tools};
-use super::{Instance, InstanceSpec, Limits, ScriptError, Shared, sandbox};
+use super::{Host, Instance, InstanceSpec, Limits, ScriptError, Shared, sandbox};
 
 /// One worker's VM with its limits.
 pub struct Vm {
@@ -73,6 +73,12 @@ impl Vm {
         let instance = Rc::new(Instance::new(Rc::clone(&self.engine), Arc::clone(spec)));
         instance.load().await?;
         Ok(instance)
+    }
+
+    /// Says what scripts work in when no request runs, in their timers for example. Once; later
+    /// words change nothing.
+    pub fn work_in(&self, outside: Rc<dyn Host>) {
+        let _ = self.engine.tools.outside.set(outside);
     }
 
     /// Bytes that the VM holds now, garbage included.

@@ -51,6 +51,21 @@ pub struct TlsFacts {
 }
 
 impl Client {
+    /// Nobody: requests that Moongate sends for itself have no client.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self {
+            peer: nowhere,
+            local: nowhere,
+            ip: HeaderValue::from_static("0.0.0.0"),
+            entrypoint: "".into(),
+            adds_address: false,
+            tls: None,
+            guard: Rc::new(()),
+        }
+    }
+
     /// `https` on an encrypted connection, else `http`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
@@ -212,6 +227,8 @@ pub struct Crossed {
 pub struct Attempt {
     /// The service, `name@provider`.
     pub service: Arc<str>,
+    /// The server's URL, without path.
+    pub server: Arc<str>,
     /// When it was sent.
     pub started: Instant,
     /// When its answer began, with the status; none before.

@@ -20,6 +20,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Spans of one request; what comes beyond them is left out.
 const SPANS_MAX: usize = 128;
 
+/// Attributes of one span; what comes beyond them from scripts is left out.
+const ATTRIBUTES_MAX: usize = 128;
+
 /// A trace, as a header tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
@@ -242,6 +245,20 @@ impl Trace {
     /// Says something of a span.
     pub fn say(&self, span: Opened, name: &'static str, value: impl Into<AttributeValue>) {
         self.with(span, |span| span.attributes.push((name.into(), value.into())));
+    }
+
+    /// Says something of the span that is open, unless enough is said of it.
+    pub fn note(&self, name: String, value: impl Into<AttributeValue>) {
+        self.with(Opened(self.current.get()), |span| {
+            if span.attributes.len() < ATTRIBUTES_MAX {
+                span.attributes.push((name.into(), value.into()));
+            }
+        });
+    }
+
+    /// Says why a span is a failure.
+    pub fn fail(&self, span: Opened, reason: String) {
+        self.with(span, |span| span.failure = Some(reason.into()));
     }
 
     /// Says of a span what headers hold, as far as the trace may tell it.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::Instances;
-use crate::lua::{Admittance, Context, FetchError, Host, HttpClient, InstanceId};
-use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
+use crate::lua::{Admittance, Context, InstanceId};
+use crate::message::Exchange;
 
 /// Asks all scripts whether a connection may go on; those after one that closes it are not asked.
 /// What they hold for it is in the exchange.
@@ -13,38 +13,18 @@ pub async fn admit(
     steps: &[InstanceId],
     exchange: &Rc<Exchange>,
 ) -> Admittance {
-    let context = Rc::new(Context::new(Rc::clone(exchange), Rc::new(Nobody)));
+    let mut shared = None;
     for id in steps {
         let Some(instance) = instances.get(id) else {
             tracing::error!("a script of this route is not loaded");
             return Admittance::Closed;
         };
-        if instance.stream(&context).await == Admittance::Closed {
+        // There is no chain around a connection, so that they work in what is around their worker.
+        let context = shared
+            .get_or_insert_with(|| Rc::new(Context::new(Rc::clone(exchange), instance.outside())));
+        if instance.stream(context).await == Admittance::Closed {
             return Admittance::Closed;
         }
     }
     Admittance::Granted
-}
-
-/// There are no requests on the way of a connection.
-struct Nobody;
-
-impl Host for Nobody {
-    fn next(&self, _position: usize, _request: Request) -> LocalFuture<'static, Response> {
-        Box::pin(async { rescue(Failure::ClientGone) })
-    }
-
-    fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {
-        None
-    }
-
-    fn fetch(
-        &self,
-        _client: &HttpClient,
-        _origin: &str,
-        _request: Request,
-    ) -> Result<LocalFuture<'static, Response>, FetchError> {
-        let reason = "stream hooks cannot send requests yet".to_owned();
-        Err(FetchError::Client { reason })
-    }
 }

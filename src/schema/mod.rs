@@ -200,11 +200,10 @@ impl Schema {
         }
     }
 
-    /// The names of the options.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let fields = self.fields().into_iter().flat_map(|fields| &fields.list);
-        fields.map(|field| field.name.clone()).collect()
+    /// The names of every option in files, the current one first.
+    pub fn names(&self) -> impl Iterator<Item = Vec<&str>> {
+        let fields = self.fields().map_or(&[][..], |fields| &fields.list);
+        fields.iter().map(|field| field.names(Source::File).collect())
     }
 
     /// Puts stars in the place of every secret in options as they are written, which need not fit

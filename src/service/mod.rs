@@ -115,6 +115,15 @@ impl Service {
         }
     }
 
+    /// The URLs of its own servers, without paths.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let servers: &[Server] = match &self.kind {
+            Kind::Servers(servers) => &servers.servers,
+            _ => &[],
+        };
+        servers.iter().map(|server| &**server.endpoint.url())
+    }
+
     /// Servers whose health is watched, by their URLs, and whether they are up.
     pub fn watched(&self) -> impl Iterator<Item = (&str, bool)> {
         let servers = match &self.kind {

@@ -149,7 +149,7 @@ impl Servers {
         let Some(server) = self.servers.get(choice.place) else {
             return rescue(Failure::NoServer);
         };
-        let observed = attempt(name, &request);
+        let observed = attempt(name, &server.endpoint, &request);
         let measured = self.strategy.measures().then(|| (server.member.hold(), Instant::now()));
         let timeouts = self.timeouts.or(request.exchange.timeouts.get());
         let mut response = match timeouts.is_set() {
@@ -173,13 +173,21 @@ impl Servers {
 }
 
 /// Notes that a request is sent to a server, where it is recorded.
-fn attempt(service: &Arc<str>, request: &Request) -> Option<(Rc<Exchange>, Option<Opened>)> {
+fn attempt(
+    service: &Arc<str>,
+    endpoint: &Endpoint,
+    request: &Request,
+) -> Option<(Rc<Exchange>, Option<Opened>)> {
     let mut record = request.exchange.record.borrow_mut();
     if record.observed == Observed::default() {
         return None;
     }
-    let (named, started) = (Arc::clone(service), Instant::now());
-    record.attempts.push(Attempt { service: named, started, answered: None });
+    record.attempts.push(Attempt {
+        service: Arc::clone(service),
+        server: Arc::clone(endpoint.url()),
+        started: Instant::now(),
+        answered: None,
+    });
     let trace = request.exchange.trace.get().filter(|trace| trace.is_detailed());
     let span = trace.map(|trace| {
         let span = trace.open("Service", SpanKind::Internal);

@@ -83,8 +83,9 @@ impl Client {
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap_or_default();
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        // The space is usual, and nobody must send it.
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        let headers = headers.map(|(n, v)| (n.to_owned(), v.trim_start().to_owned())).collect();
         let mut reply = Reply { status, headers, body: vec![], complete: true };
         if !is_head && !matches!(status, 100..=199 | 204 | 304) {
             self.body(&mut reply);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::lua::testing::Find;
-use crate::lua::{ScriptSource, builtins, tcp_builtins};
+use crate::lua::{ScriptSource, builtins, dns_builtins, tcp_builtins};
 
 /// Folders deeper than this are not looked into.
 const DEPTH_MAX: usize = 16;
@@ -98,10 +98,14 @@ pub(super) fn finder(folder: PathBuf) -> Find {
                 return Ok(ScriptSource { name: shown.into(), text: text.into() });
             }
         }
-        let kind = name.strip_prefix("tcp/").unwrap_or(name);
-        let mut all: Box<dyn Iterator<Item = ScriptSource>> =
-            if kind == name { Box::new(builtins()) } else { Box::new(tcp_builtins()) };
-        let found = all.find(|source| source.kind().eq_ignore_ascii_case(kind));
+        let (folder, kind) = name.split_once('/').unwrap_or(("", name));
+        let is_it = |source: &ScriptSource| source.kind().eq_ignore_ascii_case(kind);
+        let found = match folder {
+            "" => builtins().find(is_it),
+            "tcp" => tcp_builtins().find(is_it),
+            "dns" => dns_builtins().find(is_it),
+            _ => None,
+        };
         found.ok_or_else(|| format!("there is no script {name:?} beside the test, nor built in"))
     })
 }

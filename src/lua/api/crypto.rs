@@ -8,7 +8,7 @@ use ring::{digest, hmac};
 use super::encoding::encode;
 use super::members::Others;
 use super::password;
-use super::{Doc, Function, Member, Module, Object, seal, x509};
+use super::{Doc, Function, Member, Module, Object, seal, sign, x509};
 use crate::lua::raw::{self, Args, Called, Out};
 use crate::lua::tools::Tools;
 
@@ -127,6 +127,7 @@ pub(super) const MODULE: Module = Module {
                 .map(Value::Function)
             },
         },
+        sign::SIGN,
         seal::SEAL,
         seal::OPEN,
         x509::FUNCTION,

@@ -133,6 +133,15 @@ impl<T: 'static> Members<T> {
         self.methods.insert(name.as_bytes(), Box::new(make));
     }
 
+    /// A method that is written in Lua, on top of functions of ours.
+    pub(super) fn lua_method(
+        &mut self,
+        name: &'static str,
+        make: impl Fn(&Lua) -> mlua::Result<Function> + 'static,
+    ) {
+        self.methods.insert(name.as_bytes(), Box::new(make));
+    }
+
     /// A method that may wait.
     pub(super) fn async_method<A, F, R>(
         &mut self,

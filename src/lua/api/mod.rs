@@ -4,6 +4,7 @@
 //! An area is a file. Must not know any middleware.
 
 mod answer;
+mod assets;
 mod bodies;
 mod body;
 pub(super) mod chunk;
@@ -12,6 +13,7 @@ mod content;
 pub(super) mod context;
 mod cookies;
 mod crypto;
+mod dns;
 mod encoding;
 mod files;
 mod geo;
@@ -23,8 +25,10 @@ mod jwt;
 mod later;
 mod limit;
 mod log;
+mod machine;
 mod members;
 mod metrics;
+mod once;
 mod os;
 mod password;
 mod predicate;
@@ -36,15 +40,19 @@ mod resolve;
 mod response;
 mod responses;
 mod seal;
+mod sign;
 mod stats;
 mod store;
 mod substitute;
 mod template;
 mod time;
+mod timer;
+mod trace;
 mod turns;
 mod types;
 mod url;
 mod x509;
+mod xml;
 
 use std::rc::Rc;
 
@@ -131,6 +139,7 @@ const MODULES: &[Module] = &[
     json::MODULE,
     encoding::BASE64,
     encoding::HEX,
+    xml::MODULE,
     url::MODULE,
     crypto::MODULE,
     jwt::MODULE,
@@ -140,12 +149,17 @@ const MODULES: &[Module] = &[
     limit::MODULE,
     stats::MODULE,
     metrics::MODULE,
+    trace::MODULE,
     template::MODULE,
     http::MODULE,
     files::MODULE,
+    assets::MODULE,
     geo::MODULE,
     redis::MODULE,
     time::MODULE,
+    timer::MODULE,
+    dns::MODULE,
+    machine::MODULE,
     os::MODULE,
 ];
 

@@ -8,7 +8,7 @@ use mlua::{Lua, LuaString, Table, UserData, UserDataRegistry, Value};
 
 use super::members::Others;
 use super::time::duration;
-use super::{Doc, Function, Member, Module, Object};
+use super::{Doc, Function, Member, Module, Object, once};
 use crate::lua::shared::{Opened, SharedError, Step, Store, Stored, Used};
 use crate::value::parse_size;
 
@@ -70,7 +70,7 @@ pub(super) fn bytes_of(what: &str, options: Option<&Table>) -> mlua::Result<usiz
 }
 
 /// An open store.
-pub(super) struct StoreObject(Arc<Opened<Store>>);
+pub(super) struct StoreObject(pub(super) Arc<Opened<Store>>);
 
 /// What the methods that set something may be given.
 type Given = (LuaString, Value, Option<Value>);
@@ -166,6 +166,7 @@ pub(super) const STORE: Object<StoreObject> = Object {
                 );
             },
         },
+        once::MEMBER,
         Member {
             doc: Doc {
                 name: "del",
@@ -247,11 +248,11 @@ fn lifetime(ttl: Option<Value>) -> mlua::Result<Option<Duration>> {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is what map_err takes")]
-fn wrong(error: crate::lua::shared::StoreError) -> mlua::Error {
+pub(super) fn wrong(error: crate::lua::shared::StoreError) -> mlua::Error {
     mlua::Error::runtime(format!("store: {error}"))
 }
 
-fn to_lua(lua: &Lua, value: &Stored) -> mlua::Result<Value> {
+pub(super) fn to_lua(lua: &Lua, value: &Stored) -> mlua::Result<Value> {
     Ok(match value {
         Stored::Text(text) => Value::String(lua.create_string(text)?),
         Stored::Number(number) => Value::Number(*number),
@@ -259,7 +260,7 @@ fn to_lua(lua: &Lua, value: &Stored) -> mlua::Result<Value> {
     })
 }
 
-fn from_lua(value: &Value) -> mlua::Result<Option<Stored>> {
+pub(super) fn from_lua(value: &Value) -> mlua::Result<Option<Stored>> {
     Ok(Some(match value {
         Value::Nil => return Ok(None),
         Value::String(text) => Stored::Text(text.as_bytes().to_vec().into()),

@@ -104,7 +104,7 @@ fn enter(
     this: This<TurnsObject>,
     (key, wait): (LuaString, Option<Value>),
 ) -> impl Future<Output = mlua::Result<(Option<TurnObject>, bool)>> + use<> {
-    let begun = begin(&lua, &this.tools);
+    let begun = holder(&lua, &this.tools);
     let wait = match wait.filter(|wait| !wait.is_nil()) {
         Some(wait) => duration(&wait, "turns:enter"),
         None => Ok(WAIT),
@@ -112,16 +112,41 @@ fn enter(
     let (turns, key) = (Arc::clone(&this.turns), key.as_bytes().to_vec());
     async move {
         let (exchange, wait) = (begun?, wait?);
-        let entered = tokio::time::timeout(wait, turns.enter(&key)).await;
-        let Ok((turn, came)) = entered else { return Ok((None, true)) };
-        let held = Rc::new(RefCell::new(Some(turn)));
-        exchange.held.borrow_mut().push(Box::new(Rc::clone(&held)));
-        Ok((Some(TurnObject(held)), came == Came::Later))
+        Ok(entered(&exchange, &turns, &key, wait).await)
+    }
+}
+
+/// Waits for a turn, which the exchange holds as well; none when it took too long. Says whether
+/// somebody else was first.
+pub(super) async fn entered(
+    exchange: &Exchange,
+    turns: &Turns,
+    key: &[u8],
+    wait: Duration,
+) -> (Option<TurnObject>, bool) {
+    let Ok((turn, came)) = tokio::time::timeout(wait, turns.enter(key)).await else {
+        return (None, true);
+    };
+    let held = Rc::new(RefCell::new(Some(turn)));
+    exchange.held.borrow_mut().push(Box::new(Held(Rc::clone(&held))));
+    (Some(TurnObject(held)), came == Came::Later)
+}
+
+/// Ends a turn with its exchange, also when the script's object of it lives on for a while, since
+/// its hook was given up.
+struct Held(Rc<RefCell<Option<Turn>>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.take();
     }
 }
 
 /// The exchange that a turn belongs to.
-fn begin(lua: &mlua::Lua, tools: &Tools) -> mlua::Result<Rc<Exchange>> {
+///
+/// # Errors
+/// Where nothing can be waited for, and where no request runs.
+pub(super) fn holder(lua: &mlua::Lua, tools: &Tools) -> mlua::Result<Rc<Exchange>> {
     tools.gate.may_wait(lua)?;
     let run = tools.current.borrow().clone();
     let cx = run.and_then(|run| run.cx.borrow().clone());

@@ -59,6 +59,14 @@ pub struct Shared {
     meters: Meters,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        let room = Room { began: Instant::now(), reserved: AtomicUsize::new(0) };
+        let (scopes, meters, watch) = (Mutex::default(), Meters::default(), Arc::default());
+        Self { scopes, room: Arc::new(room), meters, watch }
+    }
+}
+
 /// Something that is shared by its type and name.
 type Shelved = Arc<dyn Any + Send + Sync>;
 
@@ -66,9 +74,7 @@ impl Shared {
     /// No state yet.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        let room = Room { began: Instant::now(), reserved: AtomicUsize::new(0) };
-        let (scopes, meters, watch) = (Mutex::default(), Meters::default(), Arc::default());
-        Arc::new(Self { scopes, room: Arc::new(room), meters, watch })
+        Arc::default()
     }
 
     /// The clock that scripts' computing time is checked by.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::Turns;
 use super::table::{Change, Table, Used, Weigh};
 
 /// A value.
@@ -52,13 +53,20 @@ pub(in crate::lua) struct Step {
 #[derive(Debug)]
 pub(in crate::lua) struct Store {
     table: Table<Stored>,
+    /// Of those who compute a value that is missing.
+    turns: Turns,
 }
 
 type Entry<'a> = Option<(&'a Stored, Option<Duration>)>;
 
 impl Store {
     pub(in crate::lua) fn new(bytes_max: usize) -> Self {
-        Self { table: Table::new(bytes_max) }
+        Self { table: Table::new(bytes_max), turns: Turns::default() }
+    }
+
+    /// The turns of those who compute a value that is missing.
+    pub(in crate::lua) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// The value of a key.

@@ -235,6 +235,15 @@ function Script:connect(connection)
   return self.handle:connect(raw_request(connection))
 end
 
+-- Runs a hook that works for no request, such as `present`.
+function Script:perform(hook, argument)
+  local result = self.handle:perform(hook, argument)
+  for _, seen in ipairs(result.fetched) do
+    if getmetatable(seen.headers) == nil then message_of(seen) end
+  end
+  return result
+end
+
 function Script:logs() return self.handle:logs() end
 
 function Script:metrics() return self.handle:metrics() end
@@ -244,6 +253,7 @@ local function script(name, spec)
   for key in pairs(spec) do
     local known = {
       "options", "upstream", "services", "fetch", "limits", "onError", "now", "name", "request",
+      "programs", "files",
     }
     if not table.find(known, key) then
       local names = table.concat(known, ", ")
@@ -264,6 +274,12 @@ local function script(name, spec)
       if answer == nil then return nil end
       return answering(answer)(raw)
     end,
+    program = function(path, arguments)
+      local ran = spec.programs and spec.programs(path, arguments)
+      if type(ran) == "number" then ran = { status = ran } end
+      return ran and { status = ran.status or 0, output = ran.output or "" }
+    end,
+    files = spec.files,
     services = services,
     options = spec.options or {},
     limits = spec.limits,

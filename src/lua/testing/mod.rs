@@ -6,6 +6,7 @@
 
 mod bench;
 mod coverage;
+mod machine;
 mod message;
 mod probe;
 mod report;

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use mlua::{AnyUserData, Function, Lua, Table, UserData, UserDataMethods, Value};
 
+use super::machine::Played;
 use super::probe::{Clock, Counting, Probe};
 use super::{Coverage, Find, bench, message};
 use crate::lua::api::json;
 use crate::lua::{
     Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Host, HttpClient,
-    Instance, InstanceId, InstanceSpec, Limits, ScriptError, Shared, Vm, inspect, limits, on_error,
-    settings,
+    Instance, InstanceId, InstanceSpec, Limits, Machine, ScriptError, Shared, Task, Vm, inspect,
+    limits, on_error, settings,
 };
-use crate::message::{Exchange, Failure, LocalFuture, Request, Response, rescue};
+use crate::message::{Client, Exchange, Failure, LocalFuture, Request, Response, rescue};
 use crate::schema::Source;
 
 /// What the scripts of one test file have in common.
@@ -70,10 +71,12 @@ impl Stage {
         let shared = Shared::new();
         let vm = Vm::watched(Arc::clone(&shared), Rc::clone(&probe));
         let vm = vm.map_err(mlua::Error::external)?;
+        let world = Rc::new(World::new(lua.clone(), calls)?);
+        vm.work_in(Rc::new(Side(Rc::clone(&world))));
         let instance = vm.instance(&Arc::new(spec)).await;
         let handle = Handle {
             instance: instance.map_err(mlua::Error::external)?,
-            world: Rc::new(World::new(lua.clone(), calls)?),
+            world,
             probe,
             stage: Rc::clone(self),
             shared,
@@ -145,6 +148,12 @@ impl UserData for Handle {
                 bench::measure(&lua, &this.instance, &context, &request, &response).await
             },
         );
+        methods.add_async_method(
+            "perform",
+            |lua, this, (hook, argument): (String, Value)| async move {
+                this.perform(&lua, &hook, &argument).await
+            },
+        );
         methods.add_method("metrics", |_, this, ()| Ok(this.shared.meters().prometheus()));
         methods.add_method("logs", |lua, this, ()| {
             let lines = lua.create_table()?;
@@ -202,6 +211,23 @@ impl Handle {
         result.raw_set("vars", vars(lua, &context)?)?;
         // What is held until the exchange ends, such as a place in a limit, ends here.
         exchange.held.take();
+        Ok(result)
+    }
+
+    /// Runs a hook that works for no request, on a machine that the test plays.
+    async fn perform(&self, lua: &Lua, hook: &str, argument: &Value) -> mlua::Result<Table> {
+        self.world.reset(lua)?;
+        let task = Task::ALL.into_iter().find(|task| task.name() == hook);
+        let task = task.ok_or_else(|| mlua::Error::runtime(format!("no task is {hook:?}")))?;
+        let context = self.context(Rc::new(Exchange::new(Rc::new(Client::nobody()))));
+        let argument = json::from_lua(argument)?;
+        let outcome = self.instance.perform(&context, task, &argument).await;
+        if let Some(problem) = self.world.problem.take() {
+            return Err(mlua::Error::runtime(problem));
+        }
+        let result = lua.create_table()?;
+        result.raw_set("error", outcome.err().map(|error| error.to_string()))?;
+        result.raw_set("fetched", self.world.fetched.borrow().clone())?;
         Ok(result)
     }
 
@@ -342,5 +368,10 @@ impl Host for Side {
     fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
         let reason = format!("tests connect to nothing, and so not to {}", to.address);
         Box::pin(std::future::ready(Err(FetchError::Client { reason })))
+    }
+
+    fn machine(&self) -> Option<Rc<dyn Machine>> {
+        let world = &self.0;
+        Some(Rc::new(Played { calls: world.calls.clone() }))
     }
 }

@@ -38,6 +38,24 @@ fn what_a_script_says_reaches_the_server() {
 }
 
 #[test]
+fn several_are_sent_at_once() {
+    let call = "local all = http.all({
+            { url = 'http://slow.test', timeout = '10ms' },
+            { url = 'http://a.test/', method = 'PUT', body = 'b' },
+            { url = 'http://a.test/404' },
+        })
+        local told = {}
+        for _, one in ipairs(all) do
+            table.insert(told, one.res and one.res.status .. one.res.headers['x-asked'] or one.kind)
+        end
+        return respond(200, table.concat(told, ' | '))";
+    let told = text(fetched(call, request("GET h/", &[])));
+    assert_eq!(told, "timeout | 200PUT a.test /; b | 404GET a.test /404; ");
+    let told = text(fetched("return respond(200, #http.all({}))", request("GET h/", &[])));
+    assert_eq!(told, "0");
+}
+
+#[test]
 fn the_body_of_a_request_is_shared() {
     let text = "return { request = function(req) http.fetch('http://a/', { body = req }) end }";
     let mut sent = request("POST h/", &[]);
@@ -97,6 +115,11 @@ fn mistakes_of_scripts_are_errors() {
     check("http.client({ tls = { ca = '/etc/passwd' } })", "tls.ca: this is no PEM text");
     check("http.client({ tls = { cert = '-----BEGIN' } })", "cert and key belong together");
     check("for _ = 1, 51 do http.fetch('http://a') end", "more than 50 requests");
+    check("http.all({ { url = 'http://a', body = req } })", "http.all: body must be a string");
+    check("http.all({ { url = 'ftp' } })", "it has no scheme");
+    check("http.all({ { url = 'http://a', retries = 1 } })", "unknown option \"retries\"");
+    let many = "local l = {} for i = 1, 51 do l[i] = { url = 'http://a' } end http.all(l)";
+    check(many, "more than 50 requests");
 }
 
 #[test]

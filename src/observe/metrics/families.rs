@@ -150,6 +150,8 @@ impl Part<'_> {
             Level::Entrypoint => "entrypoint",
             Level::Router => "router",
             Level::Service => "service",
+            Level::Host => return vec![self.durations("http.server.request.duration", sums)],
+            Level::Server => return vec![self.durations("http.client.request.duration", sums)],
         };
         let family = |kind, name: &str, help: &str| {
             Family::new(kind, format!("traefik_{word}_{name}"), format!("{help} ({word})."))
@@ -199,6 +201,26 @@ impl Part<'_> {
         families
     }
 
+    /// Times of requests, told apart as OpenTelemetry's conventions do.
+    fn durations(&self, name: &'static str, sums: &Sums) -> Family {
+        let help = "Time of requests, by OpenTelemetry's semantic conventions.";
+        let mut family = Family::new(FamilyKind::Histogram, name, help);
+        for (owner, sums) in sums.of(self.level) {
+            for (kind, totals) in &sums.requests {
+                let mut labels = conventional(owner);
+                labels.push(("http.request.method".into(), kind.method().into()));
+                let code: Arc<str> = kind.code.to_string().into();
+                labels.push(("http.response.status_code".into(), Arc::clone(&code)));
+                if !(100..400).contains(&kind.code) {
+                    labels.push(("error.type".into(), code));
+                }
+                let value = SampleValue::Histogram(self.histogram(totals));
+                family.samples.push(Sample { labels, value });
+            }
+        }
+        family
+    }
+
     /// The counters of requests where headers are labels as well.
     fn further(&self, owner: &Owner, sums: &OwnerSums, requests: &mut Family) {
         if self.export.labels.is_empty() {
@@ -235,11 +257,36 @@ fn owned(owner: &Owner) -> Labels {
     let name = Arc::clone(&owner.name);
     match owner.level {
         Level::Entrypoint => vec![("entrypoint".into(), name)],
-        Level::Service => vec![("service".into(), name)],
+        Level::Service | Level::Host | Level::Server => vec![("service".into(), name)],
         Level::Router => {
             vec![("router".into(), name), ("service".into(), Arc::clone(&owner.service))]
         }
     }
+}
+
+/// What is the same for all requests of a host or of a server, as OpenTelemetry's conventions
+/// name it.
+fn conventional(owner: &Owner) -> Labels {
+    let mut labels = Labels::new();
+    let mut label = |name: &'static str, value: &str| labels.push((name.into(), value.into()));
+    label("network.protocol.name", "http");
+    if owner.level == Level::Host {
+        let (version, scheme) = owner.service.split_once(' ').unwrap_or((&owner.service, ""));
+        label("network.protocol.version", version);
+        label("url.scheme", scheme);
+        label("server.address", &owner.name);
+        return labels;
+    }
+    let (scheme, address) = owner.name.split_once("://").unwrap_or(("", &owner.name));
+    label("url.scheme", scheme);
+    let standard = if scheme == "https" { "443" } else { "80" };
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (address, standard),
+    };
+    label("server.address", host);
+    label("server.port", port);
+    labels
 }
 
 fn labels(owner: &Owner, kind: Kind) -> Labels {

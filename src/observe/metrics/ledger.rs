@@ -1,7 +1,7 @@
 //! What one worker has counted. Its numbers are atomics since others read them, and written by
 //! loading and storing since nobody else writes them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +22,9 @@ const KINDS_MAX: usize = 128;
 const LABELED_MAX: usize = 1000;
 /// Versions and ciphers of TLS of one owner; there are fewer.
 const TLS_MAX: usize = 64;
+/// Hosts that clients asked for which are told apart; what comes beyond them is counted as
+/// [`OVERFLOW`].
+const HOSTS_MAX: usize = 100;
 /// Bytes of a header's value in a label; what is longer is cut.
 const LABEL_BYTES_MAX: usize = 128;
 /// The value of labels that are no longer told apart.
@@ -87,7 +90,7 @@ pub struct OwnerRef<'a> {
     pub level: Level,
     /// Its name.
     pub name: &'a str,
-    /// The service behind a router; empty for others.
+    /// The service behind a router; version and scheme of a host's requests; empty for others.
     pub service: &'a str,
 }
 
@@ -105,6 +108,7 @@ pub struct Ledger {
     /// Bounds of time, in nanoseconds.
     bounds: Box<[u64]>,
     owners: RefCell<HashMap<Owner, Account, foldhash::fast::RandomState>>,
+    hosts: Cell<usize>,
 }
 
 /// All of one owner.
@@ -121,7 +125,7 @@ impl Ledger {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
         let nanos = |bound: &f64| (bound * 1e9).round() as u64;
         let bounds = metrics.plan().bounds.iter().map(nanos).collect();
-        Self { metrics, book, bounds, owners: RefCell::default() }
+        Self { metrics, book, bounds, owners: RefCell::default(), hosts: Cell::default() }
     }
 
     /// Whose ledger it is.
@@ -158,6 +162,20 @@ impl Ledger {
         if !counted.labels.is_empty() {
             self.count_labels(owner, account, kind, counted.labels);
         }
+    }
+
+    /// Counts a request by the host that its client asked for; `spoken` is the version of HTTP and
+    /// the scheme, such as `1.1 https`.
+    pub fn count_host(&self, host: &str, spoken: &str, kind: Kind, counted: &Counted<'_>) {
+        let host = &host[..host.floor_char_boundary(LABEL_BYTES_MAX)];
+        let mut owner = OwnerRef { level: Level::Host, name: host, service: spoken };
+        if !self.owners.borrow().contains_key(&owner) {
+            match self.hosts.get() {
+                HOSTS_MAX.. => owner.name = OVERFLOW,
+                count => self.hosts.set(count + 1),
+            }
+        }
+        self.count(owner, kind, counted);
     }
 
     /// Counts that requests to a service were tried again.

@@ -32,6 +32,10 @@ pub enum Level {
     Router,
     /// A service.
     Service,
+    /// The host that clients asked for, as OpenTelemetry's conventions tell requests apart.
+    Host,
+    /// A server that was asked.
+    Server,
 }
 
 /// What is counted.
@@ -43,6 +47,8 @@ pub struct MetricsPlan {
     pub routers: bool,
     /// Whether services are.
     pub services: bool,
+    /// Whether requests are told apart as OpenTelemetry's conventions do as well.
+    pub conventions: bool,
     /// Bounds of the histograms of time, in seconds; those of all who ask for the numbers.
     pub bounds: Vec<f64>,
     /// Headers of requests whose values are labels.

@@ -16,7 +16,7 @@ pub struct Owner {
     pub level: Level,
     /// Its name.
     pub name: Arc<str>,
-    /// The service behind a router; empty for others.
+    /// The service behind a router; version and scheme of a host's requests; empty for others.
     pub service: Arc<str>,
 }
 

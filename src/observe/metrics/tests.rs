@@ -8,6 +8,7 @@ fn plan() -> MetricsPlan {
         entrypoints: true,
         routers: false,
         services: true,
+        conventions: false,
         bounds: vec![1.2, 0.1, 0.3, 0.1, 0.2],
         headers: Vec::new(),
         names: vec!["web".into(), "traefik".into()],

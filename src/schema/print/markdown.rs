@@ -89,6 +89,6 @@ fn in_objects(field: &Field) -> Option<String> {
 }
 
 /// Text that does not end its cell.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

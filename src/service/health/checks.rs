@@ -11,8 +11,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::super::{Member, TcpCheck};
-use super::probe::{ProbeError, nobody, probe};
+use super::probe::{ProbeError, probe};
 use super::{Check, Target};
+use crate::message::Client;
 use crate::upstream::Pools;
 
 /// Questions that may be under way at once.
@@ -186,7 +187,7 @@ impl Thread {
     async fn ask(&self, check: &Check, target: &Target) -> Result<(), ProbeError> {
         // Never closed.
         let _permit = self.permits.acquire().await;
-        let client = nobody();
+        let client = Rc::new(Client::nobody());
         let question = probe(&self.pools, &client, &check.plan, target);
         match tokio::time::timeout(check.plan.timeout, question).await {
             Ok(outcome) => outcome,

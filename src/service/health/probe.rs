@@ -1,6 +1,5 @@
 //! One question to one server.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -159,20 +158,6 @@ fn resolve(origin: &str, path: &Path, location: &str) -> Option<(String, Path)> 
     };
     let rest = if rest.starts_with('/') { rest } else { format!("/{rest}") };
     Some((origin, Path::parse(Bytes::from(rest)).ok()?))
-}
-
-/// Health checks have no client; this stands for one.
-pub(super) fn nobody() -> Rc<Client> {
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    Rc::new(Client {
-        peer: nowhere,
-        local: nowhere,
-        ip: HeaderValue::from_static("0.0.0.0"),
-        entrypoint: "".into(),
-        adds_address: false,
-        tls: None,
-        guard: Rc::new(()),
-    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod url;
 
 use std::rc::Rc;
 
-use mlua::{LuaString, Table, UserData, UserDataRegistry, Value};
+use mlua::{IntoLua, Lua, LuaString, Table, UserData, UserDataRegistry, Value};
 
 pub(super) use options::tls_client;
 
@@ -53,6 +53,33 @@ pub(super) const MODULE: Module = Module {
         },
         Function {
             doc: Doc {
+                name: "all",
+                signature: "http.all(requests: {table}) -> {table}",
+                text: "Sends several requests at once and waits for all of them. Each is a table \
+                       with a `url` and the options of `http.fetch`, but that `body` is text. \
+                       Returns a table for each, in their order, with `res`, or with `error` and \
+                       `kind`, as `http.fetch` returns them.",
+                example: "local both = http.all({ { url = a }, { url = b, timeout = \"1s\" } })",
+            },
+            make: |lua, tools| {
+                let tools = Rc::downgrade(tools);
+                let client = Rc::new(options::client(None)?);
+                waiting::function(lua, move |lua, list: Table| {
+                    let calls = tools.upgrade().map(|tools| {
+                        tools.gate.may_wait(&lua)?;
+                        calls(&lua, &tools, &client, &list)
+                    });
+                    async move {
+                        let calls = calls.ok_or_else(|| mlua::Error::runtime(ENDED))?;
+                        let sent = calls?.into_iter().map(send::Call::answer);
+                        futures_util::future::try_join_all(sent).await.map(All)
+                    }
+                })
+                .map(Value::Function)
+            },
+        },
+        Function {
+            doc: Doc {
                 name: "client",
                 signature: "http.client(options: table?) -> client",
                 text: "Makes a client with settings of its own, best in `setup`. Options: `tls`, \
@@ -72,6 +99,9 @@ pub(super) const MODULE: Module = Module {
         },
     ],
 };
+
+/// What a function says whose VM is no more.
+const ENDED: &str = "the VM has ended";
 
 /// A URL and options.
 type Arguments = (LuaString, Option<Table>);
@@ -109,11 +139,57 @@ impl UserData for Client {
     }
 }
 
+/// The calls of a list.
+///
+/// # Errors
+/// For wrong options and URLs, and beyond the limit.
+fn calls(
+    lua: &Lua,
+    tools: &Rc<Tools>,
+    client: &Rc<HttpClient>,
+    list: &Table,
+) -> mlua::Result<Vec<send::Call>> {
+    let call = |request: mlua::Result<Table>| {
+        let request = request?;
+        let options = lua.create_table()?;
+        for pair in request.pairs::<Value, Value>() {
+            let (name, value) = pair?;
+            options.raw_set(name, value)?;
+        }
+        let url: LuaString = options.raw_get("url")?;
+        options.raw_set("url", Value::Nil)?;
+        let call = send::Call::new(tools, client, &url, Some(&options))?;
+        // Only one can take it.
+        if call.takes_body() {
+            return Err(mlua::Error::runtime("http.all: body must be a string"));
+        }
+        Ok(call)
+    };
+    list.sequence_values::<Table>().map(call).collect()
+}
+
+/// What several calls have come to.
+struct All(Vec<send::Returned>);
+
+impl IntoLua for All {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        let list = lua.create_table()?;
+        for (res, error, kind) in self.0 {
+            let one = lua.create_table()?;
+            one.raw_set("res", res)?;
+            one.raw_set("error", error)?;
+            one.raw_set("kind", kind)?;
+            list.raw_push(one)?;
+        }
+        Ok(Value::Table(list))
+    }
+}
+
 /// What a call comes to, as a script gets it.
 async fn answered(call: Option<mlua::Result<send::Call>>) -> mlua::Result<send::Returned> {
     match call {
         Some(call) => call?.answer().await,
-        None => Err(mlua::Error::runtime("the VM has ended")),
+        None => Err(mlua::Error::runtime(ENDED)),
     }
 }
 

@@ -115,6 +115,11 @@ impl Call {
         })
     }
 
+    /// Whether it takes the body of the client's request.
+    pub(super) fn takes_body(&self) -> bool {
+        matches!(self.body, Given::OfRequest(_))
+    }
+
     /// Sends it and waits for the answer.
     ///
     /// # Errors

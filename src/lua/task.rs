@@ -1,0 +1,60 @@
+//! Hooks that work for no request: `present` and `cleanup`, which set a DNS record and remove it.
+//!
+//! Must not know what is set where: that is the script's.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::api::json;
+use super::{Context, Instance, ScriptError};
+
+/// A hook that works for no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// `present`.
+    Present,
+    /// `cleanup`.
+    Cleanup,
+}
+
+impl Task {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Present, Self::Cleanup];
+
+    /// Its name in scripts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Cleanup => "cleanup",
+        }
+    }
+}
+
+impl Instance {
+    /// Runs a hook with a table. What goes wrong is the caller's to tell.
+    ///
+    /// # Errors
+    /// When the script has no such hook, when it fails or passes a limit.
+    pub async fn perform(
+        self: &Rc<Self>,
+        cx: &Rc<Context>,
+        task: Task,
+        argument: &Value,
+    ) -> Result<(), ScriptError> {
+        let loaded = self.loaded().await?;
+        let hook = match task {
+            Task::Present => &loaded.present,
+            Task::Cleanup => &loaded.cleanup,
+        };
+        let Some(hook) = hook else {
+            let script = self.spec().source.name.to_string();
+            let reason = format!("it has no {}", task.name());
+            return Err(ScriptError::Shape { script, reason });
+        };
+        let argument = self.within(|lua| json::to_lua(lua, argument))?;
+        // Whatever it returns means nothing: it has failed if it raises an error.
+        self.run::<mlua::MultiValue>(cx, &loaded, hook, argument).await.map(drop)
+    }
+}

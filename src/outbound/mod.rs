@@ -1,0 +1,66 @@
+//! Requests and connections of scripts' own: the way out that all hosts of scripts share.
+//!
+//! Must not know who asks, nor what is spoken over a connection.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::lua::{self, Connected, Destination, FetchError, HttpClient};
+use crate::message::{Io, LocalFuture, Request, Response};
+use crate::model::TcpServersTransport;
+use crate::upstream::{
+    Encryption, Forwarding, Hop, HostHeader, OriginError, Origins, PathPrefix, Pools, Reach,
+    TcpEndpoint, TcpTransport, Transport, send,
+};
+
+/// Sends a request to the server at the beginning of a URL, over a connection of these pools.
+///
+/// # Errors
+/// When no request can be sent that way at all.
+pub fn fetch(
+    pools: &Rc<Pools>,
+    origins: &Origins,
+    client: &HttpClient,
+    origin: &str,
+    request: Request,
+) -> Result<LocalFuture<'static, Response>, FetchError> {
+    let endpoint = origins.endpoint(client.id, origin, || {
+        let mut transport = Transport::build(&client.transport)?;
+        transport.reach = match client.reach {
+            lua::Reach::Everywhere => Reach::Everywhere,
+            lua::Reach::BeyondTheLink => Reach::BeyondTheLink,
+        };
+        Ok(transport)
+    });
+    let endpoint = endpoint.map_err(|error| match error {
+        OriginError::Endpoint(error) => FetchError::Url { reason: error.to_string() },
+        OriginError::Transport(error) => FetchError::Client { reason: error.to_string() },
+    })?;
+    let pools = Rc::clone(pools);
+    let forwarding =
+        Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored, hop: Hop::Untold };
+    Ok(Box::pin(async move { send(&pools, &endpoint, forwarding, request).await }))
+}
+
+/// Opens a connection over which something else than HTTP is spoken.
+#[must_use]
+pub fn connect(to: &Destination) -> LocalFuture<'static, Connected> {
+    let endpoint = endpoint(to);
+    Box::pin(async move {
+        let connected = endpoint?.connect(None).await.map_err(|error| {
+            let reason = error.to_string();
+            FetchError::Connect { reason }
+        });
+        Ok(Box::new(connected?) as Box<dyn Io>)
+    })
+}
+
+/// The server at the other end.
+fn endpoint(to: &Destination) -> Result<TcpEndpoint, FetchError> {
+    let client = |error: &dyn std::fmt::Display| FetchError::Client { reason: error.to_string() };
+    let options = TcpServersTransport { tls: to.tls.clone(), ..TcpServersTransport::default() };
+    let transport = TcpTransport::build(&options).map_err(|error| client(&error))?;
+    let encryption = if to.tls.is_some() { Encryption::Tls } else { Encryption::None };
+    let endpoint = TcpEndpoint::parse(&to.address, encryption, Arc::new(transport));
+    endpoint.map_err(|error| client(&error))
+}
