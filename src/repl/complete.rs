@@ -18,6 +18,7 @@ use super::command::{COMMANDS, Takes};
 use super::{ReplError, Session, line, send};
 use crate::lua::{self, api};
 use crate::rule::Syntax;
+use crate::schema::Schema;
 
 const PROMPT: &str = "moongate> ";
 /// Methods that a line may begin with.
@@ -244,6 +245,11 @@ impl Words {
         let end = if colour.is_empty() { "" } else { PLAIN };
         out.extend([colour, word, end]);
     }
+}
+
+/// The names of a script's options, without older ones.
+fn first_names(schema: &Schema) -> Vec<String> {
+    schema.names().filter_map(|names| names.first().map(|name| (*name).to_owned())).collect()
 }
 
 const PLAIN: &str = "\u{1b}[0m";
