@@ -105,7 +105,7 @@ impl Words {
     pub(super) fn new() -> Self {
         let kinds = lua::builtins().map(|source| {
             let schema = lua::inspect(&source).map(|info| info.schema);
-            let options = schema.map(|schema| schema.option_names()).unwrap_or_default();
+            let options = schema.map(|schema| first_names(&schema)).unwrap_or_default();
             (source.kind().to_owned(), options)
         });
         let sections = api::sections();

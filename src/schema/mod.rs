@@ -206,13 +206,6 @@ impl Schema {
         fields.iter().map(|field| field.names(Source::File).collect())
     }
 
-    /// The names of the options, as they are written today.
-    #[must_use]
-    pub fn option_names(&self) -> Vec<String> {
-        let fields = self.fields().into_iter().flat_map(|fields| &fields.list);
-        fields.map(|field| field.name.clone()).collect()
-    }
-
     /// Puts stars in the place of every secret in options as they are written, which need not fit
     /// the schema. What the schema does not know may be a secret under a misspelled name, so it is
     /// concealed as well; without a schema, names tell.
