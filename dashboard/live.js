@@ -97,8 +97,10 @@ export function sparkline(history) {
   svg.setAttribute("class", "spark");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", "Requests a second over the last two minutes");
+  // It grows to the left until it is full, and is never so short that it says nothing.
+  const steps = Math.max(history.length, KEPT / 4) - 1;
   const most = Math.max(1, ...history.map((rates) => rates.requests));
-  const points = history.map((rates, at) => [240 - (history.length - 1 - at) * (240 / (KEPT - 1)), 38 - (rates.requests / most) * 34]);
+  const points = history.map((rates, at) => [240 - (history.length - 1 - at) * (240 / steps), 38 - (rates.requests / most) * 34]);
   if (points.length < 2) return svg;
   const line = points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
   const add = (tag, attribute, value, kind) => {

@@ -33,6 +33,7 @@
 //! | 6 | [`explain`] | why a request goes where it goes |
 //! | 7 | [`entrypoint`] | listeners and connections, workers |
 //! | 7 | [`api`] | the HTTP API and ping |
+//! | 7 | [`acme`] | certificates from authorities, had and renewed by themselves |
 //! | 8 | [`reconcile`] | provider messages to a published snapshot |
 //! | 9 | [`app`] | wiring: runtimes, catalogue, start order, graceful stop |
 //! | 10 | [`repl`] | prototypes: what is typed is served, and requests to it are told of |
@@ -42,6 +43,7 @@
 //! A configuration change flows `provider` -> `reconcile` -> `model` (merge) -> `compile` ->
 //! prepare on every worker -> swap -> retire.
 
+pub mod acme;
 pub mod api;
 pub mod app;
 pub mod background;

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::acme::{Acme, Wish};
 use crate::compile::{Catalog, Memory, compile};
 use crate::entrypoint::{Worker, WorkerError};
 use crate::lua::InstanceId;
@@ -46,8 +47,31 @@ pub struct Reconciler {
     throttle: Duration,
     checks: HealthChecks,
     findings: watch::Sender<Arc<Vec<Diagnostic>>>,
-    stapling: Option<Stapling>,
+    followers: Followers,
     metrics: Option<Arc<Metrics>>,
+}
+
+/// Those who hear of everything that is served.
+#[derive(Debug, Default)]
+pub struct Followers {
+    /// Asks authorities what they say of certificates.
+    pub stapling: Option<Stapling>,
+    /// Has certificates that routers want.
+    pub acme: Option<Acme>,
+}
+
+impl Followers {
+    fn hear(&mut self, snapshot: &Snapshot) {
+        if let Some(stapling) = &mut self.stapling
+            && let Err(error) = stapling.follow(snapshot.certificates.asked())
+        {
+            tracing::error!(%error, "authorities could not be asked for certificates");
+        }
+        if let Some(acme) = &self.acme {
+            let (wanted, held) = (Arc::clone(&snapshot.wanted), Arc::clone(&snapshot.certificates));
+            acme.wish(Wish { wanted, held });
+        }
+    }
 }
 
 impl Reconciler {
@@ -59,7 +83,7 @@ impl Reconciler {
         workers: Arc<[Worker]>,
         live: Arc<Live>,
         throttle: Duration,
-        stapling: Option<Stapling>,
+        followers: Followers,
     ) -> Self {
         let (memory, parts) = (Memory::default(), BTreeMap::new());
         let (checks, findings) = (HealthChecks::default(), watch::Sender::default());
@@ -73,7 +97,7 @@ impl Reconciler {
             throttle,
             checks,
             findings,
-            stapling,
+            followers,
             metrics: None,
         }
     }
@@ -191,11 +215,7 @@ impl Reconciler {
         if let Err(error) = self.checks.follow(checks.chain(tcp)) {
             tracing::error!(%error, "health checks could not be started");
         }
-        if let Some(stapling) = &mut self.stapling
-            && let Err(error) = stapling.follow(snapshot.certificates.asked())
-        {
-            tracing::error!(%error, "authorities could not be asked for certificates");
-        }
+        self.followers.hear(&snapshot);
         let known = before.outcome.diagnostics();
         let mut findings = snapshot.outcome.diagnostics();
         for part in self.parts.values() {

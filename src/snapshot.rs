@@ -43,12 +43,24 @@ pub struct Snapshot {
     pub scripts: HashMap<Arc<str>, InstanceId>,
     /// All certificates.
     pub certificates: Arc<CertStore>,
+    /// Certificates that routers want of resolvers.
+    pub wanted: Arc<[Wanted]>,
     /// What the scripts of middlewares declare: of HTTP's, and of TCP's.
     pub infos: [Infos; 2],
     /// What became of each element.
     pub outcome: Arc<Outcome>,
 }
 
+/// The names of one certificate that a resolver is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The resolver.
+    pub resolver: Arc<str>,
+    /// Who wants it: a router, `name@provider`, or the store of default certificates.
+    pub by: Arc<str>,
+    /// The names, the main one first, in lower case and without a last dot.
+    pub names: Arc<[String]>,
+}
 /// What scripts declare, by the middleware that they are the scripts of.
 pub type Infos = HashMap<String, Arc<ScriptInfo>>;
 

@@ -239,6 +239,31 @@ fn the_api_behind_a_router_of_the_user_has_its_dashboard() {
 }
 
 #[test]
+fn certificates_are_told_without_their_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["shop.test".into(), "*.shop.test".into()]);
+    let made = made.unwrap();
+    let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (certificate, key) = (certificate.display(), key.display());
+    let moongate = Moongate::start(&format!(
+        "tls: {{certificates: [{{certFile: '{certificate}', keyFile: '{key}'}}]}}"
+    ));
+    let all = json(&moongate, "/api/certificates?search=SHOP&sortBy=validUntil");
+    assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
+    let shown = &all[0];
+    assert_eq!(shown["sans"], serde_json::json!(["*.shop.test", "shop.test"]));
+    assert_eq!((&shown["keyType"], &shown["keySize"]), (&"ECDSA".into(), &256.into()), "{shown}");
+    assert_eq!(shown["signatureAlgorithm"], "ECDSA-SHA256");
+    assert_eq!((&shown["version"], &shown["status"]), (&"v3".into(), &"enabled".into()));
+    let name = shown["name"].as_str().unwrap();
+    assert_eq!(name, shown["certFingerprint"].as_str().unwrap());
+    assert_eq!(&json(&moongate, &format!("/api/certificates/{name}")), shown);
+    assert_eq!(get(&moongate, "/api/certificates/none").status, 404);
+}
+
+#[test]
 fn live_counters_are_of_what_is_served() {
     let backend = Backend::start("shop", Answer::Echo);
     let moongate = Moongate::start(&to(&backend));

@@ -142,6 +142,9 @@ fn every_part_says_what_it_would_do() {
     check(&["http://layers.test/"], 1, &["No child of the router layered@file"]);
     check(&["http://asks.test/yes"], 0, &["The router asks@file"]);
     check(&["http://asks.test/no"], 1, &["404", "asks@file: not met: Lua(`./asks.lua`)"]);
+    let (words, _) = by_configuration(folder.path(), &["http://asks.test/no"]);
+    let (near, far) = (words.find("asks@file:"), words.find("layered@file:"));
+    assert!(near < far && near.is_some(), "those that name the host come first: {words}");
     check(&["http://none.test/", "--entry-point=nope"], 2, &["there is no entrypoint \"nope\""]);
     check(&["none.test"], 2, &["is no URL such as"]);
     check(&[], 2, &["give a URL", "usage: moongate explain"]);

@@ -132,8 +132,9 @@ fn traces_tell_the_way_of_a_request() {
     let moongate = Moongate::with(&over(&backend, detailed), &flags);
     let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
     let headers = [("traceparent", parent.as_str()), ("tracestate", "k=v"), ("X-Tenant", "acme")];
-    moongate.client().send("GET", "h.test", "/a?page=2&token=x", &headers, b"");
-    moongate.client().send("GET", "h.test", "/q", &headers, b"");
+    let mut client = moongate.client();
+    client.send("GET", "h.test", "/a?page=2&token=x", &headers, b"");
+    client.send("GET", "h.test", "/q", &headers, b"");
     let spans = until("the spans are reported", || {
         let spans = collector.spans();
         (spans.len() >= 5).then_some(spans)
@@ -189,9 +190,11 @@ fn a_minimal_trace_has_two_spans_and_servers_are_told() {
     let endpoint = format!("--tracing.otlp.grpc.endpoint=127.0.0.1:{}", collector.grpc);
     let flags = [&endpoint, "--tracing.otlp.grpc.insecure"];
     let moongate = Moongate::with(&over(&backend, ""), &flags);
-    moongate.get("h", "/a");
+    // One connection is on one worker, whose spans come in their order.
+    let mut client = moongate.client();
+    client.send("GET", "h", "/a", &[], b"");
     let told = backend.last().header("traceparent").unwrap().to_owned();
-    moongate.get("h", "/none");
+    client.send("GET", "h", "/none", &[], b"");
     let spans = until("the spans are reported", || {
         let spans = collector.spans();
         (spans.len() >= 3).then_some(spans)
@@ -332,4 +335,33 @@ fn a_collector_that_is_away_holds_up_nothing() {
     let began = Instant::now();
     drop(moongate);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_leveled_log_is_sent_beside_its_file() {
+    let collector = Collector::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("router.log");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_moongate"))
+        .arg("--entryPoints.web.address=127.0.0.1:0")
+        .args(["--log.level=INFO", "--log.otlp.resourceAttributes.site=north"])
+        .arg(format!("--log.filePath={}", file.display()))
+        .arg(format!("--log.otlp.http.endpoint=http://127.0.0.1:{}", collector.http))
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let is_applied = |record: &Value| record["body"]["stringValue"] == "configuration applied";
+    let record = until("the log is sent", || collector.records().into_iter().find(is_applied));
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+    assert_eq!(
+        (&record["severityNumber"], &record["severityText"]),
+        (&"SEVERITY_NUMBER_INFO".into(), &"info".into(),)
+    );
+    assert_eq!(attribute(&record, "routers").as_deref(), Some("0"));
+    let resource = all(&collector.reports("logs")[0], &["report", "resourceLogs", "resource"]);
+    assert_eq!(attribute(&resource[0], "site").as_deref(), Some("north"));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("INF configuration applied"), "{text}");
 }

@@ -1,6 +1,7 @@
 //! Where questions are answered: one after the other, on a thread of its own that steps back for
 //! those that serve clients.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
@@ -43,7 +44,8 @@ fn open() -> Option<SyncSender<Job>> {
         // Answers come all the same where this is not allowed.
         let _ = setpriority_process(None, NICENESS);
         while let Ok(job) = waiting.recv() {
-            job();
+            // A slip in one answer must not cost all others; who asked is told that there is none.
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     };
     let thread = thread::Builder::new().name("api".to_owned()).spawn(serve);
@@ -51,4 +53,18 @@ fn open() -> Option<SyncSender<Job>> {
         tracing::error!(%error, "the thread of the API could not be started");
     }
     thread.ok().map(|_| jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_in_turn_and_outlives_a_slip() {
+        let desk = Desk::default();
+        assert_eq!(desk.ask(|| 1).await, Some(1));
+        let slip = || -> i32 { Vec::new()[0] };
+        assert_eq!(desk.ask(slip).await, None);
+        assert_eq!(desk.ask(|| 2).await, Some(2));
+    }
 }

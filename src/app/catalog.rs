@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use super::records;
 use crate::api::{Api, Exposition, Noop, Ping};
 use crate::compile::{
-    Catalog, DisabledRouters, EntrypointFacts, IsDefault, RouterRules, Scripts, timeouts,
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, ResolverFacts, RouterRules, Scripts,
+    Wildcards, timeouts,
 };
 use crate::config::{EntryPointPlan, Static};
 use crate::lua;
@@ -48,6 +49,7 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
         tcp_scripts: Scripts::default(),
         internals: services(internals),
         entrypoints: plan.entrypoints.iter().map(|entrypoint| facts(plan, entrypoint)).collect(),
+        resolvers: resolvers(plan),
         transport: Arc::new(transport),
         tcp_transport: plan.root.tcp_servers_transport.as_dynamic(),
         rules: RouterRules {
@@ -62,6 +64,20 @@ pub(super) fn catalog(plan: &Static, internals: Internals) -> Result<Catalog, Ca
         },
         observed_internals: records::observed_internals(plan),
     })
+}
+
+/// Resolvers by name, all that are configured: what one lacks is told when it starts.
+fn resolvers(plan: &Static) -> HashMap<String, ResolverFacts> {
+    let all = plan.root.certificates_resolvers.iter();
+    let facts = all.filter_map(|(name, resolver)| {
+        let dns = resolver.acme.as_ref()?.dns_challenge.as_ref();
+        let wildcards = match dns.filter(|dns| !dns.provider.is_empty()) {
+            Some(_) => Wildcards::Proved,
+            None => Wildcards::Refused,
+        };
+        Some((name.clone(), ResolverFacts { wildcards }))
+    });
+    facts.collect()
 }
 
 fn services(internals: Internals) -> HashMap<String, Arc<dyn Internal>> {

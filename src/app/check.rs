@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::catalog::{self, Internals};
 use super::providers::{file_providers, kubernetes};
+use super::resolvers::Resolvers;
 use super::{StartError, api, cluster, differences, internal, ping, records, script_files};
 use crate::api::Sources;
 use crate::compile::{Memory, Scripts, compile};
@@ -85,7 +86,8 @@ impl Trial {
         let live = Arc::<Live>::default();
         records::check(plan, &live)?;
         let api = api(plan, &[], Sources { live: Arc::clone(&live), ..Sources::default() });
-        let internals = Internals { api, ping: ping(plan)?, ..Internals::default() };
+        let more = vec![Resolvers::stand_in()];
+        let internals = Internals { api, ping: ping(plan)?, more, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;
         let mut messages = vec![internal(plan)?];
         let mut scripts = script_files(plan)?;

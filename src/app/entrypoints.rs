@@ -9,14 +9,17 @@ use http::HeaderValue;
 use super::records;
 use crate::config::{EntryPointPlan, Static, UnderscoreHeaders};
 use crate::entrypoint::{
-    ConnectionLimits, Entrypoint, ForwardedFor, Heads, PathHandling, Semicolons, Trust,
+    ConnectionLimits, Entrypoint, ForwardedFor, Heads, PathHandling, ProofOrder, Semicolons, Trust,
     Underscores, alt_svc,
 };
+use crate::tls::Challenges;
 
-/// All of them, in their order, at the addresses they have got.
+/// All of them, in their order, at the addresses they have got, with what proves names in
+/// handshakes.
 pub(super) fn entrypoints(
     plan: &Static,
     addresses: &[(Arc<str>, SocketAddr)],
+    challenges: Option<&Arc<dyn Challenges>>,
 ) -> Vec<Arc<Entrypoint>> {
     let append = !plan.root.global.not_append_x_forwarded_for;
     let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
@@ -24,7 +27,8 @@ pub(super) fn entrypoints(
             0 => alt_svc(address.port()),
             port => alt_svc(port),
         });
-        Arc::new(Entrypoint { alt_svc, ..entrypoint(plan, append) })
+        let challenges = challenges.cloned();
+        Arc::new(Entrypoint { alt_svc, challenges, ..entrypoint(plan, append) })
     });
     entrypoints.collect()
 }
@@ -51,6 +55,11 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
         heads: heads(plan),
         observed: records::observed(&options.observability),
         alt_svc: None,
+        challenges: None,
+        proofs: match options.allow_acme_by_pass {
+            true => ProofOrder::AfterRouters,
+            false => ProofOrder::BeforeRouters,
+        },
         limits: limits(plan),
     }
 }

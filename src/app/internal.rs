@@ -3,6 +3,7 @@
 //!
 //! The elements are written in `internal.yaml`, as a user would write them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -47,6 +48,7 @@ pub(super) fn dynamic(plan: &Static) -> Result<(Dynamic, Vec<Diagnostic>), Inter
     if let Some(ping) = plan.ping.as_ref().filter(|ping| !ping.manual_routing) {
         serve(&mut wanted, &all, "ping", &ping.entry_point);
     }
+    prove(&mut wanted, &all, plan);
     if let Some(prometheus) = records::prometheus(plan).filter(|p| !p.manual_routing) {
         serve(&mut wanted, &all, "prometheus", &prometheus.entry_point);
     }
@@ -78,6 +80,25 @@ fn serve(wanted: &mut Dynamic, all: &Dynamic, name: &str, entrypoint: &str) {
         let entry_points = vec![entrypoint.to_owned()];
         let router = Router { entry_points, ..Router::clone(router) };
         wanted.http.routers.insert(name.to_owned(), Arc::new(router));
+    }
+}
+
+/// Answers authorities on the entrypoints that resolvers name, in front of all routers, but where
+/// an entrypoint lets its own routers see what they ask.
+fn prove(wanted: &mut Dynamic, all: &Dynamic, plan: &Static) {
+    let resolvers = plan.root.certificates_resolvers.values();
+    let ways = resolvers.filter_map(|resolver| resolver.acme.as_ref()?.http_challenge.as_ref());
+    let named: BTreeSet<&str> = ways.map(|way| way.entry_point.as_str()).collect();
+    for (name, by_pass) in [("acme-http", false), ("acme-http-bypass", true)] {
+        let here = plan.entrypoints.iter().filter(|entrypoint| {
+            let options = &entrypoint.options;
+            named.contains(&*entrypoint.name) && options.allow_acme_by_pass == by_pass
+        });
+        let entry_points: Vec<_> = here.map(|entrypoint| entrypoint.name.clone()).collect();
+        if let (Some(router), false) = (all.http.routers.get(name), entry_points.is_empty()) {
+            let router = Router { entry_points, ..Router::clone(router) };
+            wanted.http.routers.insert(name.to_owned(), Arc::new(router));
+        }
     }
 }
 

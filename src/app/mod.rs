@@ -7,6 +7,7 @@ mod admission;
 mod catalog;
 mod check;
 mod cluster;
+mod control;
 mod definitions;
 pub mod differences;
 pub mod echo;
@@ -16,6 +17,7 @@ pub mod manifests;
 mod objects;
 mod providers;
 mod records;
+mod resolvers;
 mod restart;
 
 use std::io;
@@ -44,7 +46,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::{AccessLog, LogEntry, Queue};
 use crate::otlp::{CollectorError, Reporter};
 use crate::provider::{self, FileProvider, Message, Update};
-use crate::reconcile::{Reconciler, ScriptFiles};
+use crate::reconcile::{Followers, Reconciler, ScriptFiles};
 use crate::snapshot::Live;
 use crate::stapling::Stapling;
 
@@ -59,6 +61,7 @@ use catalog::Internals;
 use entrypoints::{entrypoints, limits, server_name};
 use providers::{file_providers, kubernetes, providers};
 use records::{Recording, reporter};
+use resolvers::Resolvers;
 
 /// Why Moongate cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +114,9 @@ pub enum StartError {
     /// HTTP/3 cannot be served.
     #[error(transparent)]
     Http3(#[from] Http3Error),
+    /// The system gives no thread for certificate resolvers.
+    #[error("certificate resolvers could not be started: {0}")]
+    Resolvers(io::Error),
     /// The system gives no thread.
     #[error("the acceptor could not be started: {0}")]
     Acceptor(io::Error),
@@ -174,12 +180,14 @@ impl App {
         let api = api(&plan, &addresses, sources);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
-        let more = admission.into_iter().collect();
+        let (sender, messages) = provider::channel();
+        let resolvers = Resolvers::start(&plan, &sender).await.map_err(StartError::Resolvers)?;
+        let more = admission.into_iter().chain(resolvers.service()).collect();
         let prometheus = recording.exposition(&plan);
         let internals = Internals { api, ping: ping.clone(), prometheus, more };
         let catalog = catalog::catalog(&plan, internals)?;
         let settings = WorkerSettings {
-            entrypoints: entrypoints(&plan, &addresses),
+            entrypoints: entrypoints(&plan, &addresses, resolvers.challenges(&plan).as_ref()),
             access_log: recording.access_log.clone(),
             metrics: recording.metrics.clone(),
             tracer: recording.tracer.clone(),
@@ -189,7 +197,8 @@ impl App {
         let start = |number| Worker::start(number, settings.clone(), live.snapshot());
         let workers = (0..plan.workers).map(start).collect::<Result<Arc<[_]>, _>>()?;
         let served = Served { workers: Arc::clone(&workers), live: Arc::clone(&live) };
-        let control = served.follow(&plan, update, catalog, recording.metrics).await?;
+        let told = Told { update, resolvers, channel: (sender, messages) };
+        let control = served.follow(&plan, told, catalog, recording.metrics).await?;
         for (listener, worker) in datagrams.into_iter().zip(workers.iter().cycle()) {
             worker.serve(listener)?;
         }
@@ -222,23 +231,6 @@ impl App {
     #[must_use]
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         &self.addresses
-    }
-
-    /// The static configuration.
-    #[must_use]
-    pub fn plan(&self) -> &Static {
-        &self.plan
-    }
-
-    /// Says something in a provider's place.
-    pub fn provide(&self, message: Message) {
-        self.control.provided.send(message);
-    }
-
-    /// What is found of all that is served; told anew whenever a configuration is.
-    #[must_use]
-    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Diagnostic>>> {
-        self.control.findings.clone()
     }
 
     /// What is served now.
@@ -338,18 +330,27 @@ struct Served {
     live: Arc<Live>,
 }
 
+/// What is said beside what providers read.
+struct Told {
+    update: Option<Update>,
+    resolvers: Resolvers,
+    /// Where all of them speak.
+    channel: (provider::Sender, provider::Receiver),
+}
+
 impl Served {
     /// Serves what providers say, and follows them until the word to stop.
     async fn follow(
         self,
         plan: &Static,
-        update: Option<Update>,
+        told: Told,
         mut catalog: Catalog,
         metrics: Option<Arc<Metrics>>,
     ) -> Result<Control, StartError> {
         let (stop, stopped) = watch::channel(false);
-        let (sender, messages) = provider::channel();
+        let Told { update, resolvers, channel: (sender, messages) } = told;
         let mut first = vec![internal(plan)?];
+        first.extend(resolvers.first);
         first.extend(update.map(Message::Update));
         let mut scripts = script_files(plan)?;
         let mut files = file_providers(plan, &scripts.kinds());
@@ -363,7 +364,8 @@ impl Served {
         let stapling =
             plan.root.ocsp.as_ref().map(|ocsp| Stapling::new(ocsp.responder_overrides.clone()));
         let Self { workers, live } = self;
-        let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, stapling);
+        let followers = Followers { stapling, acme: resolvers.acme };
+        let mut reconciler = Reconciler::new(catalog, scripts, workers, live, throttle, followers);
         reconciler.count_in(metrics);
         let (provided, findings) = (sender.clone(), reconciler.findings());
         kubernetes.start(&sender, &findings, &stopped);

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::catalog::{Internals, catalog};
 use super::providers::kubernetes;
+use super::resolvers::Resolvers;
 use super::{StartError, api, internal, ping, script_files};
 use crate::api::Sources;
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
@@ -57,8 +58,9 @@ impl Objects {
             plan.ping.get_or_insert_default();
         }
         let api = api(&plan, &[], Sources::default());
-        let catalog =
-            catalog(&plan, Internals { api, ping: ping(&plan)?, ..Internals::default() })?;
+        let more = vec![Resolvers::stand_in()];
+        let internals = Internals { api, ping: ping(&plan)?, more, ..Internals::default() };
+        let catalog = catalog(&plan, internals)?;
         let internal = match internal(&plan)? {
             Message::Update(update) => update,
             Message::Rejected { provider, .. } => Update::new(&provider, Arc::default()),

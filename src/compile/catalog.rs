@@ -26,6 +26,8 @@ pub struct Catalog {
     pub internals: HashMap<String, Arc<dyn Internal>>,
     /// Entrypoints, in the order workers know them.
     pub entrypoints: Vec<EntrypointFacts>,
+    /// Certificate resolvers by name.
+    pub resolvers: HashMap<String, ResolverFacts>,
     /// The transport of services that name none.
     pub transport: Arc<Transport>,
     /// The same of TCP services.
@@ -34,6 +36,22 @@ pub struct Catalog {
     pub rules: RouterRules,
     /// What is recorded of requests of internal services.
     pub observed_internals: Observed,
+}
+
+/// What routers need to know of a certificate resolver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolverFacts {
+    /// Whether it can prove that `*.domain` is ours.
+    pub wildcards: Wildcards,
+}
+
+/// Whether a resolver can have certificates for all names below a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wildcards {
+    /// It can, by records of the DNS.
+    Proved,
+    /// It cannot.
+    Refused,
 }
 
 /// What holds for all routers.

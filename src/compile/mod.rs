@@ -7,6 +7,7 @@ mod answers;
 mod catalog;
 mod held;
 mod middlewares;
+mod resolvers;
 mod routers;
 mod scripts;
 mod services;
@@ -30,8 +31,8 @@ pub use scripts::{is_path, scripts_of_rule};
 pub use timeouts::timeouts;
 
 pub use catalog::{
-    Catalog, DisabledRouters, EntrypointFacts, IsDefault, Kinds, Known, RouterRules, Script,
-    Scripts,
+    Catalog, DisabledRouters, EntrypointFacts, IsDefault, Kinds, Known, ResolverFacts, RouterRules,
+    Script, Scripts, Wildcards,
 };
 pub use held::Stamp;
 
@@ -51,6 +52,7 @@ pub struct Memory {
     streams: streams::Memory,
     answers: answers::Memory,
     scripts: scripts::Named,
+    resolvers: resolvers::Memory,
     certificates: Option<Arc<CertStore>>,
     options: Option<OptionSets>,
 }
@@ -98,6 +100,8 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     let parts = Parts { catalog, services: &services, middlewares: &middlewares, tls: &options };
     let routers = Routers::compile(dynamic, &parts, &mut memory.scripts, &mut memory.routers);
     findings.extend(routers.remarks);
+    let (wanted, unknown) = resolvers::compile(dynamic, catalog, &mut memory.resolvers);
+    findings.extend(unknown);
     let (pages, faults) = answers::compile(catalog, &mut memory.answers);
     findings.extend(faults);
     let mut tables = routers.tables;
@@ -139,6 +143,7 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
             .collect(),
         scripts: memory.scripts.all().map(|(name, spec)| (Arc::clone(name), spec.id)).collect(),
         certificates,
+        wanted: wanted.into(),
         infos: [middlewares.infos, streams.infos],
         outcome: Arc::new(outcome),
     }

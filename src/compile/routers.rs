@@ -204,7 +204,6 @@ impl Work<'_> {
         let mut resolved = Resolved::default();
         resolved.errors.extend(matcher.as_ref().err().cloned());
         self.scripts(config, &mut resolved);
-        unsupported(config, &mut resolved);
         let faults = self.family.faults(name, config, self.routers);
         resolved.errors.extend(faults.errors);
         resolved.warnings.extend(faults.warnings);
@@ -482,12 +481,4 @@ fn same_routes(before: &[(Place, Arc<Route>)], now: &[(Place, Arc<Route>)]) -> b
                 && a.name == b.name
                 && a.tls == b.tls
         })
-}
-
-/// Options that Traefik knows and that are not built yet, by name.
-fn unsupported(config: &model::Router, resolved: &mut Resolved) {
-    if config.tls.as_ref().is_some_and(|tls| !tls.cert_resolver.is_empty()) {
-        let reason = "tls.certResolver: not supported yet; certificates come from files";
-        resolved.warnings.push(reason.to_owned());
-    }
 }

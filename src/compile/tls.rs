@@ -163,6 +163,7 @@ mod tests {
             transport: Arc::default(),
             tcp_transport: TcpServersTransport::default(),
             rules: RouterRules::default(),
+            resolvers: HashMap::new(),
             observed_internals: Observed::default(),
         }
     }

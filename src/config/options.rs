@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::acme::CertificateResolver;
 use super::answers::Answers;
 use super::api::Api;
 use super::heads::{EncodedCharacters, UnderscoreHeaders};
 use super::kubernetes::{KubernetesCrd, KubernetesIngress};
 use super::records::{AccessLog, EntryPointObservability, Log, Metrics, Tracing};
+use super::redirections::Redirections;
 use super::streams::{Http3, Ocsp, ProxyProtocol, TcpServersTransport, Udp};
 use crate::model::{self, ForwardingTimeouts, RouterTls, Timeouts};
 use crate::value::{GoDuration, section};
@@ -23,6 +25,9 @@ pub struct Root {
     pub servers_transport: ServersTransport,
     /// How TCP servers are connected to where a service names no transport.
     pub tcp_servers_transport: TcpServersTransport,
+    /// Where certificates come from, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates_resolvers: BTreeMap<String, CertificateResolver>,
     /// Entrypoints by name.
     pub entry_points: BTreeMap<String, EntryPoint>,
     /// Sources of dynamic configuration.
@@ -129,6 +134,9 @@ pub struct EntryPoint {
     pub address: String,
     /// Whether routers that name no entrypoint are on it.
     pub as_default: bool,
+    /// Whether routers see what an authority asks to prove a name, before it is answered.
+    #[serde(rename = "allowACMEByPass")]
+    pub allow_acme_by_pass: bool,
     /// Whether other processes may listen on the same port.
     pub reuse_port: bool,
     /// Time limits and the graceful stop.
@@ -264,40 +272,6 @@ impl Default for Http {
             underscore_headers_strategy: UnderscoreHeaders::default(),
             timeouts: Timeouts::default(),
             answers: Answers::default(),
-        }
-    }
-}
-
-/// Sends all requests to another entrypoint.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Redirections {
-    /// To which, and how.
-    #[serde(deserialize_with = "section", skip_serializing_if = "Option::is_none")]
-    pub entry_point: Option<Redirection>,
-}
-
-/// To which entrypoint, and how.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Redirection {
-    /// An entrypoint's name, or `:port`.
-    pub to: String,
-    /// The scheme of the new place.
-    pub scheme: String,
-    /// 301 and 308 instead of 302 and 307.
-    pub permanent: bool,
-    /// The priority of the redirecting router.
-    pub priority: i64,
-}
-
-impl Default for Redirection {
-    fn default() -> Self {
-        Self {
-            to: String::new(),
-            scheme: "https".to_owned(),
-            permanent: true,
-            priority: i64::MAX - 1,
         }
     }
 }

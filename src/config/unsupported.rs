@@ -11,9 +11,7 @@ pub(super) enum Fate {
 
 /// Options by path, `*` for any name; those below a path share its fate.
 const OPTIONS: &[(&str, Fate)] = &[
-    ("certificatesresolvers", Fate::Refused),
-    ("entrypoints.*.allowacmebypass", Fate::Refused),
-    ("entrypoints.*.http.tls.certresolver", Fate::Ignored),
+    ("certificatesresolvers.*.tailscale", Fate::Refused),
     ("experimental.abortonpluginfailure", Fate::Ignored),
     ("experimental.fastproxy", Fate::Ignored),
     ("experimental.knative", Fate::Refused),

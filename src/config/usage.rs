@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::acme::{
+    AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, KubernetesStorage,
+    Propagation, RedisStorage, SharedStorage, TlsChallenge,
+};
 use super::api::Api;
-use super::options::{EntryPoint, FileProvider, Ping, Redirection, Root};
+use super::options::{EntryPoint, FileProvider, Ping, Root};
 use super::records::{
     AccessLog, ClientTls, Metrics, OtlpGrpc, OtlpHttp, OtlpLog, OtlpMetrics, OtlpTraces,
     Prometheus, Tracing,
 };
+use super::redirections::Redirection;
 use crate::model::RouterTls;
 
 /// All flags with their defaults, one a line.
@@ -29,6 +34,7 @@ pub fn usage() -> String {
     entrypoint.http.redirections.entry_point = Some(Redirection::default());
     entrypoint.http.tls = Some(RouterTls::default());
     root.entry_points.insert("<name>".to_owned(), entrypoint);
+    root.certificates_resolvers.insert("<name>".to_owned(), resolver());
     let mut lines = vec![("configfile".to_owned(), "path of a configuration file".to_owned())];
     // Options are plain data, which always has a value.
     flags("", &serde_json::to_value(root).unwrap_or_default(), &mut lines);
@@ -39,6 +45,24 @@ pub fn usage() -> String {
         let _ = writeln!(text, "    --{name}{default}", default = shown(&default));
     }
     text
+}
+
+/// A resolver with all its sections.
+fn resolver() -> CertificateResolver {
+    let propagation = Some(Propagation::default());
+    CertificateResolver {
+        acme: Some(AcmeOptions {
+            dns_challenge: Some(DnsChallenge { propagation, ..DnsChallenge::default() }),
+            http_challenge: Some(HttpChallenge::default()),
+            tls_challenge: Some(TlsChallenge::default()),
+            eab: Some(Eab::default()),
+            shared_storage: Some(SharedStorage {
+                redis: Some(RedisStorage::default()),
+                kubernetes: Some(KubernetesStorage::default()),
+            }),
+            ..AcmeOptions::default()
+        }),
+    }
 }
 
 /// A collector, over either protocol.
@@ -96,6 +120,7 @@ mod tests {
             "--entrypoints.<name>.forwardedheaders.trustedips",
             "--providers.file.watch  (true)",
             "--ping.entrypoint  (traefik)",
+            "--certificatesresolvers.<name>.acme.storage  (acme.json)",
         ] {
             assert!(usage.contains(flag), "{flag} in:\n{usage}");
         }

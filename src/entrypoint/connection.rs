@@ -12,7 +12,7 @@ use std::task::Poll;
 use ::http::HeaderValue;
 use bytes::{Bytes, BytesMut};
 use rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::LazyConfigAcceptor;
@@ -92,8 +92,11 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
     let stream = Watched::new(stream, ahead.freeze(), Activity::new());
     let generation = worker.generation();
     let tables = generation.snapshot.entrypoints.get(place)?;
-    let (stream, facts) = match within(limit, encrypt(stream, local, &tables.tls)).await? {
-        Ok(encrypted) => encrypted,
+    let challenges = entrypoint.challenges.as_deref();
+    let encrypted = within(limit, encrypt(stream, local, &tables.tls, challenges)).await?;
+    let (stream, facts) = match encrypted {
+        Ok(Some(encrypted)) => encrypted,
+        Ok(None) => return None,
         Err(error) => {
             tracing::debug!(%error, client = %peer, "TLS handshake failed");
             return None;
@@ -106,13 +109,26 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
     Some((Belongs { worker, entrypoint, place }, client, Opened::Encrypted(stream, ahead)))
 }
 
-/// The handshake, under the options of the server name that the client asks for.
+/// The handshake, under the options of the server name that the client asks for. Nothing is left
+/// where it was all that an authority came for.
 async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     local: SocketAddr,
     hosts: &tls::Hosts,
-) -> io::Result<(TlsStream<S>, TlsFacts)> {
+    challenges: Option<&dyn tls::Challenges>,
+) -> io::Result<Option<(TlsStream<S>, TlsFacts)>> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let hello = start.client_hello();
+    if let Some(challenges) = challenges
+        && hello.alpn().is_some_and(|mut offered| offered.any(|name| name == tls::CHALLENGE))
+        && let Some(name) = hello.server_name()
+    {
+        let proof = challenges.proof(name);
+        if let Some(config) = proof.await {
+            start.into_stream(config).await?.shutdown().await?;
+            return Ok(None);
+        }
+    }
     let hello = start.client_hello();
     let options = hosts.choose(hello.server_name()).ok_or_else(|| {
         let reason = "the TLS options of that server name cannot be used";
@@ -121,7 +137,7 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
     let config = options.config(hello.server_name(), local.ip());
     let stream = start.into_stream(config).await?;
     let facts = tls::facts(stream.get_ref().1, options.name());
-    Ok((stream, facts))
+    Ok(Some((stream, facts)))
 }
 
 /// What comes before HTTP, where an entrypoint has it: the PROXY header, and TCP routers, which may

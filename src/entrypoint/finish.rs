@@ -168,10 +168,12 @@ impl Drop for Finish {
         let logging = exchange.logging.borrow().clone();
         let Some(logging) = logging else { return ended.tell(&self.worker, &exchange) };
         // Scripts may still add to the line.
-        let worker = Rc::clone(&self.worker);
+        let (worker, permit) = (Rc::clone(&self.worker), self.worker.drain.admit());
         tokio::task::spawn_local(async move {
             let _ = tokio::time::timeout(LOG_HOOKS_MAX, logging.notified()).await;
             ended.tell(&worker, &exchange);
+            // A stop waits for it.
+            drop(permit);
         });
     }
 }

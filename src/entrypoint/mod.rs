@@ -43,6 +43,7 @@ use ::http::HeaderValue;
 use ipnet::IpNet;
 
 use crate::message::Observed;
+use crate::tls::Challenges;
 
 /// An entrypoint as it runs.
 #[derive(Debug, Clone)]
@@ -65,8 +66,21 @@ pub struct Entrypoint {
     pub observed: Observed,
     /// What answers over TLS tell clients of HTTP/3, where it is to be had.
     pub alt_svc: Option<HeaderValue>,
+    /// What proves names in handshakes, if anything does.
+    pub challenges: Option<Arc<dyn Challenges>>,
+    /// Whether TCP routers see the handshakes in which names are proved.
+    pub proofs: ProofOrder,
     /// Limits of time and size.
     pub limits: ConnectionLimits,
+}
+
+/// Whether TCP routers see the handshakes in which names are proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofOrder {
+    /// They do not.
+    BeforeRouters,
+    /// They do, and what none of them takes is answered (`allowACMEByPass`).
+    AfterRouters,
 }
 
 /// The header that tells clients of HTTP/3 on that port.

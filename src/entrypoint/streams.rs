@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::Entrypoint;
 use super::activity::{Activity, Watched};
 use super::connection::{ip_text, within};
 use super::peek::{Arrival, Beginning, Postgres};
 use super::worker::Shared;
+use super::{Entrypoint, ProofOrder};
 use crate::lua::Admittance;
 use crate::message::proxy::Ends;
 use crate::message::{Client, Exchange, TlsFacts};
@@ -21,7 +21,7 @@ use crate::router::{HostNames, TcpEntry};
 use crate::rule::tcp::Facts;
 use crate::service::Greeting;
 use crate::snapshot::{StreamRoute, StreamTables, TlsEnd};
-use crate::tls::Hello;
+use crate::tls::{CHALLENGE, Hello};
 
 /// The TCP routers of an entrypoint, and what serves their connections.
 pub(super) struct Streams<'a> {
@@ -53,6 +53,13 @@ impl Streams<'_> {
             Beginning::Other => {
                 let entry = tables.plain.find(&facts(&nothing, &arrival));
                 (nothing, entry, Greeting::None)
+            }
+            // Who proves that a name is ours goes before all routers.
+            Beginning::Tls(hello)
+                if self.entrypoint.proofs == ProofOrder::BeforeRouters
+                    && hello.protocols.iter().any(|name| name == CHALLENGE) =>
+            {
+                return Some(arrival);
             }
             Beginning::Tls(hello) => {
                 let entry = encrypted(tables, &hello, &arrival);

@@ -12,7 +12,7 @@ use super::scripts::Scripts;
 use crate::message::Request;
 use crate::model::{ElementStatus, RouterVerdict};
 use crate::router::{Entry, Table};
-use crate::rule::{Facts, Judge, NoScripts, Syntax, parse};
+use crate::rule::{Facts, HostKey, Judge, Key, NoScripts, Syntax, parse};
 use crate::snapshot::Route;
 
 /// Routers that are told of for one kind of reason.
@@ -117,7 +117,8 @@ impl<'a> Routing<'a> {
         Judged { router: self.taken(entry), reason: Reason::Later, why }
     }
 
-    /// Routers of which some conditions are met, those with the greatest part first.
+    /// Routers of which some conditions are met: those that name the host first, and of these those
+    /// with the greatest part.
     fn near(&self, table: &Table<Arc<Route>>) -> Vec<Judged> {
         let facts = self.facts(&NoScripts);
         let mut near = Vec::new();
@@ -128,11 +129,11 @@ impl<'a> Routing<'a> {
             let met = entry.matcher.conditions(&facts);
             let count = met.iter().filter(|met| **met).count();
             let part = count * 1000 / met.len().max(1);
-            near.push((Reverse(part), rank, entry));
+            near.push((Reverse((self.is_named(entry.matcher.keys()), part)), rank, entry));
         }
         // With few routers, all of them are worth a word.
         let is_few = near.len() <= TOLD_MAX;
-        near.retain(|(Reverse(part), ..)| is_few || *part > 0);
+        near.retain(|(Reverse((_, part)), ..)| is_few || *part > 0);
         near.sort_unstable_by_key(|(part, rank, _)| (*part, *rank));
         let judged = near.into_iter().take(TOLD_MAX).filter_map(|(.., entry)| {
             let router = self.taken(entry);
@@ -145,6 +146,18 @@ impl<'a> Routing<'a> {
             Some(Judged { router, reason: Reason::NoMatch, why })
         });
         judged.collect()
+    }
+
+    /// Whether a rule names the host of the request.
+    fn is_named(&self, keys: &[Key]) -> bool {
+        let host = self.asked.host.strip_suffix('.').unwrap_or(&self.asked.host);
+        keys.iter().any(|key| match &key.host {
+            HostKey::Exact(name) => **name == *host,
+            HostKey::Below(domain) => {
+                host.split_once('.').is_some_and(|(_, below)| *below == **domain)
+            }
+            HostKey::Any | HostKey::Regexp(_) => false,
+        })
     }
 
     /// Routers that match, but of other entrypoints or connections.

@@ -64,6 +64,9 @@ pub use limits::{limits, on_error};
 pub use lint::{Unknown, lint};
 pub use load::inspect;
 pub use meter::Meters;
+pub use redis::{
+    Dial, Redis, RedisError, Reply, Settings as RedisSettings, Timeouts as RedisTimeouts,
+};
 pub use script::{
     InstanceId, InstanceSpec, Limits, OnError, ScriptError, ScriptInfo, ScriptSource,
 };

@@ -135,6 +135,20 @@ pub struct Span {
     outer: Option<usize>,
 }
 
+impl Span {
+    /// How much memory it takes, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let text = |value: &AttributeValue| match value {
+            AttributeValue::Text(text) => text.len(),
+            AttributeValue::Shared(_) | AttributeValue::Number(_) => 0,
+            AttributeValue::Texts(texts) => texts.iter().map(|text| text.len() + 24).sum(),
+        };
+        let attributes = self.attributes.iter();
+        size_of::<Self>() + attributes.map(|(_, value)| 56 + text(value)).sum::<usize>()
+    }
+}
+
 /// What is said of spans in traces.
 #[derive(Debug, Clone, Default)]
 pub struct TraceRules {

@@ -95,7 +95,7 @@ pub struct RouterTls {
 }
 
 /// Names of one certificate.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TlsDomain {
     /// The main name.

@@ -40,7 +40,7 @@ pub use tcp::{
     ProxyProtocol, Tcp, TcpHealthCheck, TcpLoadBalancer, TcpRouter, TcpRouterTls, TcpServer,
     TcpServersTransport, TcpService, TcpTransportTls, TcpWeighted,
 };
-pub use tls::{Certificate, ClientAuth, Tls, TlsOptions};
+pub use tls::{Certificate, ClientAuth, GeneratedDefault, Tls, TlsOptions};
 pub use udp::{Udp, UdpLoadBalancer, UdpRouter, UdpServer, UdpService, UdpWeighted};
 
 /// Elements by name. Elements are shared, so that an unchanged one is the same allocation in two

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Elements;
+use super::{Elements, TlsDomain};
 
 /// The `tls` section.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,16 @@ pub struct Tls {
     /// Stores by name; only `default` counts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub stores: BTreeMap<String, Value>,
+}
+
+/// The default certificate as one that a resolver has (`defaultGeneratedCert` of a store).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GeneratedDefault {
+    /// The certificate resolver's name.
+    pub resolver: String,
+    /// The names of the certificate.
+    pub domain: TlsDomain,
 }
 
 /// What is asked of clients in the handshake, and offered to them.

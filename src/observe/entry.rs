@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::queue::Waits;
+
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogEntry {
@@ -16,6 +18,19 @@ pub struct LogEntry {
     /// The trace and the span it belongs to.
     pub trace: Option<([u8; 16], u64)>,
 }
+
+impl Waits for LogEntry {
+    fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| {
+            let text = if let LogValue::Text(text) = value { text.len() } else { 0 };
+            FIELD_BYTES + name.len() + text
+        });
+        self.body.len() + fields.sum::<usize>()
+    }
+}
+
+/// What a field takes beside its text.
+const FIELD_BYTES: usize = 64;
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq)]

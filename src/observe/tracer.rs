@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::queue::Queue;
+use super::queue::{Queue, Waits};
 use crate::headers::Headers;
 use crate::message::{Span, Trace, TraceParent, TraceRules, Tracing};
 
@@ -26,6 +26,12 @@ pub struct Finished {
     pub spans: Vec<Span>,
     /// A moment on both clocks, since spans know only one of them.
     pub now: (Instant, SystemTime),
+}
+
+impl Waits for Finished {
+    fn bytes(&self) -> usize {
+        self.spans.iter().map(Span::bytes).sum()
+    }
 }
 
 impl Tracer {

@@ -17,7 +17,10 @@ use crate::model::{Diagnostic, Dynamic};
 
 pub use channel::{Receiver, Sender, channel};
 pub use file::{Check, FileError, FileProvider};
-pub use kubernetes::{ConnectError, Findings, Kinds, Kubernetes, Manifest, Schemas, Written};
+pub use kubernetes::{
+    Candidate, ConnectError, Connection, Findings, Kinds, Kubernetes, Manifest, Schemas, Written,
+    identity,
+};
 
 /// What a provider says.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //!
 //! Must not know entrypoints or routers.
 
+mod challenge;
 mod client_auth;
 mod error;
 mod facts;
@@ -16,6 +17,7 @@ mod quic;
 mod server;
 mod store;
 
+pub use challenge::{CHALLENGE, ChallengeKey, Challenges};
 pub use error::{CertificateError, OptionsError};
 pub use facts::facts;
 pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};
@@ -24,7 +26,7 @@ pub use ocsp::{OcspError, Staple, judge};
 pub use options::{DEFAULT, OptionSets};
 pub use quic::{QuicError, QuicTls};
 pub use server::ServerOptions;
-pub use store::{Asked, CertStore};
+pub use store::{Asked, CertStore, covers, generated_default};
 
 #[cfg(test)]
 mod tests;

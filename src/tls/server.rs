@@ -144,7 +144,7 @@ impl ResolvesServerCert for Certificates {
 }
 
 #[derive(Debug)]
-struct Fixed(Arc<CertifiedKey>);
+pub(super) struct Fixed(pub(super) Arc<CertifiedKey>);
 
 impl ResolvesServerCert for Fixed {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {

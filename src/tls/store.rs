@@ -8,8 +8,8 @@ use rustls::sign::CertifiedKey;
 use serde_json::Value;
 
 use super::load::{Loaded, load, stamps};
-use crate::model::{Certificate, Diagnostic, Tls};
-use crate::value::{Question, decode_at};
+use crate::model::{Certificate, Diagnostic, GeneratedDefault, Tls};
+use crate::value::{DecodeError, Question, decode_at};
 
 /// All certificates of one generation.
 #[derive(Default)]
@@ -62,7 +62,12 @@ impl CertStore {
         for (name, options) in &tls.stores {
             let path = format!("tls.stores.{name}");
             if name == "default" {
-                store.default = loader.default(&path, options);
+                let given = loader.default(&path, options);
+                // One that is given goes before one that a resolver has.
+                store.default = given.or_else(|| {
+                    let generated = generated_default(options)?.ok()?;
+                    store.loaded_for(&generated.domain.main.to_ascii_lowercase()).cloned()
+                });
             } else {
                 let reason = "has no effect: only the store \"default\" is used";
                 loader.findings.push(Diagnostic::warning(path, reason));
@@ -77,11 +82,26 @@ impl CertStore {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Arc<CertifiedKey>> {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        self.loaded_for(&name).map(|loaded| loaded.shown())
+    }
+
+    fn loaded_for(&self, name: &str) -> Option<&Arc<Loaded>> {
         let wildcard = || {
             let (_, rest) = name.split_once('.')?;
             self.by_name.get(format!("*.{rest}").as_str())
         };
-        self.by_name.get(name.as_str()).or_else(wildcard).map(|loaded| loaded.shown())
+        self.by_name.get(name).or_else(wildcard)
+    }
+
+    /// Whether there is a certificate for a name, which may be `*.domain`.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        let above = || {
+            let (label, rest) = name.split_once('.')?;
+            (label != "*").then(|| format!("*.{rest}"))
+        };
+        let has = |name: &str| self.by_name.contains_key(name);
+        has(name) || above().is_some_and(|wildcard| has(&wildcard))
     }
 
     /// All certificates in DER, the first of each chain, with that of the store `default`.
@@ -105,6 +125,29 @@ impl CertStore {
     pub fn default_certificate(&self) -> Option<Arc<CertifiedKey>> {
         self.default.as_ref().map(|loaded| loaded.shown())
     }
+}
+
+/// The option of a store by which a resolver has the default certificate.
+const GENERATED: &str = "defaultGeneratedCert";
+
+/// What a store says of a default certificate that a resolver has; nothing where it says nothing.
+#[must_use]
+pub fn generated_default(store: &Value) -> Option<Result<GeneratedDefault, DecodeError>> {
+    let mut options = store.as_object()?.iter();
+    let (_, value) = options.find(|(name, _)| name.eq_ignore_ascii_case(GENERATED))?;
+    Some(decode_at(value, &format!("tls.stores.default.{GENERATED}")))
+}
+
+/// Whether a certificate for `pattern`, a name or `*.domain`, is good for a name as well; the name
+/// may be a pattern itself.
+#[must_use]
+pub fn covers(pattern: &str, name: &str) -> bool {
+    let below = || {
+        let domain = pattern.strip_prefix("*.")?;
+        let (label, rest) = name.split_once('.')?;
+        (label != "*" && !label.is_empty()).then_some(rest == domain)
+    };
+    pattern == name || below().unwrap_or(false)
 }
 
 /// A certificate whose authority can be asked for its status.
@@ -194,6 +237,9 @@ impl<'a> Loader<'a> {
         let mut default = None;
         for (option, value) in &options {
             let path = format!("{path}.{option}");
+            if option.eq_ignore_ascii_case(GENERATED) {
+                continue;
+            }
             if !option.eq_ignore_ascii_case("defaultCertificate") {
                 self.findings.push(Diagnostic::error(path, "not supported"));
                 continue;

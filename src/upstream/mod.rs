@@ -44,7 +44,7 @@ pub use tcp::{
     ConnectError, Encryption, ServerStream, TcpEndpoint, TcpEndpointError, TcpTransport, is_address,
 };
 pub use tls::TlsError;
-pub use transport::{Transport, TransportError};
+pub use transport::{SystemRoots, Transport, TransportError};
 
 /// How often a request that no server has acted on is sent again over another connection.
 const STALE_RETRIES_MAX: u32 = 3;

@@ -39,6 +39,15 @@ pub(super) enum Http2 {
     Disabled,
 }
 
+/// Whether the system's roots are trusted where others are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemRoots {
+    /// They are.
+    Trusted,
+    /// Those that are given take their place.
+    Replaced,
+}
+
 /// Why a serversTransport is refused. Options are named as below the transport.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -69,7 +78,18 @@ impl Transport {
         if options.spiffe.is_some() {
             return Err(TransportError::Unsupported { option: "spiffe" });
         }
-        let tls = Tls::build(options)?;
+        Self::build_trusting(options, SystemRoots::Replaced)
+    }
+
+    /// As [`Transport::build`], with the system's roots beside those of the options, if so said.
+    ///
+    /// # Errors
+    /// As [`Transport::build`].
+    pub fn build_trusting(
+        options: &ServersTransport,
+        system: SystemRoots,
+    ) -> Result<Self, TransportError> {
+        let tls = Tls::build_trusting(options, system)?;
         Ok(Self::new(options, Some(Arc::new(tls))))
     }
 

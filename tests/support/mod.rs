@@ -9,6 +9,7 @@ pub(crate) mod browser;
 mod client;
 mod cluster;
 pub(crate) mod mmdb;
+pub(crate) mod pebble;
 pub(crate) mod poll;
 mod process;
 

@@ -18,6 +18,17 @@ impl Process {
     /// Starts with these flags; `--entryPoints.NAME.address=` is given a free port of the loopback
     /// address for every name in `entrypoints`. Returns when ping answers.
     pub(crate) fn start(cluster: &Cluster, entrypoints: &[&str], flags: &[String]) -> Self {
+        Self::spawn(entrypoints, flags, |command| {
+            command.env("KUBECONFIG", cluster.kubeconfig());
+        })
+    }
+
+    /// The same without a cluster.
+    pub(crate) fn alone(entrypoints: &[&str], flags: &[String]) -> Self {
+        Self::spawn(entrypoints, flags, |_| ())
+    }
+
+    fn spawn(entrypoints: &[&str], flags: &[String], adjust: impl Fn(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // All are held until all are known, so that they differ.
         let held: Vec<_> =
@@ -28,15 +39,11 @@ impl Process {
         drop(held);
         let log = File::create(folder.path().join("log")).unwrap();
         let binds = addresses.iter().map(|(name, at)| format!("--entryPoints.{name}.address={at}"));
-        let child = Command::new(env!("CARGO_BIN_EXE_moongate"))
-            .args(flags)
-            .args(binds)
-            .env("KUBECONFIG", cluster.kubeconfig())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_moongate"));
+        command.args(flags).args(binds).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        adjust(&mut command);
+        let child = command.spawn().expect("the binary starts");
         let mut process = Self { child, folder, addresses };
         process.wait_for_ping();
         process
@@ -67,6 +74,12 @@ impl Process {
     /// What it has said so far, the access log included.
     pub(crate) fn words(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ends it without a word, as the system does when memory is short.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The identity of the process.

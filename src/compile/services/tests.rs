@@ -17,6 +17,7 @@ fn catalog() -> Catalog {
         entrypoints: Vec::new(),
         transport: Arc::default(),
         rules: RouterRules::default(),
+        resolvers: HashMap::new(),
         observed_internals: Observed::default(),
     }
 }

@@ -99,7 +99,6 @@ impl Work<'_> {
         };
         let service = service.map_err(|error| resolved.errors.push(error)).ok();
         let specs = self.scripts(config, provider, &mut resolved);
-        unsupported(config, &mut resolved);
         let tls = self.tls_end(config, provider, &mut resolved);
         if let (Ok(matcher), None) = (matcher, &config.tls)
             && matcher.needs_tls()
@@ -191,13 +190,5 @@ fn priority(config: &TcpRouter, matcher: Option<&Matcher>, resolved: &mut Resolv
             }
             given
         }
-    }
-}
-
-/// Options that Traefik knows and that are not built yet, by name.
-fn unsupported(config: &TcpRouter, resolved: &mut Resolved) {
-    if config.tls.as_ref().is_some_and(|tls| !tls.cert_resolver.is_empty()) {
-        let reason = "tls.certResolver: not supported yet; certificates come from files";
-        resolved.warnings.push(reason.to_owned());
     }
 }

@@ -29,6 +29,7 @@ fn catalog() -> Catalog {
         transport: Arc::default(),
         tcp_transport: TcpServersTransport::default(),
         rules: RouterRules::default(),
+        resolvers: HashMap::new(),
         observed_internals: Observed::default(),
     }
 }

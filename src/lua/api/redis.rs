@@ -153,7 +153,7 @@ fn asked(
         let answer = async move {
             let mut answer = Err(RedisError::Paused);
             for command in &commands {
-                answer = redis.ask(&*host, key.as_deref(), command).await;
+                answer = redis.ask(&&*host, key.as_deref(), command).await;
                 let unknown = |error: &RedisError| match error {
                     RedisError::Refused { message } => message.starts_with("NOSCRIPT"),
                     _ => false,

@@ -24,6 +24,12 @@ pub(super) struct Connection {
     pub(super) used: Instant,
 }
 
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl Connection {
     pub(super) fn new(stream: Box<dyn Io>, address: Rc<str>) -> Self {
         Self { stream, read: BytesMut::new(), address, used: Instant::now() }

@@ -1,4 +1,4 @@
-//! A client of Redis, alone or in a cluster: one worker's connections, opened through [`Host`].
+//! A client of Redis, alone or in a cluster: one worker's connections, opened through [`Dial`].
 //!
 //! Written here, since a few hundred lines are all of the protocol that is needed, and since
 //! connections must be the worker's own and TLS that of all other connections. Must not know Lua.
@@ -18,9 +18,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::shared::Opened;
-use super::{Destination, FetchError, Host};
+use super::{Connected, Destination, FetchError, Host};
+use crate::message::LocalFuture;
 use connection::Connection;
-pub(super) use resp::Reply;
+pub use resp::Reply;
 
 /// How often one command follows a key that has moved.
 const MOVES_MAX: usize = 4;
@@ -29,33 +30,48 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Connections beyond those that are kept are closed when they idle for so long.
 const IDLE: Duration = Duration::from_mins(5);
 
+/// What opens connections.
+pub trait Dial {
+    /// Opens one.
+    fn dial(&self, to: &Destination) -> LocalFuture<'static, Connected>;
+}
+
+impl Dial for &dyn Host {
+    fn dial(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        self.connect(to)
+    }
+}
+
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timeouts {
+pub struct Timeouts {
     /// Opening a connection, TLS included.
-    pub(super) dial: Duration,
+    pub dial: Duration,
     /// An answer.
-    pub(super) read: Duration,
+    pub read: Duration,
     /// A command on its way.
-    pub(super) write: Duration,
+    pub write: Duration,
 }
 
 /// Which Redis, and how it is talked to.
-pub(super) struct Settings {
+pub struct Settings {
     /// The servers; connections are opened like this one's, but for the address.
-    pub(super) destinations: Vec<Destination>,
-    pub(super) username: String,
-    pub(super) password: String,
+    pub destinations: Vec<Destination>,
+    /// The user, where Redis has users.
+    pub username: String,
+    /// The password.
+    pub password: String,
     /// The number of the database.
-    pub(super) database: u32,
-    pub(super) timeouts: Timeouts,
+    pub database: u32,
+    /// How long things may take.
+    pub timeouts: Timeouts,
     /// Connections that stay open however long they idle.
-    pub(super) idle_min: usize,
+    pub idle_min: usize,
 }
 
 /// Why a command has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RedisError {
+pub enum RedisError {
     /// The server cannot be connected to.
     #[error(transparent)]
     Connect(#[from] FetchError),
@@ -110,11 +126,19 @@ impl RedisError {
     }
 }
 
+/// Shows no password.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("destinations", &self.destinations).finish_non_exhaustive()
+    }
+}
+
 /// A client of one worker.
-pub(super) struct Redis {
+#[derive(Debug)]
+pub struct Redis {
     settings: Settings,
-    /// Commands that may be under way at once, over all workers.
-    permits: Arc<Opened<Semaphore>>,
+    /// Commands that may be under way at once, over all workers; any number without it.
+    permits: Option<Arc<Opened<Semaphore>>>,
     idle: RefCell<Vec<Connection>>,
     /// Where a cluster keeps its slots, as far as it has said so.
     slots: RefCell<HashMap<u16, Rc<str>>>,
@@ -124,7 +148,15 @@ pub(super) struct Redis {
 }
 
 impl Redis {
+    /// One that shares its commands' permits with those of other workers.
     pub(super) fn new(settings: Settings, permits: Arc<Opened<Semaphore>>) -> Self {
+        Self { permits: Some(permits), ..Self::alone(settings) }
+    }
+
+    /// One that nobody else has a part in.
+    #[must_use]
+    pub fn alone(settings: Settings) -> Self {
+        let permits = None;
         let (idle, slots) = (RefCell::default(), RefCell::default());
         Self { settings, permits, idle, slots, first: Cell::default(), paused: Cell::default() }
     }
@@ -133,15 +165,20 @@ impl Redis {
     ///
     /// # Errors
     /// When there is no answer, or Redis refuses.
-    pub(super) async fn ask(
+    pub async fn ask(
         &self,
-        host: &dyn Host,
+        host: &dyn Dial,
         key: Option<&[u8]>,
         command: &[Bytes],
     ) -> Result<Reply, RedisError> {
         let limit = self.settings.timeouts.read;
-        let permit = timeout(limit, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else { return Err(RedisError::Busy { limit }) };
+        let _permit = match &self.permits {
+            None => None,
+            Some(permits) => match timeout(limit, permits.acquire()).await {
+                Ok(Ok(permit)) => Some(permit),
+                _ => return Err(RedisError::Busy { limit }),
+            },
+        };
         let answer = self.followed(host, key.map(slot::slot), command).await;
         if answer.as_ref().is_err_and(RedisError::is_trouble) {
             // What idles is likely to be as dead.
@@ -154,7 +191,7 @@ impl Redis {
     /// Sends a command, and again to where a cluster says that its key is.
     async fn followed(
         &self,
-        host: &dyn Host,
+        host: &dyn Dial,
         slot: Option<u16>,
         command: &[Bytes],
     ) -> Result<Reply, RedisError> {
@@ -179,7 +216,7 @@ impl Redis {
     /// Asks one server, or any.
     async fn ask_at(
         &self,
-        host: &dyn Host,
+        host: &dyn Dial,
         address: Option<Rc<str>>,
         command: &[Bytes],
         asking: bool,
@@ -207,7 +244,7 @@ impl Redis {
     }
 
     /// An idle connection, or one to the first server that can be reached.
-    async fn any(&self, host: &dyn Host) -> Result<Connection, RedisError> {
+    async fn any(&self, host: &dyn Dial) -> Result<Connection, RedisError> {
         if let Some(connection) = self.idle_at(None) {
             return Ok(connection);
         }
@@ -261,13 +298,13 @@ impl Redis {
 
     async fn open(
         &self,
-        host: &dyn Host,
+        host: &dyn Dial,
         destination: &Destination,
     ) -> Result<Connection, RedisError> {
         let Settings { username, password, database, timeouts, .. } = &self.settings;
         let late =
             |_| RedisError::Late { address: destination.address.clone(), limit: timeouts.dial };
-        let stream = timeout(timeouts.dial, host.connect(destination)).await.map_err(late)??;
+        let stream = timeout(timeouts.dial, host.dial(destination)).await.map_err(late)??;
         let mut connection = Connection::new(stream, destination.address.as_str().into());
         let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
         let mut greetings = Vec::new();

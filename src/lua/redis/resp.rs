@@ -13,7 +13,7 @@ pub(super) const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lua) enum Reply {
+pub enum Reply {
     /// Nothing.
     Nil,
     /// Bytes, or the name of a status.

@@ -14,20 +14,25 @@ use crate::config::Token;
 
 /// What two providers must have in common to share what they know of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Connection {
+pub struct Connection {
     /// The URL of the API; empty means that of the surroundings.
-    pub(super) endpoint: String,
-    pub(super) token: Token,
-    pub(super) authorities: String,
+    pub endpoint: String,
+    /// A bearer token, or the path of a file that holds one.
+    pub token: Token,
+    /// The path of the authorities that the API's certificate must come from.
+    pub authorities: String,
     /// The namespaces that are looked at; none means all.
-    pub(super) namespaces: Vec<String>,
+    pub namespaces: Vec<String>,
     /// Whether objects without a namespace are looked at.
-    pub(super) is_cluster_wide: bool,
+    pub is_cluster_wide: bool,
 }
 
 impl Connection {
     /// A client, which connects with its first request.
-    pub(super) async fn client(&self) -> Result<Client, ConnectError> {
+    ///
+    /// # Errors
+    /// When it is not said where the cluster is, or what is said cannot be used.
+    pub async fn client(&self) -> Result<Client, ConnectError> {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let mut config = if is_set("KUBERNETES_SERVICE_HOST") && is_set("KUBERNETES_SERVICE_PORT") {
             let mut config = Config::incluster()?;

@@ -25,8 +25,10 @@ const HELD_SECONDS: i32 = 15;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Takes part in the choice of who writes.
-pub(super) struct Candidate {
+#[derive(Debug)]
+pub struct Candidate {
     leases: Api<Lease>,
+    name: String,
     identity: String,
     is_leader: watch::Sender<bool>,
     /// What was seen of another holder, and since when it is the same.
@@ -37,8 +39,14 @@ pub(super) struct Candidate {
 impl Candidate {
     /// One that does not write yet; `identity` tells it from all others.
     pub(super) fn new(client: &Client, identity: String) -> Self {
-        let leases = Api::default_namespaced(client.clone());
-        Self { leases, identity, is_leader: watch::Sender::new(false), seen: None, is_told: false }
+        Self::of(Api::default_namespaced(client.clone()), NAME, identity)
+    }
+
+    /// One for a Lease of that name, which takes it when it is told to.
+    #[must_use]
+    pub fn of(leases: Api<Lease>, name: &str, identity: String) -> Self {
+        let (is_leader, name) = (watch::Sender::new(false), name.to_owned());
+        Self { leases, name, identity, is_leader, seen: None, is_told: false }
     }
 
     /// Whether this replica writes.
@@ -91,9 +99,12 @@ impl Candidate {
     }
 
     /// Takes the Lease, keeps it, or finds that another one has it.
-    async fn renew(&mut self) -> Result<bool, kube::Error> {
-        let Some(mut lease) = self.leases.get_opt(NAME).await? else {
-            let name = Some(NAME.to_owned());
+    ///
+    /// # Errors
+    /// When the API does not answer, or somebody else was faster.
+    pub async fn renew(&mut self) -> Result<bool, kube::Error> {
+        let Some(mut lease) = self.leases.get_opt(&self.name).await? else {
+            let name = Some(self.name.clone());
             let metadata = ObjectMeta { name, ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
             self.leases.create(&PostParams::default(), &lease).await?;
@@ -106,7 +117,7 @@ impl Candidate {
         self.seen = None;
         lease.spec = Some(self.spec(Some(&spec)));
         // The version that was read goes along: only one of several gets it.
-        self.leases.replace(NAME, &PostParams::default(), &lease).await?;
+        self.leases.replace(&self.name, &PostParams::default(), &lease).await?;
         Ok(true)
     }
 
@@ -147,12 +158,16 @@ impl Candidate {
         }
     }
 
-    async fn release(&self) -> Result<(), kube::Error> {
-        let mut lease = self.leases.get(NAME).await?;
+    /// Lets the next one in at once.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub async fn release(&self) -> Result<(), kube::Error> {
+        let mut lease = self.leases.get(&self.name).await?;
         let spec = lease.spec.get_or_insert_default();
         if spec.holder_identity.as_ref() == Some(&self.identity) {
             spec.holder_identity = None;
-            self.leases.replace(NAME, &PostParams::default(), &lease).await?;
+            self.leases.replace(&self.name, &PostParams::default(), &lease).await?;
         }
         Ok(())
     }
@@ -160,7 +175,8 @@ impl Candidate {
 
 /// A name that no other replica has: the machine, its processes' numbering, the process, and when
 /// it began.
-pub(super) fn identity() -> String {
+#[must_use]
+pub fn identity() -> String {
     let started = Timestamp::now().as_nanosecond();
     format!("{}_{}_{started}", machine(), std::process::id())
 }

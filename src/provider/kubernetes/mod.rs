@@ -35,16 +35,16 @@ use tokio::sync::watch as signal;
 
 use super::Sender;
 use crate::config::{IngressEndpoint, KubernetesCrd, KubernetesIngress};
-use client::Connection;
 use cluster::Cluster;
 use events::Events;
-use lease::Candidate;
 use serve::Provider;
 use status::Statuses;
 use view::Rules;
 
+pub use client::Connection;
 pub use error::ConnectError;
 pub use events::Findings;
+pub use lease::{Candidate, identity};
 pub use manifests::{Manifest, Written};
 pub use schemas::{Kinds, Schemas};
 
@@ -167,7 +167,7 @@ fn write(
     writing: Writing,
     stop: &signal::Receiver<bool>,
 ) {
-    let candidate = Candidate::new(&cluster.client, lease::identity());
+    let candidate = Candidate::new(&cluster.client, identity());
     let is_leader = candidate.is_leader();
     Handle::current().spawn(candidate.run(stop.clone()));
     let settings = providers.iter().find_map(|provider| provider.ingress.clone());

@@ -134,6 +134,16 @@ pub fn compile(tree: &Tree, syntax: Syntax) -> Result<Matcher, RuleError> {
     Ok(Matcher { node, names, is_catch_all: is_catch_all(tree) })
 }
 
+/// All server names that a rule names with `HostSNI`, in lower case and without a last dot; under
+/// `!` too, as Traefik takes them. `*` is none.
+#[must_use]
+pub fn hosts(tree: &Tree) -> Vec<String> {
+    let calls = tree.calls().into_iter().filter(|call| host_sni::KIND.is_called(&call.name));
+    let hosts = calls.flat_map(|call| call.args.iter()).filter(|host| *host != "*");
+    let hosts = hosts.map(|host| host.to_ascii_lowercase());
+    hosts.map(|host| host.strip_suffix('.').unwrap_or(&host).to_owned()).collect()
+}
+
 /// Whether the rule is ``HostSNI(`*`)`` and nothing else.
 fn is_catch_all(tree: &Tree) -> bool {
     match tree {

@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use self::identity::Identities;
 use self::material::Files;
 use self::verify::{Trust, Verifier};
+use super::SystemRoots;
 use crate::model::ServersTransport;
 
 /// The runtime form of a transport's TLS options.
@@ -107,11 +108,19 @@ pub enum TlsError {
 impl Tls {
     /// Reads the options and the files they name.
     pub(super) fn build(options: &ServersTransport) -> Result<Self, TlsError> {
+        Self::build_trusting(options, SystemRoots::Replaced)
+    }
+
+    /// The same, with the system's roots beside those of the options, if so said.
+    pub(super) fn build_trusting(
+        options: &ServersTransport,
+        system: SystemRoots,
+    ) -> Result<Self, TlsError> {
         let mut files = Files::default();
         let mut provider = rustls::crypto::ring::default_provider();
         names::choose(&mut provider, &options.cipher_suites)?;
         let versions = names::versions(&options.min_version, &options.max_version)?;
-        let verifier = verifier(options, &mut files, &provider)?;
+        let verifier = verifier(options, system, &mut files, &provider)?;
         let identities = Identities::read(&options.certificates, &mut files, &provider)?;
         let mut http1 = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&versions)?
@@ -149,13 +158,17 @@ pub(super) fn server_name(name: &str) -> Option<ServerName<'static>> {
 
 fn verifier(
     options: &ServersTransport,
+    system: SystemRoots,
     files: &mut Files,
     provider: &rustls::crypto::CryptoProvider,
 ) -> Result<Verifier, TlsError> {
     let trust = if options.insecure_skip_verify { Trust::Anybody } else { Trust::Verified };
     let uri = (!options.peer_cert_uri.is_empty()).then(|| options.peer_cert_uri.clone());
     let mut pinned = Vec::new();
-    let mut roots = RootCertStore::empty();
+    let mut roots = match system {
+        SystemRoots::Trusted => RootCertStore::clone(&material::system_roots()),
+        SystemRoots::Replaced => RootCertStore::empty(),
+    };
     for (i, root) in options.root_cas.iter().enumerate() {
         let option = format!("rootCAs[{i}]");
         for certificate in material::certificates(&option, &files.read(&option, root)?)? {
