@@ -7,6 +7,7 @@ mod admission;
 mod catalog;
 mod check;
 mod cluster;
+mod control;
 mod definitions;
 pub mod differences;
 pub mod echo;
@@ -230,23 +231,6 @@ impl App {
     #[must_use]
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         &self.addresses
-    }
-
-    /// The static configuration.
-    #[must_use]
-    pub fn plan(&self) -> &Static {
-        &self.plan
-    }
-
-    /// Says something in a provider's place.
-    pub fn provide(&self, message: Message) {
-        self.control.provided.send(message);
-    }
-
-    /// What is found of all that is served; told anew whenever a configuration is.
-    #[must_use]
-    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Diagnostic>>> {
-        self.control.findings.clone()
     }
 
     /// What is served now.

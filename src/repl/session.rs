@@ -213,6 +213,7 @@ impl Session {
         // What leaves the machine, or needs a port of its own, is not part of a prototype.
         (root.access_log, root.metrics, root.tracing) = (None, None, None);
         root.restart.socket = String::new();
+        root.certificates_resolvers.clear();
         if let Some(api) = &mut root.api {
             // A port of its own would be taken for it.
             api.insecure = false;
