@@ -121,8 +121,11 @@ mod tests {
     fn secrets_are_concealed_as_they_are_written() {
         let schema = json!({
             "users": {"type": "list", "of": "secret"},
-            "realm": "string",
-            "nested": {"type": "object", "fields": {"key": "secret", "ttl": "duration"}},
+            "realm": {"type": "string"},
+            "nested": {
+                "type": "object",
+                "fields": {"key": {"type": "secret"}, "ttl": {"type": "duration"}},
+            },
             "keys": {"type": "map", "of": "secret"},
         });
         let written = json!({
