@@ -1,6 +1,6 @@
 //! Numbers of requests as families of samples, with Traefik's names and labels.
 //!
-//! A family knows no wire format: [`super::print`] makes Prometheus' text of it.
+//! A family knows no wire format: [`super::print()`] makes Prometheus' text of it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
