@@ -11,53 +11,17 @@ mod support;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use support::pebble::{self, Pebble, Settings, free_ports, kept_account};
+use support::pebble::{self, Pebble, Settings, kept_account};
+use support::redis::Redis;
 use support::{Backend, Cluster, Process, SOON, poll};
 
 /// A leader that is dead is waited for.
 const LATER: Duration = Duration::from_secs(90);
-
-/// A Redis of this test's own.
-struct Redis {
-    child: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let [port] = free_ports();
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--requirepass", "moon"]).arg("--dir").arg(folder.path());
-        let child = command.stdout(Stdio::null()).spawn().expect("redis-server starts");
-        let at = SocketAddr::from(([127, 0, 0, 1], port));
-        poll::until("Redis listens", SOON, || TcpStream::connect(at).ok());
-        Self { child, port, _folder: folder }
-    }
-
-    fn cli(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string(), "-a", "moon", "--no-auth-warning"]);
-        let output = command.args(arguments).output().expect("redis-cli");
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // The test may have failed before it was there.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Holds what an authority asks until it is let through to a replica.
 struct Gate {
@@ -207,7 +171,7 @@ impl Scene {
 
 #[test]
 fn replicas_share_redis() {
-    let redis = Redis::start();
+    let redis = Redis::start(&["--requirepass", "moon"]);
     let account: serde_json::Value = serde_json::from_str(&kept_account()).unwrap();
     redis.cli(&["SET", "{moongate/acme/le}/kept", &account["le"].to_string()]);
     let scene = Scene::with(&redis);

@@ -12,6 +12,7 @@ pub(crate) mod mmdb;
 pub(crate) mod pebble;
 pub(crate) mod poll;
 mod process;
+pub(crate) mod redis;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
