@@ -115,6 +115,9 @@ impl Session {
         let mut until = Instant::now() + self.timeout;
         loop {
             tokio::select! {
+                // The end comes last: what has arrived by then is sent on, and since nothing waits
+                // between this and the removal of the session, no datagram falls between.
+                biased;
                 datagram = datagrams.recv() => {
                     let Some(datagram) = datagram else { return Ok(()) };
                     server.send(&datagram).await?;

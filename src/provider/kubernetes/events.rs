@@ -35,8 +35,20 @@ pub(super) struct Events {
 const EVENTS_MAX: usize = 50;
 /// The least time between two rounds, since findings come and go while objects are applied.
 const EVERY: Duration = Duration::from_secs(1);
+/// The longest time until what could not be written is tried again.
+const AGAIN_MAX: Duration = Duration::from_secs(300);
 /// Bytes of an Event's message, which the API limits.
 const MESSAGE_BYTES_MAX: usize = 1000;
+
+/// The objects and the messages that they have as Events.
+type Told = BTreeSet<(String, String)>;
+
+/// What came of one round.
+struct Round {
+    told: Told,
+    /// Whether the API took every Event.
+    is_whole: bool,
+}
 
 impl Events {
     /// Writes until told to stop.
@@ -48,38 +60,50 @@ impl Events {
     }
 
     async fn follow(&mut self) {
-        let mut known = BTreeSet::new();
+        let mut told = Told::new();
+        let mut pause = EVERY;
         while until_leader(&mut self.is_leader).await {
             let findings = Arc::clone(&self.findings.borrow_and_update());
-            known = self.write(&findings, &known).await;
-            if self.findings.changed().await.is_err() {
-                return;
+            let round = self.write(&findings, &told).await;
+            told = round.told;
+            if round.is_whole {
+                pause = EVERY;
+                if self.findings.changed().await.is_err() {
+                    return;
+                }
+            } else {
+                // What could not be written is tried again, less and less often.
+                pause = (pause * 2).min(AGAIN_MAX);
+                if let Ok(Err(_)) = tokio::time::timeout(pause, self.findings.changed()).await {
+                    return;
+                }
             }
             tokio::time::sleep(EVERY).await;
         }
     }
 
-    /// Writes the Events of new findings; what is known afterwards.
-    async fn write(
-        &self,
-        findings: &[Diagnostic],
-        known: &BTreeSet<(String, String)>,
-    ) -> BTreeSet<(String, String)> {
-        let mut all = BTreeSet::new();
+    /// Writes the Events of findings that were not told before.
+    async fn write(&self, findings: &[Diagnostic], before: &Told) -> Round {
+        let mut round = Round { told: Told::new(), is_whole: true };
         let mut written = 0;
         for finding in findings {
             let Some((kind, id)) = finding.source.as_deref().and_then(object) else { continue };
             let message = format!("{}: {}", finding.path, finding.reason);
             let key = (format!("{} {id}", kind.name), message);
-            if !known.contains(&key) && !all.contains(&key) && written < EVENTS_MAX {
+            if !before.contains(&key) && !round.told.contains(&key) {
+                if written == EVENTS_MAX {
+                    continue;
+                }
                 written += 1;
                 if let Err(error) = self.post(kind, &id, finding.severity, &key.1).await {
                     tracing::debug!(provider = "kubernetes", "an Event: {}", chain(&error));
+                    round.is_whole = false;
+                    continue;
                 }
             }
-            all.insert(key);
+            round.told.insert(key);
         }
-        all
+        round
     }
 
     async fn post(

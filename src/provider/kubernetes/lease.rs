@@ -23,6 +23,8 @@ const NAME: &str = "moongate";
 const HELD_SECONDS: i32 = 15;
 /// How often the holder gives a sign of life, and the others look for one.
 const EVERY: Duration = Duration::from_secs(5);
+/// How soon it is tried again after the API did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes part in the choice of who writes.
 #[derive(Debug)]
@@ -57,14 +59,14 @@ impl Candidate {
     /// Takes part until told to stop, and then lets the next one in at once.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
         loop {
-            let is_leader = match self.renew().await {
-                Ok(is_leader) => is_leader,
-                Err(error) => self.without(&error),
+            let (is_leader, pause) = match self.renew().await {
+                Ok(is_leader) => (is_leader, EVERY),
+                Err(error) => (self.without(&error), AGAIN),
             };
             self.is_leader
                 .send_if_modified(|before| std::mem::replace(before, is_leader) != is_leader);
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = told(stop.clone()) => break,
             }
         }
