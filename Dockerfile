@@ -6,6 +6,7 @@
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /source
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY .cargo .cargo
 COPY src src
 COPY scripts scripts
 COPY grammar grammar

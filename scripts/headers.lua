@@ -164,13 +164,23 @@ local function is_over_tls(req, o)
   return false
 end
 
-local function apply(headers, changes)
-  for name, value in pairs(changes) do
-    if value == "" then
-      headers[name] = nil
-    else
-      headers[name] = value
+-- Changes in the order they are made: name, value, name, value.
+local function listed(...)
+  local list = {}
+  for _, changes in { ... } do
+    for name, value in pairs(changes) do
+      table.insert(list, name)
+      table.insert(list, value)
     end
+  end
+  return #list > 0 and list or nil
+end
+
+local function apply(headers, list)
+  for i = 1, #list, 2 do
+    local value = list[i + 1]
+    if value == "" then value = nil end
+    headers[list[i]] = value
   end
 end
 
@@ -184,8 +194,13 @@ return {
     end
     if not is_given then error("headers: no option is set", 0) end
     local always, over_tls = secure_headers(options)
-    local state = { always = always }
-    if next(over_tls) then state.over_tls = over_tls end
+    local own = options.customResponseHeaders
+    local state = {
+      request = listed(options.customRequestHeaders),
+      response = listed(always, own),
+      response_of_refused = listed(own),
+    }
+    if next(over_tls) then state.response_over_tls = listed(always, over_tls, own) end
     if #options.allowedHosts > 0 and not options.isDevelopment then state.checks_hosts = true end
     if any_set(options, cors_options) then
       local expressions = {}
@@ -215,25 +230,27 @@ return {
         return res
       end
     end
-    apply(headers, o.customRequestHeaders)
+    if state.request then apply(headers, state.request) end
     if state.checks_hosts and not is_good_host(req, o) then
       ctx.vars[ctx.name .. " refused"] = true
       return respond(500, "Bad Host\n")
     end
     -- What the answer's headers depend on.
     if cors then ctx.vars[ctx.name .. " origin"] = allowed_origin(cors, headers:get("Origin")) end
-    if state.over_tls then ctx.vars[ctx.name .. " tls"] = is_over_tls(req, o) end
+    if state.response_over_tls then ctx.vars[ctx.name .. " tls"] = is_over_tls(req, o) end
   end,
 
   response = function(res, ctx)
     local o, state = ctx.options, ctx.state
     local cors, headers = state.cors, res.headers
     if cors and ctx.vars[ctx.name .. " preflight"] then return end
-    if not (state.checks_hosts and ctx.vars[ctx.name .. " refused"]) then
-      apply(headers, state.always)
-      if state.over_tls and ctx.vars[ctx.name .. " tls"] then apply(headers, state.over_tls) end
+    local changes = state.response
+    if state.checks_hosts and ctx.vars[ctx.name .. " refused"] then
+      changes = state.response_of_refused
+    elseif state.response_over_tls and ctx.vars[ctx.name .. " tls"] then
+      changes = state.response_over_tls
     end
-    apply(headers, o.customResponseHeaders)
+    if changes then apply(headers, changes) end
     if not cors then return end
     local origin = ctx.vars[ctx.name .. " origin"]
     if origin then headers["Access-Control-Allow-Origin"] = origin end

@@ -28,7 +28,8 @@ return {
     local own = (scheme == "http" and "80") or (scheme == "https" and "443") or ""
     local suffix = (port ~= "" and port ~= own) and (":" .. port) or ""
     local target = scheme .. "://" .. req.hostname .. suffix .. req.uri
-    if target == req.url then return end
+    -- Another scheme is another URL; only within one the rest has to be looked at.
+    if scheme == req.scheme and target == req.url then return end
     local is_get = req.method == "GET"
     local status = is_get and 302 or 307
     if options.permanent then status = is_get and 301 or 308 end

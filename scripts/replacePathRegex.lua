@@ -24,8 +24,8 @@ return {
 
   request = function(req, ctx)
     local state, path = ctx.state, req.raw_path
-    if not state.expression:test(path) then return end
-    local new = state.expression:replace(path, state.replacement)
+    local new, count = state.expression:replace(path, state.replacement)
+    if count == 0 then return end
     local decoded = url.decode(new)
     if not decoded then return respond(500, "invalid URL escape in the path " .. new) end
     req:set_path(decoded, new)

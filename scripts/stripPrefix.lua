@@ -6,6 +6,10 @@ local function without(path, prefix)
   return path
 end
 
+local function trim(text)
+  return (text:gsub("^%s+", ""):gsub("%s+$", ""))
+end
+
 return {
   schema = {
     doc = "Removes the first of several prefixes that the path begins with, and tells "
@@ -22,14 +26,25 @@ return {
     },
   },
 
+  setup = function(options)
+    local told = {}
+    for i, prefix in ipairs(options.prefixes) do told[i] = trim(prefix) end
+    return told
+  end,
+
   request = function(req, ctx)
     local path = req.path
-    for _, prefix in ipairs(ctx.options.prefixes) do
+    for i, prefix in ipairs(ctx.options.prefixes) do
       if path:sub(1, #prefix) == prefix then
-        req:set_path(without(path, prefix), without(req.raw_path, prefix))
+        local raw = req.raw_path
+        local new = without(path, prefix)
+        req:set_path(new, raw == path and new or without(raw, prefix))
         -- What was one segment with the prefix must not become a way out of the folder.
-        if (req.raw_path .. "/"):find("/%.%.?/") then return respond(400, "Bad Request") end
-        req.headers:add("X-Forwarded-Prefix", (prefix:gsub("^%s+", ""):gsub("%s+$", "")))
+        new = req.raw_path
+        if new:find("/.", 1, true) and (new .. "/"):find("/%.%.?/") then
+          return respond(400, "Bad Request")
+        end
+        req.headers:add("X-Forwarded-Prefix", ctx.state[i])
         return
       end
     end

@@ -40,10 +40,13 @@ return {
       local prefix = first and path:sub(first, last) or ""
       -- A match further on counts as well when the path begins with the same text.
       if prefix ~= "" and path:sub(1, #prefix) == prefix then
-        local raw = with_slash(skip(req.raw_path, #prefix))
-        req:set_path(with_slash(path:sub(#prefix + 1)), raw)
+        local raw, new = req.raw_path, with_slash(path:sub(#prefix + 1))
+        req:set_path(new, raw == path and new or with_slash(skip(raw, #prefix)))
         -- What was one segment with the prefix must not become a way out of the folder.
-        if (req.raw_path .. "/"):find("/%.%.?/") then return respond(400, "Bad Request") end
+        new = req.raw_path
+        if new:find("/.", 1, true) and (new .. "/"):find("/%.%.?/") then
+          return respond(400, "Bad Request")
+        end
         req.headers:add("X-Forwarded-Prefix", prefix)
         return
       end

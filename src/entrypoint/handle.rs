@@ -68,7 +68,7 @@ pub(super) async fn handle(
     if let Some(alt_svc) = &connection.entrypoint.alt_svc
         && connection.client.tls.as_ref().is_some_and(|tls| tls.alpn != Some("h3"))
     {
-        response.headers.append(ALT_SVC, alt_svc.clone());
+        response.headers.push(ALT_SVC, alt_svc.clone());
     }
     finish.answer(&response);
     (response, finish)

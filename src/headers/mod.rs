@@ -20,8 +20,9 @@ pub use fields::{Field, Fields, fields, place};
 
 /// Headers, which dereference to the map of them.
 ///
-/// Asking through the map costs making it once; [`Headers::each`], [`Headers::values`],
-/// [`Headers::holds`], [`Headers::any`] and [`Headers::push`] do without.
+/// Asking through the map costs making it once; [`Headers::each`], [`Headers::value`],
+/// [`Headers::values`], [`Headers::holds`], [`Headers::any`], [`Headers::push`], [`Headers::set`]
+/// and [`Headers::delete`] do without.
 #[derive(Clone, Default)]
 pub struct Headers {
     /// As they were read; what holds while it is there.
@@ -55,9 +56,7 @@ impl Headers {
     /// Fields of a head that a parser has checked, as the wire has them.
     #[must_use]
     pub fn read(bytes: Bytes, fields: Fields) -> Self {
-        let (added, map) = (Added::new(), OnceCell::new());
-        let read = Some(Box::new(Read { bytes, fields, added, map }));
-        Self { read, map: None }
+        Self { read: Some(Box::new(Read::new(bytes, fields))), map: None }
     }
 
     /// Shows all fields; names are as they were read, in whatever case.
@@ -93,13 +92,23 @@ impl Headers {
         values
     }
 
+    /// The first value of one name.
+    #[must_use]
+    pub fn value(&self, name: &HeaderName) -> Option<&[u8]> {
+        let Some(read) = &self.read else { return self.get(name).map(HeaderValue::as_bytes) };
+        let field = read.fields.iter().find(|field| read.is(field, name));
+        let added = || read.added.iter().find(|(added, _)| added == name);
+        match field {
+            Some(field) => Some(&read.bytes[field.value()]),
+            None => added().map(|(_, value)| value.as_bytes()),
+        }
+    }
+
     /// Whether there is a field of that name.
     #[must_use]
     pub fn holds(&self, name: &HeaderName) -> bool {
         let Some(read) = &self.read else { return self.contains_key(name) };
-        let (len, sought) = (text(name).len(), text(name));
-        let mut fields = read.fields.iter().filter(|field| field.name_len() == len);
-        fields.any(|field| read.bytes[field.name()].eq_ignore_ascii_case(sought))
+        read.fields.iter().any(|field| read.is(field, name))
             || read.added.iter().any(|(added, _)| added == name)
     }
 
@@ -115,16 +124,64 @@ impl Headers {
 
     /// Adds a field behind the others.
     pub fn push(&mut self, name: HeaderName, value: HeaderValue) {
-        match &mut self.read {
-            Some(read) if read.map.get().is_none() => read.added.push((name, value)),
-            _ => {
+        match self.open() {
+            Some(read) => read.added.push((name, value)),
+            None => {
                 self.append(name, value);
             }
         }
     }
+
+    /// Sets a field, in place of all of that name.
+    pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.open() {
+            Some(read) => {
+                read.delete(&name);
+                read.added.push((name, value));
+            }
+            None => {
+                self.insert(name, value);
+            }
+        }
+    }
+
+    /// Removes all fields of that name.
+    pub fn delete(&mut self, name: &HeaderName) {
+        match &mut self.read {
+            Some(read) if read.map.get().is_none() => read.delete(name),
+            None if self.map.is_none() => {}
+            _ => {
+                self.remove(name);
+            }
+        }
+    }
+
+    /// What is changed without a map, unless there is one already.
+    fn open(&mut self) -> Option<&mut Read> {
+        if self.read.is_none() && self.map.is_none() {
+            self.read = Some(Box::new(Read::new(Bytes::new(), Fields::new())));
+        }
+        self.read.as_deref_mut().filter(|read| read.map.get().is_none())
+    }
 }
 
 impl Read {
+    fn new(bytes: Bytes, fields: Fields) -> Self {
+        Self { bytes, fields, added: Added::new(), map: OnceCell::new() }
+    }
+
+    /// Whether a field has that name.
+    fn is(&self, field: &Field, name: &HeaderName) -> bool {
+        field.name_len() == text(name).len() && is(&self.bytes[field.name()], name)
+    }
+
+    fn delete(&mut self, name: &HeaderName) {
+        let Self { bytes, fields, added, .. } = self;
+        let len = text(name).len();
+        fields.retain(|field| field.name_len() != len || !is(&bytes[field.name()], name));
+        added.retain(|(added, _)| added != name);
+    }
+
     fn map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.fields.len() + self.added.len());
         for field in &self.fields {
@@ -232,6 +289,27 @@ mod tests {
             assert!(headers.holds(&b) && !headers.holds(&c), "{pass}");
             assert!(headers.any(|name| name.eq_ignore_ascii_case(b"x-b")), "{pass}");
             let _ = &mut *headers;
+        }
+    }
+
+    #[test]
+    fn are_changed_with_a_map_and_without() {
+        let names = ["x-a", "x-b", "x-c"].map(HeaderName::from_static);
+        for has_map in [false, true] {
+            let mut headers = read("X-A: 1\r\nx-b: 2\r\nX-a: 3\r\n\r\n");
+            if has_map {
+                let _ = &mut *headers;
+            }
+            assert_eq!(headers.value(&names[0]), Some(&b"1"[..]), "{has_map}");
+            headers.set(names[0].clone(), HeaderValue::from_static("4"));
+            headers.set(names[2].clone(), HeaderValue::from_static("5"));
+            headers.set(names[2].clone(), HeaderValue::from_static("6"));
+            headers.delete(&names[1]);
+            let values = names.each_ref().map(|name| headers.value(name));
+            assert_eq!(values, [Some(&b"4"[..]), None, Some(b"6")], "{has_map}");
+            assert_eq!(shown(&headers).matches(';').count(), 2, "{has_map}");
+            headers.delete(&names[2]);
+            assert_eq!(shown(&headers).to_lowercase(), "x-a=4;", "{has_map}");
         }
     }
 

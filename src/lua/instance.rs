@@ -306,7 +306,7 @@ impl Instance {
             && let Some(function) = &loaded.request_body
             && !matches!(request.body, Body::Empty)
         {
-            request.headers.remove(CONTENT_LENGTH);
+            request.headers.delete(&CONTENT_LENGTH);
             let filter = self.filter(&loaded, cx, function.clone(), "request_body");
             request.body = filter.apply(std::mem::take(&mut request.body));
         }
@@ -320,7 +320,7 @@ impl Instance {
             && let Some(function) = &loaded.response_body
             && !matches!(response.body, Body::Empty)
         {
-            response.headers.remove(CONTENT_LENGTH);
+            response.headers.delete(&CONTENT_LENGTH);
             let filter = self.filter(&loaded, cx, function.clone(), "response_body");
             response.body = filter.apply(response.body);
         }

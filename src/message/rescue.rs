@@ -29,7 +29,7 @@ pub fn rescue(failure: Failure) -> Response {
 #[must_use]
 pub fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
     let mut response = Response::new(status);
-    response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers.set(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response.body = text.into();
     response
 }
@@ -37,6 +37,6 @@ pub fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
 /// Go's `http.Error` forbids browsers to guess the type; Traefik answers 404, 421 and 503 with it.
 fn go_error(status: StatusCode, text: &'static str) -> Response {
     let mut response = plain(status, text);
-    response.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers.set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -181,6 +181,6 @@ fn redirection(url: &[u8], status: StatusCode) -> mlua::Result<Response> {
     let location = HeaderValue::from_maybe_shared(bytes::Bytes::from(escaped))
         .map_err(|_| mlua::Error::runtime("the URL cannot be sent in a header"))?;
     let mut response = plain(status, status.canonical_reason().unwrap_or_default());
-    response.headers.insert(LOCATION, location);
+    response.headers.set(LOCATION, location);
     Ok(response)
 }

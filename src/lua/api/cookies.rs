@@ -35,8 +35,8 @@ pub(super) const REQUEST_COOKIES: Object<RequestCookies> = Object {
         add: |members| {
             members.method("pairs", |lua, cookies, ()| {
                 let all = cookies.0.with(|request| {
-                    let lines = request.headers.get_all(COOKIE).iter();
-                    let all = lines.flat_map(|line| crumbs(line.as_bytes()));
+                    let lines = request.headers.values(&COOKIE);
+                    let all = lines.iter().flat_map(|line| crumbs(line));
                     let owned = all.map(|(n, v)| (BString::from(n), BString::from(v)));
                     Ok(owned.collect::<Vec<_>>())
                 })?;
@@ -67,7 +67,7 @@ pub(super) const RESPONSE_COOKIES: Object<ResponseCookies> = Object {
                 |_, cookies, (name, value, more): (LuaString, LuaString, Option<Table>)| {
                     let line = cookie(&name.as_bytes(), &value.as_bytes(), more.as_ref())?;
                     cookies.0.with_mut(|response| {
-                        response.headers.append(SET_COOKIE, line);
+                        response.headers.push(SET_COOKIE, line);
                         Ok(())
                     })
                 },
@@ -89,10 +89,10 @@ impl Handled for RequestCookies {
 impl RequestCookies {
     fn get(&self, name: &[u8], out: &mut Out<'_>) -> mlua::Result<()> {
         self.0.with(|request| {
-            let mut lines = request.headers.get_all(COOKIE).iter();
-            let found = lines.find_map(|line| {
-                crumbs(line.as_bytes()).find(|(n, _)| *n == name).map(|(_, value)| value)
-            });
+            let lines = request.headers.values(&COOKIE);
+            let found = lines
+                .iter()
+                .find_map(|line| crumbs(line).find(|(n, _)| *n == name).map(|(_, value)| value));
             match found {
                 Some(value) => out.text(value),
                 None => out.nil(),

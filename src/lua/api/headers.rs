@@ -9,6 +9,7 @@ use mlua::{BString, Lua, LuaString, UserData, UserDataRegistry, Value};
 
 use super::members::{Handled, Members, Others, QuickOthers};
 use super::{Doc, Member, Object};
+use crate::headers::Headers as Fields;
 use crate::lua::handle::{Handle, Kind};
 use crate::lua::raw::Arg;
 use crate::lua::run::{REQUEST_OVER, RESPONSE_OVER, RequestSlot, ResponseSlot};
@@ -22,7 +23,7 @@ pub(super) enum Headers {
     /// Those of a response.
     Response(Rc<ResponseSlot>),
     /// Those of no message yet.
-    Own(RefCell<HeaderMap>, Rc<Tools>),
+    Own(RefCell<Fields>, Rc<Tools>),
 }
 
 pub(super) const OBJECT: Object<Headers> = Object {
@@ -68,7 +69,7 @@ pub(super) const OBJECT: Object<Headers> = Object {
             add: |members| {
                 members.method("all", |_, headers, name: LuaString| {
                     let name = headers.name(&name)?;
-                    headers.read(|map, host| Ok(values(map, host, &name)))
+                    headers.read(|fields, host| Ok(values(fields, host, &name)))
                 });
             },
         },
@@ -83,11 +84,11 @@ pub(super) const OBJECT: Object<Headers> = Object {
                 members.either(
                     "add",
                     |_, headers, (name, value): (LuaString, Value)| {
-                        headers.add(headers.name(&name)?, &value_of(&value)?)
+                        headers.add(headers.name(&name)?, value_of(&value)?)
                     },
                     |headers, args, _| {
                         let name = args.at(0).header(headers.tools())?;
-                        headers.add(name, &args.at(1).header_value()?)
+                        headers.add(name, args.at(1).header_value()?)
                     },
                 );
             },
@@ -137,8 +138,8 @@ pub(super) const OBJECT: Object<Headers> = Object {
             },
             add: |members| {
                 members.method("copy", |lua, headers, ()| {
-                    let map = RefCell::new(headers.map()?);
-                    lua.create_userdata(Headers::Own(map, Rc::clone(headers.tools())))
+                    let fields = RefCell::new(headers.fields()?);
+                    lua.create_userdata(Headers::Own(fields, Rc::clone(headers.tools())))
                 });
             },
         },
@@ -248,39 +249,31 @@ impl Headers {
         self.tools().header_name(&name.as_bytes())
     }
 
-    /// Hands over the header map, and the host of a request.
+    /// Hands over the fields, and the host of a request.
     fn read<R>(
         &self,
-        body: impl FnOnce(&HeaderMap, Option<&[u8]>) -> mlua::Result<R>,
+        body: impl FnOnce(&Fields, Option<&[u8]>) -> mlua::Result<R>,
     ) -> mlua::Result<R> {
         match self {
             Self::Request(slot) => slot.with(|request| body(&request.headers, Some(&request.host))),
             Self::Response(slot) => slot.with(|response| body(&response.headers, None)),
-            Self::Own(map, _) => body(&map.borrow(), None),
+            Self::Own(fields, _) => body(&fields.borrow(), None),
         }
     }
 
-    /// Changes one header; the host of a request is set to `value`.
-    fn change(
-        &self,
-        name: HeaderName,
-        body: impl FnOnce(&mut HeaderMap, HeaderName),
-        value: Option<&HeaderValue>,
-    ) -> mlua::Result<()> {
+    /// Changes the fields.
+    fn change(&self, body: impl FnOnce(&mut Fields)) -> mlua::Result<()> {
         match self {
             Self::Request(slot) => slot.with_mut(|request| {
-                if name == HOST {
-                    return set_host(request, value.map_or(&[], |value| value.as_bytes()));
-                }
-                body(&mut request.headers, name);
+                body(&mut request.headers);
                 Ok(())
             }),
             Self::Response(slot) => slot.with_mut(|response| {
-                body(&mut response.headers, name);
+                body(&mut response.headers);
                 Ok(())
             }),
-            Self::Own(map, _) => {
-                body(&mut map.borrow_mut(), name);
+            Self::Own(fields, _) => {
+                body(&mut fields.borrow_mut());
                 Ok(())
             }
         }
@@ -288,7 +281,12 @@ impl Headers {
 
     /// The lines as a map, without the host of a request.
     pub(super) fn map(&self) -> mlua::Result<HeaderMap> {
-        self.read(|map, _| Ok(map.clone()))
+        self.read(|fields, _| Ok((**fields).clone()))
+    }
+
+    /// The lines, without the host of a request.
+    fn fields(&self) -> mlua::Result<Fields> {
+        self.read(|fields, _| Ok(fields.clone()))
     }
 
     fn assign_value(&self, name: &LuaString, value: &Value) -> mlua::Result<()> {
@@ -297,19 +295,33 @@ impl Headers {
     }
 
     fn assign(&self, name: HeaderName, value: Option<HeaderValue>) -> mlua::Result<()> {
-        let Some(value) = value else {
-            return self.change(name, |map, name| drop(map.remove(name)), None);
-        };
-        if matches!(self, Self::Request(_)) && name == HOST {
-            return self.change(name, |_, _| {}, Some(&value));
+        if self.is_host(&name) {
+            return self.assign_host(value.as_ref());
         }
-        self.change(name, |map, name| drop(map.insert(name, value)), None)
+        self.change(|fields| match value {
+            Some(value) => fields.set(name, value),
+            None => fields.delete(&name),
+        })
     }
 
-    fn add(&self, name: HeaderName, value: &HeaderValue) -> mlua::Result<()> {
-        let copy = value.clone();
-        let append = |map: &mut HeaderMap, name| _ = map.append(name, copy);
-        self.change(name, append, Some(value))
+    fn add(&self, name: HeaderName, value: HeaderValue) -> mlua::Result<()> {
+        if self.is_host(&name) {
+            return self.assign_host(Some(&value));
+        }
+        self.change(|fields| fields.push(name, value))
+    }
+
+    /// Whether the name stands for the host of a request, which is kept apart.
+    fn is_host(&self, name: &HeaderName) -> bool {
+        matches!(self, Self::Request(_)) && *name == HOST
+    }
+
+    fn assign_host(&self, value: Option<&HeaderValue>) -> mlua::Result<()> {
+        let host = value.map_or(&[][..], |value| value.as_bytes());
+        match self {
+            Self::Request(slot) => slot.with_mut(|request| set_host(request, host)),
+            Self::Response(_) | Self::Own(..) => Ok(()),
+        }
     }
 
     fn first<R>(
@@ -317,50 +329,52 @@ impl Headers {
         name: &HeaderName,
         body: impl FnOnce(Option<&[u8]>) -> mlua::Result<R>,
     ) -> mlua::Result<R> {
-        self.read(|map, host| match map.get(name) {
-            Some(value) => body(Some(value.as_bytes())),
-            None => body(host.filter(|_| *name == HOST)),
+        self.read(|fields, host| {
+            body(fields.value(name).or_else(|| host.filter(|_| *name == HOST)))
         })
     }
 
     /// Writes all values of a header; false without one.
     fn joined(&self, name: &HeaderName, all: &mut Vec<u8>) -> mlua::Result<bool> {
-        self.read(|map, host| {
-            let mut values = map.get_all(name).iter();
-            let Some(first) = values.next() else {
+        self.read(|fields, host| {
+            let values = fields.values(name);
+            let Some((first, others)) = values.split_first() else {
                 let host = host.filter(|_| *name == HOST);
                 all.extend_from_slice(host.unwrap_or_default());
                 return Ok(host.is_some());
             };
-            all.extend_from_slice(first.as_bytes());
+            all.extend_from_slice(first);
             if *name == SET_COOKIE {
                 return Ok(true);
             }
             let separator: &[u8] = if *name == COOKIE { b"; " } else { b", " };
-            for value in values {
+            for value in others {
                 all.extend_from_slice(separator);
-                all.extend_from_slice(value.as_bytes());
+                all.extend_from_slice(value);
             }
             Ok(true)
         })
     }
 
-    /// All lines, in the order of the header map.
+    /// All lines, the host of a request first.
     fn lines(&self) -> mlua::Result<Vec<(String, BString)>> {
-        self.read(|map, host| {
-            let host = host.map(|host| ("host".to_owned(), BString::from(host)));
-            let others =
-                map.iter().map(|(n, v)| (n.as_str().to_owned(), BString::from(v.as_bytes())));
-            Ok(host.into_iter().chain(others).collect())
+        self.read(|fields, host| {
+            let mut lines = Vec::new();
+            lines.extend(host.map(|host| ("host".to_owned(), BString::from(host))));
+            fields.each(|name, value| {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                lines.push((name, BString::from(value)));
+            });
+            Ok(lines)
         })
     }
 }
 
-fn values(map: &HeaderMap, host: Option<&[u8]>, name: &HeaderName) -> Vec<BString> {
+fn values(fields: &Fields, host: Option<&[u8]>, name: &HeaderName) -> Vec<BString> {
     if let Some(host) = host.filter(|_| *name == HOST) {
         return vec![BString::from(host)];
     }
-    map.get_all(name).iter().map(|value| BString::from(value.as_bytes())).collect()
+    fields.values(name).into_iter().map(BString::from).collect()
 }
 
 /// A header's value from a script: text, a number or a boolean.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use http::HeaderName;
 use ipnet::{IpNet, Ipv6Net};
 use mlua::{BString, LuaString, Table, UserData, UserDataRegistry, Value};
 
@@ -120,6 +121,8 @@ impl UserData for Strategy {
     }
 }
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 impl Strategy {
     fn client(&self, request: &Request) -> Vec<u8> {
         let found = match &self.choice {
@@ -145,8 +148,8 @@ impl Strategy {
 
 /// What `X-Forwarded-For` said when the request came.
 fn forwarded(request: &Request) -> Vec<&[u8]> {
-    let lines = request.headers.get_all("x-forwarded-for").iter();
-    let parts = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
+    let lines = request.headers.values(&FORWARDED_FOR).into_iter();
+    let parts = lines.flat_map(|line| line.split(|&b| b == b','));
     parts.map(<[u8]>::trim_ascii).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use http::header::HeaderName;
 use http::{Method, Version};
 use mlua::{FromLua, IntoLua, Lua, LuaString, Value};
 
@@ -15,6 +16,9 @@ use crate::lua::raw;
 use crate::lua::run::{REQUEST_OVER, RequestSlot};
 use crate::lua::tools::Tools;
 use crate::message::Request;
+
+/// The scheme that a trusted sender has seen.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// `req` of one run.
 pub(in crate::lua) struct RequestObject(pub(in crate::lua) Rc<RequestSlot>);
@@ -433,8 +437,7 @@ pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
 /// The scheme as Traefik's redirections take it: WebSocket schemes count as HTTP, others are
 /// ignored.
 fn scheme(request: &Request) -> &'static str {
-    let said = request.headers.get("x-forwarded-proto").map(http::HeaderValue::as_bytes);
-    match said {
+    match request.headers.value(&FORWARDED_PROTO) {
         Some(said) if said.eq_ignore_ascii_case(b"https") || said.eq_ignore_ascii_case(b"wss") => {
             "https"
         }

@@ -41,7 +41,7 @@ pub(super) const MODULE: Module = Module {
             },
             make: |lua, _| {
                 lua.create_function(|_, text: LuaString| {
-                    Ok(BString::from(escape(&text.as_bytes(), |b| !is_unreserved(b))))
+                    Ok(BString::from(escape(&text.as_bytes(), &UNRESERVED)))
                 })
                 .map(Value::Function)
             },
@@ -54,10 +54,15 @@ pub(super) const MODULE: Module = Module {
                 example: "local name = url.decode(\"caf%C3%A9\")",
             },
             make: |lua, _| {
-                lua.create_function(|_, text: LuaString| {
-                    Ok(decode(&text.as_bytes(), Plus::Kept).map(BString::from))
-                })
-                .map(Value::Function)
+                let decode = |_: &Tools, args: Args<'_>, out: &mut Out<'_>| {
+                    let text = args.at(0).text()?;
+                    match text.contains(&b'%') {
+                        true => out.maybe(decode(&text, Plus::Kept).as_deref()),
+                        false => out.text(&text),
+                    }
+                    Ok(Called::Answered)
+                };
+                raw::function(lua, decode, None).map(Value::Function)
             },
         },
         Function {
@@ -138,37 +143,69 @@ pub(super) fn decode_path(path: &str) -> Option<Vec<u8>> {
 
 /// Escapes a path as Go does when it knows no other spelling.
 pub(super) fn encode_path(path: &[u8]) -> String {
-    escape(path, |b| !is_unreserved(b) && !b"$&+,/:;=@".contains(&b))
+    ascii(escape(path, &STANDS_IN_PATH))
 }
 
 /// Whether `raw` is a spelling of `path` that Go would keep.
 pub(super) fn spells(raw: &str, path: &[u8]) -> bool {
-    let allowed = |b: u8| is_unreserved(b) || b"!$&'()*+,;=:@[]%/".contains(&b);
-    raw.bytes().all(allowed) && decode(raw.as_bytes(), Plus::Kept).is_some_and(|it| it == path)
+    let raw = raw.as_bytes();
+    raw.iter().all(|&byte| STANDS_IN_SPELLING[usize::from(byte)])
+        && match raw.contains(&b'%') {
+            true => decode(raw, Plus::Kept).is_some_and(|decoded| decoded == path),
+            false => raw == path,
+        }
 }
 
 /// A location or a query as a script wrote it, with what cannot be sent escaped.
 pub(super) fn escape_location(url: &[u8]) -> Vec<u8> {
-    escape(url, |b| !b.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&b)).into_bytes()
+    escape(url, &STANDS_IN_LOCATION)
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+/// Bytes that stand for themselves.
+type Plain = [bool; 256];
+
+static UNRESERVED: Plain = plain(b"-._~");
+static STANDS_IN_PATH: Plain = plain(b"-._~$&+,/:;=@");
+static STANDS_IN_SPELLING: Plain = plain(b"-._~!$&'()*+,;=:@[]%/");
+static STANDS_IN_LOCATION: Plain = plain(b"-._~!#$%&'()*+,/:;=?@[]");
+
+/// Letters, digits and these.
+const fn plain(others: &[u8]) -> Plain {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        plain[others[at] as usize] = true;
+        at += 1;
+    }
+    plain
 }
 
-fn escape(text: &[u8], must: impl Fn(u8) -> bool) -> String {
+fn escape(text: &[u8], plain: &Plain) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len());
+    // Most texts are fine as they are, and are looked through faster than they are put together.
+    if text.iter().all(|&byte| plain[usize::from(byte)]) {
+        return text.to_vec();
+    }
+    let mut out = Vec::with_capacity(text.len() + 8);
     for &byte in text {
-        if must(byte) {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
+        if plain[usize::from(byte)] {
+            out.push(byte);
         } else {
-            out.push(char::from(byte));
+            let digit = |half: u8| HEX[usize::from(half)];
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     out
+}
+
+/// What was escaped, as text.
+fn ascii(escaped: Vec<u8>) -> String {
+    String::from_utf8(escaped).unwrap_or_default()
 }
 
 fn parse(lua: &Lua, text: &[u8]) -> mlua::Result<Result<Table, &'static str>> {
