@@ -172,9 +172,9 @@ static STANDS_IN_LOCATION: Plain = plain(b"-._~!#$%&'()*+,/:;=?@[]");
 /// Letters, digits and these.
 const fn plain(others: &[u8]) -> Plain {
     let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < plain.len() {
-        plain[byte] = (byte as u8).is_ascii_alphanumeric();
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        plain[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     let mut at = 0;

@@ -36,7 +36,7 @@ const EVENTS_MAX: usize = 50;
 /// The least time between two rounds, since findings come and go while objects are applied.
 const EVERY: Duration = Duration::from_secs(1);
 /// The longest time until what could not be written is tried again.
-const AGAIN_MAX: Duration = Duration::from_secs(300);
+const AGAIN_MAX: Duration = Duration::from_mins(5);
 /// Bytes of an Event's message, which the API limits.
 const MESSAGE_BYTES_MAX: usize = 1000;
 
