@@ -222,3 +222,45 @@ fn a_file_that_cannot_be_used_is_left_as_it_is() {
     assert_eq!(fs::read_to_string(moongate.file("acme.json")).unwrap(), text);
     assert_eq!(scene.pebble.orders(), 0);
 }
+
+/// Writes who may have certificates on demand; the flag that names it.
+fn gatekeeper(folder: &std::path::Path) -> String {
+    let script = folder.join("allow.lua");
+    let text = "return { allow = function(name) return name:sub(-8) == '.ok.test' end }";
+    fs::write(&script, text).unwrap();
+    format!("--certificatesResolvers.le.acme.onDemand.script={}", script.display())
+}
+
+#[test]
+fn a_handshake_has_a_certificate_got_where_a_script_allows_it() {
+    let scene = Scene::new();
+    let folder = tempfile::tempdir().unwrap();
+    write_secret(&folder.path().join("acme.json"), &kept_account());
+    let flags = [
+        HTTP,
+        &gatekeeper(folder.path()),
+        "--certificatesResolvers.le.acme.onDemand.wait=60s",
+        "--certificatesResolvers.le.acme.onDemand.ordersPerHour=2",
+    ];
+    let any = scene.dynamic(&router("any", "HostRegexp(`.+`)", ""));
+    let moongate = scene.again(folder, &any, &flags);
+    let (at, root) = (moongate.address("secure"), scene.pebble.root());
+    // Handshakes at once wait for one order, and those who come later have it at once.
+    let first = std::thread::scope(|scope| {
+        let ask = || scope.spawn(|| pebble::shown(at, &root, "a.ok.test"));
+        let shown = [ask(), ask()].map(|asked| asked.join().unwrap().unwrap());
+        assert_eq!(shown[0], shown[1]);
+        shown[0].to_vec()
+    });
+    assert_eq!(pebble::shown(at, &root, "a.ok.test").unwrap().to_vec(), first);
+    assert_eq!(scene.pebble.orders(), 1);
+    // Names that may not have one, or cannot, and what is beyond the limit.
+    for name in ["a.no.test", "localhost"] {
+        assert!(pebble::shown(at, &root, name).is_none(), "{name}");
+    }
+    assert!(pebble::shown(at, &root, "b.ok.test").is_some());
+    assert!(pebble::shown(at, &root, "c.ok.test").is_none());
+    assert_eq!(scene.pebble.orders(), 2);
+    let kept = kept(&moongate);
+    assert_eq!(kept["le"]["Certificates"].as_array().unwrap().len(), 2);
+}

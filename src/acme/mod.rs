@@ -9,6 +9,7 @@ mod account;
 mod book;
 mod client;
 mod clock;
+mod demand;
 mod dns;
 mod failure;
 mod key;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
@@ -35,12 +37,14 @@ use crate::provider::{Message, Sender};
 use crate::upstream::{SystemRoots, Transport, TransportError};
 
 pub use clock::Clock;
+pub use demand::{Allows, Demands};
 pub use dns::{Record, SolveError, Solver, Solvers};
 pub use proofs::{Answers, Proofs};
 pub use resolver::Wish;
 
 use book::Book;
 use client::Web;
+use demand::Desk;
 use key::KeyType;
 use proofs::QUESTIONS_MAX;
 use resolver::{Parts, Resolver};
@@ -51,6 +55,8 @@ use store::{FileStore, KubernetesStore, RedisStore, Store, StoreError};
 pub struct Setup {
     /// Resolvers by name.
     pub resolvers: BTreeMap<String, CertificateResolver>,
+    /// Who says which names may have a certificate on demand.
+    pub allows: Arc<dyn Allows>,
     /// Those who set records of the DNS.
     pub solvers: Arc<dyn Solvers>,
     /// The time.
@@ -64,6 +70,7 @@ pub struct Setup {
 pub struct Acme {
     wishes: watch::Sender<Wish>,
     proofs: Arc<Proofs>,
+    demands: Option<Arc<Demands>>,
 }
 
 /// Why a resolver is not there.
@@ -100,14 +107,15 @@ impl Acme {
         let (told, first) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shown = Arc::clone(&proofs);
+        let (demands, desk) = on_demand(&setup.resolvers).map(demand::channel).unzip();
         thread::Builder::new().name("acme".to_owned()).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(setup, shown, wished, told));
+            LocalSet::new().block_on(&runtime, run(setup, shown, wished, told, desk));
             // What still waits, such as a name look-up, is not waited for.
             runtime.shutdown_background();
         })?;
         // The thread says something or ends.
         let first = first.await.unwrap_or_default();
-        Ok(Some((Self { wishes, proofs }, first)))
+        Ok(Some((Self { wishes, proofs, demands: demands.map(Arc::new) }, first)))
     }
 
     /// What authorities are answered with.
@@ -116,10 +124,22 @@ impl Acme {
         Arc::new(Answers(Arc::clone(&self.proofs)))
     }
 
+    /// Who gets certificates on demand, where a resolver does.
+    #[must_use]
+    pub fn demands(&self) -> Option<Arc<Demands>> {
+        self.demands.clone()
+    }
+
     /// Hears what is wanted from now on.
     pub fn wish(&self, wish: Wish) {
         self.wishes.send_replace(wish);
     }
+}
+
+/// How long handshakes wait, where a resolver has certificates on demand.
+fn on_demand(resolvers: &BTreeMap<String, CertificateResolver>) -> Option<Duration> {
+    let options = resolvers.values().filter_map(|resolver| resolver.acme.as_ref());
+    options.filter_map(|acme| acme.on_demand.as_ref()).map(|demand| demand.wait.get()).max()
 }
 
 async fn run(
@@ -127,6 +147,7 @@ async fn run(
     proofs: Arc<Proofs>,
     wishes: watch::Receiver<Wish>,
     told: oneshot::Sender<Vec<Message>>,
+    desk: Option<Desk>,
 ) {
     let mut files: Vec<(PathBuf, Rc<FileStore>)> = Vec::new();
     let (mut all, mut first) = (Vec::new(), Vec::new());
@@ -151,6 +172,10 @@ async fn run(
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         proofs.ask(questions);
         spawn_local(replicas::answer(stores, asked));
+    }
+    if let Some(desk) = desk {
+        let asked = all.iter().filter(|resolver| resolver.parts.options.on_demand.is_some());
+        spawn_local(desk.serve(asked.cloned().collect(), Arc::clone(&setup.allows)));
     }
     let mut tasks = Vec::new();
     for resolver in all {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hashbrown::{HashMap, HashSet};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until};
 
@@ -20,6 +20,7 @@ use super::account::{self, AccountError, Kept};
 use super::book::Book;
 use super::client::{Client, ClientError, Renewal, Web};
 use super::clock::Clock;
+use super::demand::Budget;
 use super::dns::{Dns, Record, Solvers};
 use super::failure::Failures;
 use super::key::KeyType;
@@ -79,6 +80,10 @@ struct State {
     facts: HashMap<usize, Option<Rc<Facts>>>,
     /// What the authority wishes, by certificate, and when it is asked again.
     wishes: HashMap<String, (Option<Renewal>, Instant)>,
+    /// Names that handshakes ask for, and who is told what has come of it: nothing, or how long it
+    /// is not tried again.
+    demanded: HashMap<Names, oneshot::Sender<Result<(), Duration>>>,
+    budget: Budget,
     /// What was sent last.
     served: Arc<Dynamic>,
     /// Whether orders are this replica's to make.
@@ -227,6 +232,11 @@ impl Resolver {
                 jobs.push(Job { names: Arc::clone(names), replaces: None });
             }
         }
+        for names in state.demanded.keys() {
+            if wanted.insert(Arc::clone(names)) {
+                jobs.push(Job { names: Arc::clone(names), replaces: None });
+            }
+        }
         let busy = std::mem::take(&mut state.busy);
         state.failures.retain(|names| wanted.contains(names) || busy.contains(names));
         state.busy = busy;
@@ -310,7 +320,7 @@ impl Resolver {
             Ok(_permit) => self.obtain(&names, replaces.as_deref()).await,
             Err(_) => return,
         };
-        match done {
+        let ended = match done {
             Ok(pair) => {
                 tracing::info!(provider = &*self.provider, ?names, "a certificate is there");
                 let store = "default".to_owned();
@@ -323,6 +333,7 @@ impl Resolver {
                 state.failures.forget(&names);
                 let every = i64::try_from(self.table.every.as_secs()).unwrap_or(i64::MAX);
                 state.rests.insert(Arc::clone(&names), self.parts.clock.now() + every);
+                Ok(())
             }
             Err(error) => {
                 let pause = self.state.borrow_mut().failures.note(&names, &error);
@@ -333,11 +344,49 @@ impl Resolver {
                     again_seconds = pause.as_secs(),
                     "there is no certificate"
                 );
+                Err(pause)
             }
-        }
+        };
         self.state.borrow_mut().busy.remove(&names);
         self.publish();
+        if let Some(asks) = self.state.borrow_mut().demanded.remove(&names) {
+            // The handshake may be over.
+            let _ = asks.send(ended);
+        }
         self.wake.notify_one();
+    }
+
+    /// Whether there is a certificate for a name.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        let mut covered = Covered::default();
+        for issued in self.parts.book.certificates() {
+            covered.add(issued.domain.names());
+        }
+        covered.has(name)
+    }
+
+    /// Orders a certificate that a handshake asks for, and waits for it; else how long it is of no
+    /// use to ask again.
+    pub(super) async fn demand(&self, name: &str) -> Result<(), Duration> {
+        let names: Names = [name.to_owned()].into();
+        let most = self.parts.options.on_demand.as_ref().map_or(0, |demand| demand.orders_per_hour);
+        let (asks, ended) = oneshot::channel();
+        {
+            let mut state = self.state.borrow_mut();
+            if let Err(pause) = state.budget.take(most) {
+                let (resolver, again_seconds) = (&*self.parts.name, pause.as_secs());
+                tracing::warn!(
+                    resolver,
+                    name,
+                    again_seconds,
+                    "no certificate on demand: its ordersPerHour are used up"
+                );
+                return Err(pause);
+            }
+            state.demanded.insert(names, asks);
+        }
+        self.wake.notify_one();
+        ended.await.unwrap_or(Err(Duration::ZERO))
     }
 
     async fn obtain(

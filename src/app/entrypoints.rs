@@ -12,14 +12,22 @@ use crate::entrypoint::{
     ConnectionLimits, Entrypoint, ForwardedFor, Heads, PathHandling, ProofOrder, Semicolons, Trust,
     Underscores, alt_svc,
 };
-use crate::tls::Challenges;
+use crate::tls::{Challenges, Demands};
 
-/// All of them, in their order, at the addresses they have got, with what proves names in
-/// handshakes.
+/// What certificate resolvers do in handshakes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Handshakes {
+    /// What proves names.
+    pub(super) challenges: Option<Arc<dyn Challenges>>,
+    /// Who gets certificates on demand.
+    pub(super) demands: Option<Arc<dyn Demands>>,
+}
+
+/// All of them, in their order, at the addresses they have got.
 pub(super) fn entrypoints(
     plan: &Static,
     addresses: &[(Arc<str>, SocketAddr)],
-    challenges: Option<&Arc<dyn Challenges>>,
+    handshakes: &Handshakes,
 ) -> Vec<Arc<Entrypoint>> {
     let append = !plan.root.global.not_append_x_forwarded_for;
     let entrypoints = plan.entrypoints.iter().zip(addresses).map(|(plan, (_, address))| {
@@ -27,8 +35,8 @@ pub(super) fn entrypoints(
             0 => alt_svc(address.port()),
             port => alt_svc(port),
         });
-        let challenges = challenges.cloned();
-        Arc::new(Entrypoint { alt_svc, challenges, ..entrypoint(plan, append) })
+        let Handshakes { challenges, demands } = handshakes.clone();
+        Arc::new(Entrypoint { alt_svc, challenges, demands, ..entrypoint(plan, append) })
     });
     entrypoints.collect()
 }
@@ -56,6 +64,7 @@ fn entrypoint(plan: &EntryPointPlan, append: bool) -> Entrypoint {
         observed: records::observed(&options.observability),
         alt_svc: None,
         challenges: None,
+        demands: None,
         proofs: match options.allow_acme_by_pass {
             true => ProofOrder::AfterRouters,
             false => ProofOrder::BeforeRouters,

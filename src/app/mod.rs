@@ -12,6 +12,7 @@ mod definitions;
 pub mod differences;
 pub mod echo;
 mod entrypoints;
+mod gatekeepers;
 mod internal;
 pub mod manifests;
 mod objects;
@@ -181,13 +182,14 @@ impl App {
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
         let (sender, messages) = provider::channel();
-        let resolvers = Resolvers::start(&plan, &sender).await.map_err(StartError::Resolvers)?;
+        let resolvers =
+            Resolvers::start(&plan, &sender, &shared).await.map_err(StartError::Resolvers)?;
         let more = admission.into_iter().chain(resolvers.service()).collect();
         let prometheus = recording.exposition(&plan);
         let internals = Internals { api, ping: ping.clone(), prometheus, more };
         let catalog = catalog::catalog(&plan, internals)?;
         let settings = WorkerSettings {
-            entrypoints: entrypoints(&plan, &addresses, resolvers.challenges(&plan).as_ref()),
+            entrypoints: entrypoints(&plan, &addresses, &resolvers.handshakes(&plan)),
             access_log: recording.access_log.clone(),
             metrics: recording.metrics.clone(),
             tracer: recording.tracer.clone(),

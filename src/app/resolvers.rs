@@ -14,7 +14,10 @@ use crate::lua;
 use crate::message::LocalFuture;
 use crate::provider::{Message, Sender};
 use crate::service::Internal;
-use crate::tls::Challenges;
+use crate::tls::{Challenges, Demands};
+
+use super::entrypoints::Handshakes;
+use super::gatekeepers::Gatekeepers;
 
 /// The internal service that authorities ask over HTTP.
 const NAME: &str = "acme-http@internal";
@@ -29,22 +32,34 @@ pub(super) struct Resolvers {
 
 impl Resolvers {
     /// Starts those that there are.
-    pub(super) async fn start(plan: &Static, sender: &Sender) -> io::Result<Self> {
+    pub(super) async fn start(
+        plan: &Static,
+        sender: &Sender,
+        shared: &Arc<lua::Shared>,
+    ) -> io::Result<Self> {
         let resolvers = plan.root.certificates_resolvers.clone();
         let directory = plan.root.scripts.directory.as_str();
         let directory = (!directory.is_empty()).then(|| PathBuf::from(directory));
         // Begins with the first record, if there ever is one.
-        let background = Arc::new(Background::new(lua::Shared::new()));
+        let background = Arc::new(Background::new(Arc::clone(shared)));
+        let allows = Arc::new(Gatekeepers::open(&resolvers, &background)?);
         let providers = Providers::new(background, Environment::of_process(), directory);
         let (clock, solvers) = (Arc::<Clock>::default(), Arc::new(Scripts(providers)));
-        let setup = Setup { resolvers, solvers, clock, sender: sender.clone() };
+        let setup = Setup { resolvers, allows, solvers, clock, sender: sender.clone() };
         let Some((acme, first)) = Acme::start(setup).await? else { return Ok(Self::default()) };
         let answers = Some(acme.answers());
         Ok(Self { acme: Some(acme), first, answers })
     }
 
+    /// What resolvers do in handshakes.
+    pub(super) fn handshakes(&self, plan: &Static) -> Handshakes {
+        let demands = self.acme.as_ref().and_then(Acme::demands);
+        let demands = demands.map(|demands| demands as Arc<dyn Demands>);
+        Handshakes { challenges: self.challenges(plan), demands }
+    }
+
     /// What proves names in handshakes, where a resolver is to do so.
-    pub(super) fn challenges(&self, plan: &Static) -> Option<Arc<dyn Challenges>> {
+    fn challenges(&self, plan: &Static) -> Option<Arc<dyn Challenges>> {
         let mut all = plan.root.certificates_resolvers.values();
         let is_used = all.any(|resolver| {
             resolver.acme.as_ref().is_some_and(|acme| acme.tls_challenge.is_some())

@@ -17,12 +17,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::lua::{
-    self, Connected, Context, Destination, FetchError, Host, HttpClient, Instance, InstanceId,
-    Machine, ScriptError, Vm,
-};
-use crate::message::{Client, Exchange, Failure, LocalFuture, Request, Response, rescue};
-use crate::outbound;
+use crate::lua::{self, Context, Instance, InstanceId, Machine, ScriptError, Vm};
+use crate::message::{Client, Exchange, LocalFuture};
+use crate::outbound::Outside;
 use crate::upstream::{Origins, Pools};
 
 use machine::ThisMachine;
@@ -119,12 +116,8 @@ async fn serve(
     shared: Arc<lua::Shared>,
     mut inbox: mpsc::Receiver<Job>,
 ) -> Result<(), BackgroundError> {
-    let (pools, origins) = (Pools::new(), Origins::default());
-    let desk = Rc::new(Desk {
-        vm: Vm::sharing(shared)?,
-        ways: Rc::new(Ways { pools, origins }),
-        kept: RefCell::default(),
-    });
+    let (pools, origins) = (Pools::new(), Rc::default());
+    let desk = Rc::new(Desk { vm: Vm::sharing(shared)?, pools, origins, kept: RefCell::default() });
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
@@ -132,7 +125,7 @@ async fn serve(
                 Some(job) => drop(tokio::task::spawn_local(job(Rc::clone(&desk)))),
                 None => return Ok(()),
             },
-            _ = sweep.tick() => desk.ways.pools.sweep(),
+            _ = sweep.tick() => desk.pools.sweep(),
         }
     }
 }
@@ -142,7 +135,8 @@ async fn serve(
 pub struct Desk {
     /// The scripts' VM.
     pub vm: Vm,
-    ways: Rc<Ways>,
+    pools: Rc<Pools>,
+    origins: Rc<Origins>,
     kept: RefCell<HashMap<InstanceId, Rc<Instance>>>,
 }
 
@@ -160,45 +154,19 @@ impl Desk {
     /// What a script works in that is trusted with programs and files of this machine.
     #[must_use]
     pub fn trusted(&self) -> Rc<Context> {
+        self.context(Some(Rc::new(ThisMachine)))
+    }
+
+    /// What any other script works in.
+    #[must_use]
+    pub fn untrusted(&self) -> Rc<Context> {
+        self.context(None)
+    }
+
+    fn context(&self, machine: Option<Rc<dyn Machine>>) -> Rc<Context> {
         let exchange = Rc::new(Exchange::new(Rc::new(Client::nobody())));
-        Rc::new(Context::new(exchange, Rc::new(Trusted(Rc::clone(&self.ways)))))
-    }
-}
-
-/// Connections to servers.
-#[derive(Debug)]
-struct Ways {
-    pools: Rc<Pools>,
-    origins: Origins,
-}
-
-/// The host of such a script. There is no chain and no service around it.
-struct Trusted(Rc<Ways>);
-
-impl Host for Trusted {
-    fn next(&self, _position: usize, _request: Request) -> LocalFuture<'static, Response> {
-        Box::pin(async { rescue(Failure::NoServer) })
-    }
-
-    fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {
-        None
-    }
-
-    fn fetch(
-        &self,
-        client: &HttpClient,
-        origin: &str,
-        request: Request,
-    ) -> Result<LocalFuture<'static, Response>, FetchError> {
-        outbound::fetch(&self.0.pools, &self.0.origins, client, origin, request)
-    }
-
-    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
-        outbound::connect(to)
-    }
-
-    fn machine(&self) -> Option<Rc<dyn Machine>> {
-        Some(Rc::new(ThisMachine))
+        let (pools, origins) = (Rc::clone(&self.pools), Rc::clone(&self.origins));
+        Rc::new(Context::new(exchange, Rc::new(Outside { pools, origins, machine })))
     }
 }
 

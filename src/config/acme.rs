@@ -1,7 +1,7 @@
 //! The options of certificate resolvers: where certificates come from, how names are proved, and
 //! where all of it is kept.
 //!
-//! Names and defaults are Traefik's; `sharedStorage` is Moongate's own.
+//! Names and defaults are Traefik's; `sharedStorage` and `onDemand` are Moongate's own.
 
 use std::fmt;
 
@@ -58,6 +58,9 @@ pub struct AcmeOptions {
     pub key_type: String,
     /// The common name in an issuer of the chain to take, where the authority offers several.
     pub preferred_chain: String,
+    /// Moongate's own: certificates at the first handshake, for names that a script allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<OnDemand>,
     /// One of the authority's profiles.
     pub profile: String,
     /// The file that account and certificates are kept in.
@@ -88,12 +91,31 @@ impl Default for AcmeOptions {
             eab: None,
             http_challenge: None,
             key_type: "RSA4096".to_owned(),
+            on_demand: None,
             preferred_chain: String::new(),
             profile: String::new(),
             storage: "acme.json".to_owned(),
             shared_storage: None,
             tls_challenge: None,
         }
+    }
+}
+
+/// Certificates at the first handshake for a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OnDemand {
+    /// The file of a script whose hook `allow` says which names may have one.
+    pub script: String,
+    /// How long a handshake waits for its certificate before it gets the default one.
+    pub wait: GoDuration,
+    /// Orders that handshakes may begin within an hour.
+    pub orders_per_hour: u32,
+}
+
+impl Default for OnDemand {
+    fn default() -> Self {
+        Self { script: String::new(), wait: GoDuration::from_secs(10), orders_per_hour: 20 }
     }
 }
 

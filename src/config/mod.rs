@@ -20,7 +20,7 @@ mod usage;
 
 pub use acme::{
     AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, KubernetesStorage,
-    Propagation, RedisStorage, RedisTls, SharedStorage, TlsChallenge,
+    OnDemand, Propagation, RedisStorage, RedisTls, SharedStorage, TlsChallenge,
 };
 pub use address::{Address, AddressError, Transport};
 pub use answers::{AnswerPage, Answers};

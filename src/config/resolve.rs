@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use super::acme::AcmeOptions;
 use super::address::{Address, Transport};
 use super::api::Api;
 use super::options::{EntryPoint, FileProvider, HEADER_TABLE_SIZE, PROVIDERS, Ping, Root};
@@ -187,7 +188,31 @@ fn check(root: &Root) -> Result<(), ConfigError> {
         let reason = format!("there is no entrypoint {:?}", ping.entry_point);
         return Err(invalid("ping.entryPoint", reason));
     }
+    for (name, resolver) in &root.certificates_resolvers {
+        if let Some(acme) = &resolver.acme {
+            on_demand(&format!("certificatesResolvers.{name}.acme"), acme)?;
+        }
+    }
     records(root)
+}
+
+/// Certificates at the first handshake: what they need, and what they do not go with.
+fn on_demand(path: &str, acme: &AcmeOptions) -> Result<(), ConfigError> {
+    let Some(demand) = &acme.on_demand else { return Ok(()) };
+    if demand.script.is_empty() {
+        let reason = "give the path of a script that says which names may have a certificate";
+        return Err(invalid(&format!("{path}.onDemand.script"), reason));
+    }
+    if demand.orders_per_hour == 0 {
+        let reason = "with 0 there would never be a certificate";
+        return Err(invalid(&format!("{path}.onDemand.ordersPerHour"), reason));
+    }
+    if acme.shared_storage.is_some() {
+        let reason = "does not go with sharedStorage yet: handshakes of replicas that do not \
+                      order would wait in vain";
+        return Err(invalid(&format!("{path}.onDemand"), reason));
+    }
+    Ok(())
 }
 
 /// Bounds of a histogram, each of which is a number of every series.
@@ -289,8 +314,8 @@ fn invalid(option: impl Into<String>, reason: impl std::fmt::Display) -> ConfigE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AnswerPage;
     use crate::config::options::Providers;
+    use crate::config::{AnswerPage, CertificateResolver, OnDemand, SharedStorage};
 
     #[test]
     fn fills_in_entrypoints() {
@@ -307,6 +332,30 @@ mod tests {
         let plan = Static::resolve(root, 1).unwrap();
         let names: Vec<_> = plan.entrypoints.iter().map(|e| (&*e.name, e.is_default)).collect();
         assert_eq!(names, [("a", true), ("b", false)]);
+    }
+
+    #[test]
+    fn certificates_on_demand_need_who_allows_them() {
+        let check = |change: &dyn Fn(&mut AcmeOptions), expect: &str| {
+            let demand = OnDemand { script: "a.lua".to_owned(), ..OnDemand::default() };
+            let mut acme = AcmeOptions { on_demand: Some(demand), ..AcmeOptions::default() };
+            change(&mut acme);
+            let mut root = Root::default();
+            let resolver = CertificateResolver { acme: Some(acme) };
+            root.certificates_resolvers.insert("le".to_owned(), resolver);
+            let error = Static::resolve(root, 1).err().map(|error| error.to_string());
+            assert!(error.clone().unwrap_or_default().contains(expect), "{error:?}");
+            assert_eq!(error.is_none(), expect.is_empty());
+        };
+        check(&|_| (), "");
+        check(&|acme| acme.on_demand = Some(OnDemand::default()), "le.acme.onDemand.script");
+        let none = |acme: &mut AcmeOptions| {
+            if let Some(demand) = &mut acme.on_demand {
+                demand.orders_per_hour = 0;
+            }
+        };
+        check(&none, "le.acme.onDemand.ordersPerHour");
+        check(&|acme| acme.shared_storage = Some(SharedStorage::default()), "sharedStorage");
     }
 
     #[test]

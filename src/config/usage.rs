@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::acme::{
     AcmeOptions, CertificateResolver, DnsChallenge, Eab, HttpChallenge, KubernetesStorage,
-    Propagation, RedisStorage, SharedStorage, TlsChallenge,
+    OnDemand, Propagation, RedisStorage, SharedStorage, TlsChallenge,
 };
 use super::api::Api;
 use super::options::{EntryPoint, FileProvider, Ping, Root};
@@ -56,6 +56,7 @@ fn resolver() -> CertificateResolver {
             http_challenge: Some(HttpChallenge::default()),
             tls_challenge: Some(TlsChallenge::default()),
             eab: Some(Eab::default()),
+            on_demand: Some(OnDemand::default()),
             shared_storage: Some(SharedStorage {
                 redis: Some(RedisStorage::default()),
                 kubernetes: Some(KubernetesStorage::default()),

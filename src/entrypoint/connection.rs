@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Entrypoint;
 use super::activity::{Activity, REST_AFTER, Watched};
+use super::demand;
 use super::drain::Permit;
 use super::handle::Connection;
 use super::http1::{self, Stop};
@@ -90,10 +91,8 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
         return Some((belongs, client, Opened::Plain(stream, ahead)));
     }
     let stream = Watched::new(stream, ahead.freeze(), Activity::new());
-    let generation = worker.generation();
-    let tables = generation.snapshot.entrypoints.get(place)?;
-    let challenges = entrypoint.challenges.as_deref();
-    let encrypted = within(limit, encrypt(stream, local, &tables.tls, challenges)).await?;
+    let belongs = Belongs { worker, entrypoint, place };
+    let encrypted = within(limit, encrypt(stream, local, &belongs)).await?;
     let (stream, facts) = match encrypted {
         Ok(Some(encrypted)) => encrypted,
         Ok(None) => return None,
@@ -102,11 +101,10 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
             return None;
         }
     };
-    drop(generation);
     client.tls = Some(facts);
     let mut stream = Box::new(stream);
     let ahead = within(limit, read_first(&mut stream)).await?;
-    Some((Belongs { worker, entrypoint, place }, client, Opened::Encrypted(stream, ahead)))
+    Some((belongs, client, Opened::Encrypted(stream, ahead)))
 }
 
 /// The handshake, under the options of the server name that the client asks for. Nothing is left
@@ -114,12 +112,12 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
 async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     local: SocketAddr,
-    hosts: &tls::Hosts,
-    challenges: Option<&dyn tls::Challenges>,
+    belongs: &Belongs,
 ) -> io::Result<Option<(TlsStream<S>, TlsFacts)>> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let hello = start.client_hello();
-    if let Some(challenges) = challenges
+    let Belongs { worker, entrypoint, place } = belongs;
+    if let Some(challenges) = &entrypoint.challenges
         && hello.alpn().is_some_and(|mut offered| offered.any(|name| name == tls::CHALLENGE))
         && let Some(name) = hello.server_name()
     {
@@ -129,12 +127,22 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(None);
         }
     }
-    let hello = start.client_hello();
-    let options = hosts.choose(hello.server_name()).ok_or_else(|| {
-        let reason = "the TLS options of that server name cannot be used";
-        io::Error::new(io::ErrorKind::Unsupported, reason)
-    })?;
-    let config = options.config(hello.server_name(), local.ip());
+    if let Some(demands) = &entrypoint.demands
+        && let Some(name) = start.client_hello().server_name()
+    {
+        Box::pin(demand::certificate(worker, *place, &**demands, name)).await;
+    }
+    let options = {
+        let generation = worker.generation();
+        let tables = generation.snapshot.entrypoints.get(*place);
+        let options =
+            tables.and_then(|tables| tables.tls.choose(start.client_hello().server_name()));
+        options.map(Arc::clone).ok_or_else(|| {
+            let reason = "the TLS options of that server name cannot be used";
+            io::Error::new(io::ErrorKind::Unsupported, reason)
+        })?
+    };
+    let config = options.config(start.client_hello().server_name(), local.ip());
     let stream = start.into_stream(config).await?;
     let facts = tls::facts(stream.get_ref().1, options.name());
     Ok(Some((stream, facts)))

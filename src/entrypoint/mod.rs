@@ -8,6 +8,7 @@ mod admit;
 mod connection;
 mod datagrams;
 mod date;
+mod demand;
 mod drain;
 mod finish;
 mod forwarded;
@@ -20,7 +21,6 @@ mod http3;
 mod keepalive;
 mod listen;
 mod measured;
-mod outside;
 mod owed;
 mod pages;
 mod peek;
@@ -43,7 +43,7 @@ use ::http::HeaderValue;
 use ipnet::IpNet;
 
 use crate::message::Observed;
-use crate::tls::Challenges;
+use crate::tls::{Challenges, Demands};
 
 /// An entrypoint as it runs.
 #[derive(Debug, Clone)]
@@ -68,6 +68,8 @@ pub struct Entrypoint {
     pub alt_svc: Option<HeaderValue>,
     /// What proves names in handshakes, if anything does.
     pub challenges: Option<Arc<dyn Challenges>>,
+    /// Who gets certificates for names that have none, if anybody does.
+    pub demands: Option<Arc<dyn Demands>>,
     /// Whether TCP routers see the handshakes in which names are proved.
     pub proofs: ProofOrder,
     /// Limits of time and size.

@@ -19,12 +19,12 @@ use super::datagrams;
 use super::date::DateLine;
 use super::drain::{Drain, Manner};
 use super::http3::{self, Arrived};
-use super::outside::Outside;
 use super::recorder::Recorder;
 use crate::lua::{self, Instance, InstanceId, ScriptError, Vm};
 use crate::middleware::Instances;
 use crate::observe::metrics::Metrics;
 use crate::observe::{AccessLog, Tracer};
+use crate::outbound::Outside;
 use crate::snapshot::{Snapshot, StreamTables};
 use crate::upstream::{Buffers, Origins, Pools};
 
@@ -225,7 +225,7 @@ impl Generation {
 /// What a worker's connections share.
 pub(super) struct Shared {
     pub(super) pools: Rc<Pools>,
-    pub(super) origins: Origins,
+    pub(super) origins: Rc<Origins>,
     pub(super) recorder: Recorder,
     pub(super) server_name: HeaderValue,
     pub(super) drain: Rc<Drain>,
@@ -248,7 +248,7 @@ impl Shared {
         let first = Rc::new(Generation { snapshot, instances: Rc::default() });
         let shared = Rc::new(Self {
             pools: Pools::new(),
-            origins: Origins::default(),
+            origins: Rc::default(),
             recorder: Recorder::new(&settings),
             server_name: settings.server_name,
             drain: Drain::new(open),
@@ -259,7 +259,8 @@ impl Shared {
             prepared: RefCell::new(None),
             vm: Vm::sharing(settings.shared)?,
         });
-        shared.vm.work_in(Rc::new(Outside(Rc::downgrade(&shared))));
+        let (pools, origins) = (Rc::clone(&shared.pools), Rc::clone(&shared.origins));
+        shared.vm.work_in(Rc::new(Outside { pools, origins, machine: None }));
         Ok(shared)
     }
 

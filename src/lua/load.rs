@@ -29,6 +29,7 @@ pub(super) struct Loaded {
     pub(super) log: Option<Function>,
     pub(super) present: Option<Function>,
     pub(super) cleanup: Option<Function>,
+    pub(super) allow: Option<Function>,
     pub(super) setup: Option<Function>,
     pub(super) options: Value,
     /// `ctx`, which all runs of its hooks share.
@@ -71,6 +72,7 @@ pub(super) fn load(
         log: function("log")?,
         present: function("present")?,
         cleanup: function("cleanup")?,
+        allow: function("allow")?,
         setup: function("setup")?,
         options,
         ctx,
@@ -150,7 +152,7 @@ fn differences(
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 11] = [
+const HOOKS: [&str; 12] = [
     "setup",
     "request",
     "response",
@@ -162,10 +164,11 @@ const HOOKS: [&str; 11] = [
     "log",
     "present",
     "cleanup",
+    "allow",
 ];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "setup",
     "request",
     "response",
@@ -177,6 +180,7 @@ const KEYS: [&str; 17] = [
     "log",
     "present",
     "cleanup",
+    "allow",
     "schema",
     "expand",
     "alias_of",

@@ -1,12 +1,13 @@
-//! Requests and connections of scripts' own: the way out that all hosts of scripts share.
+//! Requests and connections of scripts' own: the way out that all hosts of scripts share, and the
+//! host of those that run while no request does.
 //!
 //! Must not know who asks, nor what is spoken over a connection.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::lua::{self, Connected, Destination, FetchError, HttpClient};
-use crate::message::{Io, LocalFuture, Request, Response};
+use crate::lua::{self, Connected, Destination, FetchError, Host, HttpClient, Machine};
+use crate::message::{Failure, Io, LocalFuture, Request, Response, rescue};
 use crate::model::TcpServersTransport;
 use crate::upstream::{
     Encryption, Forwarding, Hop, HostHeader, OriginError, Origins, PathPrefix, Pools, Reach,
@@ -40,6 +41,49 @@ pub fn fetch(
     let forwarding =
         Forwarding { host: HostHeader::Client, path: PathPrefix::Ignored, hop: Hop::Untold };
     Ok(Box::pin(async move { send(&pools, &endpoint, forwarding, request).await }))
+}
+
+/// What scripts work in when no request runs: the way out, and no services.
+pub struct Outside {
+    /// Connections to servers.
+    pub pools: Rc<Pools>,
+    /// Servers that were connected to.
+    pub origins: Rc<Origins>,
+    /// Programs and files of this machine, for scripts that are trusted with them.
+    pub machine: Option<Rc<dyn Machine>>,
+}
+
+impl Host for Outside {
+    fn next(&self, _position: usize, _request: Request) -> LocalFuture<'static, Response> {
+        Box::pin(async { rescue(Failure::NoServer) })
+    }
+
+    fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {
+        None
+    }
+
+    fn fetch(
+        &self,
+        client: &HttpClient,
+        origin: &str,
+        request: Request,
+    ) -> Result<LocalFuture<'static, Response>, FetchError> {
+        fetch(&self.pools, &self.origins, client, origin, request)
+    }
+
+    fn connect(&self, to: &Destination) -> LocalFuture<'static, Connected> {
+        connect(to)
+    }
+
+    fn machine(&self) -> Option<Rc<dyn Machine>> {
+        self.machine.clone()
+    }
+}
+
+impl std::fmt::Debug for Outside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outside").finish_non_exhaustive()
+    }
 }
 
 /// Opens a connection over which something else than HTTP is spoken.

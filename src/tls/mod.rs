@@ -5,6 +5,7 @@
 
 mod challenge;
 mod client_auth;
+mod demand;
 mod error;
 mod facts;
 mod hello;
@@ -18,6 +19,7 @@ mod server;
 mod store;
 
 pub use challenge::{CHALLENGE, ChallengeKey, Challenges};
+pub use demand::{Demand, Demands};
 pub use error::{CertificateError, OptionsError};
 pub use facts::facts;
 pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};

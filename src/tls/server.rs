@@ -49,6 +49,12 @@ impl ServerOptions {
         server_name.and_then(|name| self.certificates.find(name)).or_else(|| self.default.clone())
     }
 
+    /// Whether there is a certificate for a name that a client asks for.
+    #[must_use]
+    pub fn holds(&self, server_name: &str) -> bool {
+        self.certificates.find(server_name).is_some()
+    }
+
     /// The options' name, with its provider unless it is `default`.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
