@@ -239,6 +239,7 @@ fn a_handshake_has_a_certificate_got_where_a_script_allows_it() {
     let flags = [
         HTTP,
         &gatekeeper(folder.path()),
+        "--metrics.prometheus.entryPoint=web",
         "--certificatesResolvers.le.acme.onDemand.wait=60s",
         "--certificatesResolvers.le.acme.onDemand.ordersPerHour=2",
     ];
@@ -261,6 +262,10 @@ fn a_handshake_has_a_certificate_got_where_a_script_allows_it() {
     assert!(pebble::shown(at, &root, "b.ok.test").is_some());
     assert!(pebble::shown(at, &root, "c.ok.test").is_none());
     assert_eq!(scene.pebble.orders(), 2);
-    let kept = kept(&moongate);
-    assert_eq!(kept["le"]["Certificates"].as_array().unwrap().len(), 2);
+    let file = kept(&moongate);
+    assert_eq!(file["le"]["Certificates"].as_array().unwrap().len(), 2);
+    let metrics = String::from_utf8(moongate.get("h", "/metrics").body).unwrap();
+    for line in ["orders_total{resolver=\"le\"} 2", "certificates{resolver=\"le\"} 2"] {
+        assert!(metrics.contains(&format!("moongate_acme_{line}")), "{metrics}");
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use moongate::acme::{Acme, Clock, Record, Setup, SolveError, Solver, Solvers, Wish};
+use moongate::acme::{Acme, Allows, Clock, Record, Setup, SolveError, Solver, Solvers, Wish};
 use moongate::config::{AcmeOptions, CertificateResolver, DnsChallenge, Propagation};
 use moongate::message::LocalFuture;
 use moongate::provider::{Message, Receiver, channel};
@@ -81,6 +81,13 @@ impl Solvers for TestDns {
     }
 }
 
+/// Nothing is had on demand here.
+impl Allows for TestDns {
+    fn allows<'a>(&'a self, _: &'a str, _: &'a str) -> LocalFuture<'a, Result<bool, SolveError>> {
+        Box::pin(async { Ok(false) })
+    }
+}
+
 /// A resolver that runs, with what it says.
 struct Engine {
     acme: Acme,
@@ -114,7 +121,8 @@ impl Engine {
         let (sender, heard) = channel();
         let clock = Arc::<Clock>::default();
         let (solvers, time) = (Arc::new(dns.clone()), Arc::clone(&clock));
-        let setup = Setup { resolvers, solvers, clock: time, sender };
+        let allows = Arc::new(dns.clone());
+        let setup = Setup { resolvers, allows, solvers, clock: time, sender };
         let started = block_on(Acme::start(setup)).unwrap();
         let (acme, _) = started.unwrap();
         Self { acme, heard, clock }

@@ -226,7 +226,13 @@ fn metrics_are_pushed_also_at_the_end() {
         let insecure = "--metrics.otlp.grpc.insecure";
         let mut flags = vec![endpoint.as_str(), "--metrics.otlp.pushInterval=1h"];
         flags.extend((protocol == "grpc").then_some(insecure));
-        let moongate = Moongate::with(&over(&backend, ""), &flags);
+        let counting = "metrics.histogram('sizes', '', {1, 2}):observe(2)";
+        let script = format!("return {{request = function() {counting} end}}");
+        let dynamic = over(&backend, "").replace(
+            "middlewares: {m: {addPrefix: {prefix: /p}}}",
+            &format!("middlewares: {{m: {{lua: {{code: \"{script}\"}}}}}}"),
+        );
+        let moongate = Moongate::with(&dynamic, &flags);
         moongate.get("h", "/a");
         drop(moongate);
         let reports = collector.reports("metrics");
@@ -262,6 +268,12 @@ fn metrics_are_pushed_also_at_the_end() {
         let point = &times["histogram"]["dataPoints"][0];
         assert_eq!(point["explicitBounds"].as_array().unwrap().len(), 14);
         assert_eq!(point["bucketCounts"].as_array().unwrap().len(), 15);
+        assert_eq!(point["count"], "1");
+        // What scripts count themselves goes the same way.
+        let sizes = named("moongate_script_sizes");
+        assert_eq!(sizes["unit"], "1");
+        let point = &sizes["histogram"]["dataPoints"][0];
+        assert_eq!(point["sum"], 2.0);
         assert_eq!(point["count"], "1");
     }
 }

@@ -209,7 +209,9 @@ impl Budget {
             self.0.pop_front();
         }
         match self.0.front() {
-            Some(first) if self.0.len() >= most as usize => Err(HOUR - now.duration_since(*first)),
+            Some(first) if self.0.len() >= most as usize => {
+                Err(HOUR.saturating_sub(now.duration_since(*first)))
+            }
             _ => {
                 self.0.push_back(now);
                 Ok(())

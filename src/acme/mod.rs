@@ -12,6 +12,7 @@ mod clock;
 mod demand;
 mod dns;
 mod failure;
+mod figures;
 mod key;
 mod order;
 mod proofs;
@@ -39,12 +40,14 @@ use crate::upstream::{SystemRoots, Transport, TransportError};
 pub use clock::Clock;
 pub use demand::{Allows, Demands};
 pub use dns::{Record, SolveError, Solver, Solvers};
+pub use figures::Figures;
 pub use proofs::{Answers, Proofs};
 pub use resolver::Wish;
 
 use book::Book;
 use client::Web;
 use demand::Desk;
+use figures::Tally;
 use key::KeyType;
 use proofs::QUESTIONS_MAX;
 use resolver::{Parts, Resolver};
@@ -71,6 +74,7 @@ pub struct Acme {
     wishes: watch::Sender<Wish>,
     proofs: Arc<Proofs>,
     demands: Option<Arc<Demands>>,
+    figures: Arc<Figures>,
 }
 
 /// Why a resolver is not there.
@@ -107,15 +111,18 @@ impl Acme {
         let (told, first) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shown = Arc::clone(&proofs);
+        let figures = Arc::new(Figures::of(setup.resolvers.keys()));
+        let counted = Arc::clone(&figures);
         let (demands, desk) = on_demand(&setup.resolvers).map(demand::channel).unzip();
         thread::Builder::new().name("acme".to_owned()).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(setup, shown, wished, told, desk));
+            LocalSet::new().block_on(&runtime, run(setup, (shown, counted), wished, told, desk));
             // What still waits, such as a name look-up, is not waited for.
             runtime.shutdown_background();
         })?;
         // The thread says something or ends.
         let first = first.await.unwrap_or_default();
-        Ok(Some((Self { wishes, proofs, demands: demands.map(Arc::new) }, first)))
+        let demands = demands.map(Arc::new);
+        Ok(Some((Self { wishes, proofs, demands, figures }, first)))
     }
 
     /// What authorities are answered with.
@@ -128,6 +135,12 @@ impl Acme {
     #[must_use]
     pub fn demands(&self) -> Option<Arc<Demands>> {
         self.demands.clone()
+    }
+
+    /// What resolvers have done.
+    #[must_use]
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
     }
 
     /// Hears what is wanted from now on.
@@ -144,7 +157,7 @@ fn on_demand(resolvers: &BTreeMap<String, CertificateResolver>) -> Option<Durati
 
 async fn run(
     setup: Setup,
-    proofs: Arc<Proofs>,
+    (proofs, figures): (Arc<Proofs>, Arc<Figures>),
     wishes: watch::Receiver<Wish>,
     told: oneshot::Sender<Vec<Message>>,
     desk: Option<Desk>,
@@ -153,7 +166,8 @@ async fn run(
     let (mut all, mut first) = (Vec::new(), Vec::new());
     for (name, resolver) in &setup.resolvers {
         let Some(options) = &resolver.acme else { continue };
-        match open(name, options, &setup, &proofs, &mut files).await {
+        let tally = figures.tally(name);
+        match open(name, options, &setup, (&proofs, tally), &mut files).await {
             Ok(parts) => {
                 let resolver = Resolver::new(parts);
                 first.push(resolver.message());
@@ -193,7 +207,7 @@ async fn open(
     name: &str,
     options: &AcmeOptions,
     setup: &Setup,
-    proofs: &Arc<Proofs>,
+    (proofs, tally): (&Arc<Proofs>, Arc<Tally>),
     files: &mut Vec<(PathBuf, Rc<FileStore>)>,
 ) -> Result<Parts, SetupError> {
     let key_type = KeyType::named(&options.key_type).ok_or_else(|| SetupError::Option {
@@ -214,6 +228,7 @@ async fn open(
         web: Rc::new(Web::new(transport, limit)),
         book,
         proofs: Arc::clone(proofs),
+        tally,
         solvers: Arc::clone(&setup.solvers),
         clock: Arc::clone(&setup.clock),
         sender: setup.sender.clone(),

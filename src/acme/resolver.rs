@@ -23,6 +23,7 @@ use super::clock::Clock;
 use super::demand::Budget;
 use super::dns::{Dns, Record, Solvers};
 use super::failure::Failures;
+use super::figures::Tally;
 use super::key::KeyType;
 use super::order::{Means, OrderError};
 use super::proofs::Proofs;
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub(super) web: Rc<Web>,
     pub(super) book: Book,
     pub(super) proofs: Arc<Proofs>,
+    pub(super) tally: Arc<Tally>,
     pub(super) solvers: Arc<dyn Solvers>,
     pub(super) clock: Arc<Clock>,
     pub(super) sender: Sender,
@@ -116,6 +118,8 @@ struct Job {
     names: Names,
     /// The one that it takes the place of.
     replaces: Option<String>,
+    /// Whether there is one that it takes the place of.
+    renews: bool,
 }
 
 /// Orders of one resolver at once.
@@ -156,6 +160,8 @@ impl Resolver {
             state.served = Arc::new(Dynamic { tls, ..Dynamic::default() });
         }
         let diagnostics = state.failures.told(&self.parts.name);
+        Tally::note(&self.parts.tally.certificates, certificates.len());
+        Tally::note(&self.parts.tally.failing, diagnostics.len());
         let dynamic = Arc::clone(&state.served);
         Message::Update(Update { diagnostics, ..Update::new(&self.provider, dynamic) })
     }
@@ -229,12 +235,12 @@ impl Resolver {
             if names.iter().any(|name| is_missing(&name)) {
                 wanted.insert(Arc::clone(names));
                 covered.add(names.iter());
-                jobs.push(Job { names: Arc::clone(names), replaces: None });
+                jobs.push(Job { names: Arc::clone(names), replaces: None, renews: false });
             }
         }
         for names in state.demanded.keys() {
             if wanted.insert(Arc::clone(names)) {
-                jobs.push(Job { names: Arc::clone(names), replaces: None });
+                jobs.push(Job { names: Arc::clone(names), replaces: None, renews: false });
             }
         }
         let busy = std::mem::take(&mut state.busy);
@@ -264,14 +270,14 @@ impl Resolver {
         let names: Names = issued.domain.names().cloned().collect();
         let Some(facts) = self.facts(&issued.pair) else {
             // It cannot be read, so it is not served.
-            return (!names.is_empty()).then_some(Job { names, replaces: None });
+            return (!names.is_empty()).then_some(Job { names, replaces: None, renews: true });
         };
         let state = self.state.borrow();
         let wish =
             facts.id.as_ref().and_then(|id| state.wishes.get(id)).and_then(|(wish, _)| *wish);
         let is_due = facts.due(self.table, wish) <= self.parts.clock.now();
         let names = if names.is_empty() { facts.names.clone().into() } else { names };
-        is_due.then(|| Job { names, replaces: facts.id.clone() })
+        is_due.then(|| Job { names, replaces: facts.id.clone(), renews: true })
     }
 
     fn facts(&self, pair: &Arc<Certificate>) -> Option<Rc<Facts>> {
@@ -315,9 +321,16 @@ impl Resolver {
 
     /// One order with all that comes of it.
     async fn work(self: Rc<Self>, job: Job) {
-        let Job { names, replaces } = job;
+        let Job { names, replaces, renews } = job;
+        let tally = &self.parts.tally;
         let done = match self.orders.acquire().await {
-            Ok(_permit) => self.obtain(&names, replaces.as_deref()).await,
+            Ok(_permit) => {
+                Tally::count(&tally.orders);
+                if renews {
+                    Tally::count(&tally.renewals);
+                }
+                self.obtain(&names, replaces.as_deref()).await
+            }
             Err(_) => return,
         };
         let ended = match done {
@@ -336,6 +349,7 @@ impl Resolver {
                 Ok(())
             }
             Err(error) => {
+                Tally::count(&tally.failures);
                 let pause = self.state.borrow_mut().failures.note(&names, &error);
                 tracing::error!(
                     provider = &*self.provider,

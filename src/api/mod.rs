@@ -42,7 +42,7 @@ pub use catalogue::{ENDPOINTS, Endpoint, reference};
 pub use dashboard::Dashboard;
 pub use openapi::openapi;
 pub use ping::Ping;
-pub use prometheus::{Exposition, Facts};
+pub use prometheus::{Exposition, Facts, Numbers};
 
 use desk::Desk;
 use reply::Reply;

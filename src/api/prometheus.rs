@@ -11,10 +11,18 @@ use tokio::runtime::Handle;
 use super::process;
 use crate::lua;
 use crate::message::{LocalFuture, Request, Response};
-use crate::observe::metrics::{Export, Family, FamilyKind, Level, Metrics, Owner, print};
+use crate::observe::metrics::{
+    Export, Family, FamilyKind, Histogram, Level, Metrics, Owner, Sample, SampleValue, print,
+};
 use crate::service::Internal;
 use crate::snapshot::{Live, Snapshot};
 use crate::value::Certificate;
+
+/// Numbers of a part of the program that this one does not know.
+pub trait Numbers: std::fmt::Debug + Send + Sync {
+    /// Those of this moment.
+    fn families(&self) -> Vec<Family>;
+}
 
 /// All numbers there are.
 #[derive(Debug, Clone)]
@@ -22,13 +30,20 @@ pub struct Facts {
     live: Arc<Live>,
     metrics: Arc<Metrics>,
     scripts: Arc<lua::Shared>,
+    more: Option<Arc<dyn Numbers>>,
 }
 
 impl Facts {
     /// The numbers of what is live.
     #[must_use]
     pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, scripts: Arc<lua::Shared>) -> Self {
-        Self { live, metrics, scripts }
+        Self { live, metrics, scripts, more: None }
+    }
+
+    /// With these numbers as well.
+    #[must_use]
+    pub fn with(self, more: Option<Arc<dyn Numbers>>) -> Self {
+        Self { more, ..self }
     }
 
     /// The numbers of this moment. Those of what is no longer configured are left out.
@@ -39,6 +54,8 @@ impl Facts {
         families.push(certificates(&snapshot));
         families.push(servers(&snapshot));
         families.extend(self.scripts(&snapshot));
+        families.extend(self.scripts.meters().readings().into_iter().map(metered));
+        families.extend(self.more.iter().flat_map(|more| more.families()));
         families.extend(process::families());
         families
     }
@@ -75,13 +92,34 @@ impl Facts {
         vec![runs, failures, refused, cpu, open]
     }
 
-    /// The same as the text that Prometheus reads, with what scripts count themselves.
+    /// The same as the text that Prometheus reads.
     fn text(&self, export: &Export) -> String {
         let mut text = String::new();
         print(&self.families(export), &mut text);
-        text.push_str(&self.scripts.meters().prometheus());
         text
     }
+}
+
+/// What a script counts itself.
+fn metered(reading: lua::Reading) -> Family {
+    let lua::Reading { name, help, kind, series } = reading;
+    let (kind, bounds) = match kind {
+        lua::MeterKind::Counter => (FamilyKind::Counter, None),
+        lua::MeterKind::Gauge => (FamilyKind::Gauge, None),
+        lua::MeterKind::Histogram(bounds) => (FamilyKind::Histogram, Some(bounds)),
+    };
+    let mut family = Family::new(kind, name, help);
+    family.samples.extend(series.into_iter().map(|(labels, value, buckets)| Sample {
+        labels: labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        value: match &bounds {
+            None => SampleValue::Number(value),
+            Some(bounds) => {
+                let bounds = Arc::clone(bounds);
+                SampleValue::Histogram(Histogram { buckets, bounds, sum: value })
+            }
+        },
+    }));
+    family
 }
 
 #[allow(clippy::cast_precision_loss, reason = "metrics are floating")]

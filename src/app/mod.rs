@@ -171,7 +171,10 @@ impl App {
         let addresses = addresses(&plan, &listeners, &datagrams);
         let live = Arc::<Live>::default();
         let shared = lua::Shared::new();
-        let recording = Recording::new(&plan, &live, &shared)?;
+        let (sender, messages) = provider::channel();
+        let resolvers =
+            Resolvers::start(&plan, &sender, &shared).await.map_err(StartError::Resolvers)?;
+        let recording = Recording::new(&plan, &live, &shared, resolvers.numbers())?;
         let ping = ping(&plan)?;
         let sources = Sources {
             live: Arc::clone(&live),
@@ -181,9 +184,6 @@ impl App {
         let api = api(&plan, &addresses, sources);
         let (update, admission) = extra.map(|extra| (extra.update, extra.admission)).unzip();
         let admission = admission.flatten().map(|service| (admission::NAME, service as _));
-        let (sender, messages) = provider::channel();
-        let resolvers =
-            Resolvers::start(&plan, &sender, &shared).await.map_err(StartError::Resolvers)?;
         let more = admission.into_iter().chain(resolvers.service()).collect();
         let prometheus = recording.exposition(&plan);
         let internals = Internals { api, ping: ping.clone(), prometheus, more };

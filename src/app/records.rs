@@ -12,7 +12,7 @@ use http::header::USER_AGENT;
 use tokio::runtime::Handle;
 
 use super::StartError;
-use crate::api::{Exposition, Facts};
+use crate::api::{Exposition, Facts, Numbers};
 use crate::config::{
     AccessLogFields, AccessLogFormat, EntryPointObservability, FieldMode, HeaderMode, OtlpLog,
     OtlpMetrics, Prometheus, Static, Verbosity,
@@ -185,11 +185,12 @@ impl Recording {
         plan: &Static,
         live: &Arc<Live>,
         shared: &Arc<lua::Shared>,
+        more: Option<Arc<dyn Numbers>>,
     ) -> Result<Self, StartError> {
         let queue = access_queue(plan);
         let access_log = access_log(plan, queue.clone())?;
         let (metrics, tracer) = (metrics(plan), tracer(plan));
-        let facts = |metrics| Facts::new(Arc::clone(live), metrics, Arc::clone(shared));
+        let facts = |metrics| Facts::new(Arc::clone(live), metrics, Arc::clone(shared)).with(more);
         let facts = metrics.clone().map(facts);
         let traces = tracer.as_ref().map(|tracer| tracer.queue());
         let queues = Queues { traces, access_log: queue, facts: facts.clone() };

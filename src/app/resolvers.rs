@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::acme::{Acme, Answers, Clock, Record, Setup, SolveError, Solver, Solvers};
+use crate::acme::{Acme, Answers, Clock, Figures, Record, Setup, SolveError, Solver, Solvers};
+use crate::api::Numbers;
 use crate::background::Background;
 use crate::config::Static;
 use crate::dns::{Challenge, DnsError, Environment, Provider, Providers};
 use crate::lua;
 use crate::message::LocalFuture;
+use crate::observe::metrics::Family;
 use crate::provider::{Message, Sender};
 use crate::service::Internal;
 use crate::tls::{Challenges, Demands};
@@ -58,6 +60,12 @@ impl Resolvers {
         Handshakes { challenges: self.challenges(plan), demands }
     }
 
+    /// What they have done, for those who watch.
+    pub(super) fn numbers(&self) -> Option<Arc<dyn Numbers>> {
+        let figures = self.acme.as_ref()?.figures();
+        Some(Arc::new(Watched(figures)))
+    }
+
     /// What proves names in handshakes, where a resolver is to do so.
     fn challenges(&self, plan: &Static) -> Option<Arc<dyn Challenges>> {
         let mut all = plan.root.certificates_resolvers.values();
@@ -76,6 +84,16 @@ impl Resolvers {
     /// The same for a configuration that is not served: nobody asks.
     pub(super) fn stand_in() -> (&'static str, Arc<dyn Internal>) {
         (NAME, Arc::new(Answers::default()))
+    }
+}
+
+/// What resolvers have done.
+#[derive(Debug)]
+struct Watched(Arc<Figures>);
+
+impl Numbers for Watched {
+    fn families(&self) -> Vec<Family> {
+        self.0.families()
     }
 }
 

@@ -201,16 +201,16 @@ fn on_demand(path: &str, acme: &AcmeOptions) -> Result<(), ConfigError> {
     let Some(demand) = &acme.on_demand else { return Ok(()) };
     if demand.script.is_empty() {
         let reason = "give the path of a script that says which names may have a certificate";
-        return Err(invalid(&format!("{path}.onDemand.script"), reason));
+        return Err(invalid(format!("{path}.onDemand.script"), reason));
     }
     if demand.orders_per_hour == 0 {
         let reason = "with 0 there would never be a certificate";
-        return Err(invalid(&format!("{path}.onDemand.ordersPerHour"), reason));
+        return Err(invalid(format!("{path}.onDemand.ordersPerHour"), reason));
     }
     if acme.shared_storage.is_some() {
         let reason = "does not go with sharedStorage yet: handshakes of replicas that do not \
                       order would wait in vain";
-        return Err(invalid(&format!("{path}.onDemand"), reason));
+        return Err(invalid(format!("{path}.onDemand"), reason));
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) enum MeterError {
 
 /// What a metric counts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Only grows.
     Counter,
     /// Goes up and down.
@@ -71,8 +71,22 @@ impl Kind {
     }
 }
 
+/// A metric as it is now.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Its whole name.
+    pub name: String,
+    /// What it says.
+    pub help: String,
+    /// What it counts.
+    pub kind: Kind,
+    /// By labels: the number, or the sum of a histogram; and how many values of a histogram are
+    /// within each bound and not within the one before, then all others.
+    pub series: Vec<(Labels, f64, Vec<u64>)>,
+}
+
 /// Labels with their values, in order.
-pub(super) type Labels = Vec<(String, String)>;
+pub type Labels = Vec<(String, String)>;
 
 /// A metric.
 #[derive(Debug)]
@@ -122,6 +136,13 @@ impl Meters {
         let (name, help) = (name.to_owned(), help.to_owned());
         let family = Family { name: name.clone(), help, kind, series: Mutex::default() };
         Ok(Arc::clone(families.entry(name).or_insert(Arc::new(family))))
+    }
+
+    /// All of them as they are now.
+    #[must_use]
+    pub fn readings(&self) -> Vec<Reading> {
+        let families: Vec<_> = self.families.lock().values().cloned().collect();
+        families.iter().map(|family| family.reading()).collect()
     }
 
     /// All of them as Prometheus reads them; empty when there are none.
@@ -183,6 +204,19 @@ impl Family {
         }
         change(all.entry(labels).or_default());
         Ok(())
+    }
+
+    fn reading(&self) -> Reading {
+        let series = self.series.lock();
+        let series = series
+            .iter()
+            .map(|(labels, series)| (labels.clone(), series.value, series.buckets.clone()));
+        Reading {
+            name: format!("{PREFIX}{}", self.name),
+            help: self.help.clone(),
+            kind: self.kind.clone(),
+            series: series.collect(),
+        }
     }
 
     fn print(&self, text: &mut String) {

@@ -128,7 +128,9 @@ fn metric(family: &Family, (started, now): (u64, u64)) -> Metric {
         FamilyKind::Histogram => {
             let aggregation_temporality = CUMULATIVE;
             let data = proto::Histogram { data_points: histograms, aggregation_temporality };
-            (Data::Histogram(data), "s")
+            // What is counted by size says in its name whether the size is a time.
+            let is_time = ["seconds", "duration"].iter().any(|end| family.name.ends_with(end));
+            (Data::Histogram(data), if is_time { "s" } else { "1" })
         }
     };
     let (name, description) = (family.name.to_string(), family.help.to_string());
