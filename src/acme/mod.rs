@@ -9,6 +9,7 @@ mod account;
 mod book;
 mod client;
 mod clock;
+mod covered;
 mod demand;
 mod dns;
 mod failure;

@@ -20,6 +20,7 @@ use super::account::{self, AccountError, Kept};
 use super::book::Book;
 use super::client::{Client, ClientError, Renewal, Web};
 use super::clock::Clock;
+use super::covered::Covered;
 use super::demand::Budget;
 use super::dns::{Dns, Record, Solvers};
 use super::failure::Failures;
@@ -483,23 +484,5 @@ impl Resolver {
                 tracing::warn!(provider, fqdn = pending.fqdn, %error, "a record is left behind");
             }
         }
-    }
-}
-
-/// Names that certificates are there for, or on their way.
-#[derive(Default)]
-struct Covered(HashSet<String>);
-
-impl Covered {
-    fn add<'a>(&mut self, names: impl Iterator<Item = &'a String>) {
-        self.0.extend(names.map(|name| name.to_ascii_lowercase()));
-    }
-
-    fn has(&self, name: &str) -> bool {
-        let above = || {
-            let (label, rest) = name.split_once('.')?;
-            (label != "*").then(|| format!("*.{rest}"))
-        };
-        self.0.contains(name) || above().is_some_and(|wildcard| self.0.contains(&wildcard))
     }
 }

@@ -1,0 +1,25 @@
+//! Which names have a certificate, by themselves or by the wildcard above them.
+//!
+//! Must not know certificates.
+
+use hashbrown::HashSet;
+
+/// Names that certificates are there for, or on their way.
+#[derive(Default)]
+pub(super) struct Covered(HashSet<String>);
+
+impl Covered {
+    /// Adds names, in whatever case.
+    pub(super) fn add<'a>(&mut self, names: impl Iterator<Item = &'a String>) {
+        self.0.extend(names.map(|name| name.to_ascii_lowercase()));
+    }
+
+    /// Whether one of them is that name, or the wildcard above it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let above = || {
+            let (label, rest) = name.split_once('.')?;
+            (label != "*").then(|| format!("*.{rest}"))
+        };
+        self.0.contains(name) || above().is_some_and(|wildcard| self.0.contains(&wildcard))
+    }
+}
