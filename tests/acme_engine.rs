@@ -31,12 +31,17 @@ struct TestDns {
     taken: Arc<AtomicUsize>,
     /// Whether it never comes back once a record is set.
     hangs: Arc<AtomicBool>,
+    /// Whether it can set one record at a time only.
+    is_slow: Arc<AtomicBool>,
+    /// The most records that were set at once.
+    most: Arc<AtomicUsize>,
 }
 
 impl TestDns {
     fn of(pebble: &Pebble) -> Self {
         let (set, taken, hangs) = (Arc::default(), Arc::default(), Arc::default());
-        Self { management: pebble.dns_management(), set, taken, hangs }
+        let (is_slow, most) = (Arc::default(), Arc::default());
+        Self { management: pebble.dns_management(), set, taken, hangs, is_slow, most }
     }
 
     fn tell(&self, what: &str, told: &Value) -> Result<(), SolveError> {
@@ -52,7 +57,8 @@ impl Solver for TestDns {
     fn present<'a>(&'a self, record: &'a Record) -> LocalFuture<'a, Result<(), SolveError>> {
         Box::pin(async move {
             self.tell("/set-txt", &json!({"host": record.fqdn, "value": record.value}))?;
-            self.set.fetch_add(1, Ordering::Relaxed);
+            let set = self.set.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(set - self.taken.load(Ordering::Relaxed), Ordering::Relaxed);
             if self.hangs.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
@@ -70,6 +76,10 @@ impl Solver for TestDns {
 
     fn patience(&self) -> (Duration, Duration) {
         (Duration::from_secs(10), Duration::from_millis(100))
+    }
+
+    fn sequence(&self) -> Option<Duration> {
+        self.is_slow.load(Ordering::Relaxed).then_some(Duration::from_millis(1))
     }
 }
 
@@ -177,6 +187,22 @@ fn wildcards_are_proved_by_records_and_renewed_in_time() {
     assert_ne!(first, second);
     engine.clock.advance(Duration::from_secs(1));
     assert_eq!((pebble.orders(), pebble.issued()), (2, 2));
+}
+
+#[test]
+fn records_are_set_one_after_another_where_they_must_be() {
+    for (is_slow, expect) in [(false, 2), (true, 1)] {
+        let pebble = Pebble::start(Settings::at(1, 1));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.json");
+        write_secret(&path, &kept_account());
+        let dns = TestDns::of(&pebble);
+        dns.is_slow.store(is_slow, Ordering::Relaxed);
+        let mut engine = Engine::start(&pebble, &dns, &path);
+        engine.want(&["a.test", "b.test"]);
+        engine.told(|all| all.len() == 1);
+        assert_eq!(dns.most.load(Ordering::Relaxed), expect, "{is_slow}");
+    }
 }
 
 #[test]

@@ -171,10 +171,24 @@ impl Means<'_> {
         }
     }
 
-    /// Proves all names of an order.
+    /// Proves all names of an order, at once if those who set records can.
     async fn prove(&self, order: &Order) -> Result<(), OrderError> {
+        let all = &order.authorizations;
+        let Some(pause) = self.dns.and_then(Dns::sequence) else {
+            return self.prove_together(all).await;
+        };
+        for (place, one) in all.iter().enumerate() {
+            if place > 0 {
+                sleep(pause).await;
+            }
+            self.prove_together(std::slice::from_ref(one)).await?;
+        }
+        Ok(())
+    }
+
+    async fn prove_together(&self, authorizations: &[String]) -> Result<(), OrderError> {
         let mut steps = Vec::new();
-        let shown = self.show_all(order, &mut steps).await;
+        let shown = self.show_all(authorizations, &mut steps).await;
         let proved = match shown {
             Ok(()) => self.proved(&steps).await,
             Err(error) => Err(error),
@@ -189,8 +203,12 @@ impl Means<'_> {
         proved
     }
 
-    async fn show_all(&self, order: &Order, steps: &mut Vec<Step>) -> Result<(), OrderError> {
-        for url in &order.authorizations {
+    async fn show_all(
+        &self,
+        authorizations: &[String],
+        steps: &mut Vec<Step>,
+    ) -> Result<(), OrderError> {
+        for url in authorizations {
             let (authorization, _) = self.client.look::<Authorization>(url).await?;
             let name = authorization.identifier.value.clone();
             match authorization.status {

@@ -126,6 +126,10 @@ impl Solver for Script {
         let timeouts = self.0.timeouts();
         (timeouts.propagation, timeouts.interval)
     }
+
+    fn sequence(&self) -> Option<Duration> {
+        self.0.timeouts().sequence
+    }
 }
 
 fn told(error: &DnsError) -> SolveError {

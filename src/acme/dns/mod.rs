@@ -84,6 +84,11 @@ pub trait Solver: std::fmt::Debug {
 
     /// How long it may take until a record is seen, and how often to look.
     fn patience(&self) -> (Duration, Duration);
+
+    /// Where records can only be set one after another, the pause between two of them.
+    fn sequence(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// All who set records, by their codes.
@@ -133,6 +138,11 @@ impl Dns {
         let token = text.split_once('.').map_or(text, |(token, _)| token).to_owned();
         let (domain, key_authorization) = (name.to_owned(), text.to_owned());
         Ok(Record { domain, fqdn, value, token, key_authorization })
+    }
+
+    /// Where names must be proved one after another, the pause between two of them.
+    pub(super) fn sequence(&self) -> Option<Duration> {
+        self.solver.sequence()
     }
 
     pub(super) async fn present(&self, record: &Record) -> Result<(), DnsError> {
