@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::pebble::{self, Pebble, Settings, free_ports, kept_account, write_secret};
+use support::pebble::{self, Pebble, Settings, kept_account, write_secret};
+use support::ports::free_ports;
 use support::{Backend, Moongate, poll};
 
 /// An order takes a second or two; other tests run beside.

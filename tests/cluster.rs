@@ -5,12 +5,13 @@
 mod support;
 
 use support::Cluster;
+use support::ports::free_port;
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept}\ndata: {a: '1'}\n";
 
 #[test]
 fn objects_outlive_a_restart_and_requests_are_recorded() {
-    let port = free_port();
+    let port = free_port().to_string();
     let mut cluster = Cluster::with(&["--keep", "--port", &port]);
     cluster.apply(MAP);
     let endpoint = cluster.endpoint();
@@ -38,9 +39,4 @@ fn a_paused_api_answers_nothing_until_it_goes_on() {
     let names = cluster.kubectl(&["get", "namespaces", "-o", "name"], "");
     assert_eq!(names, "namespace/default\nnamespace/kube-system\n");
     assert!(cluster.refuses("kind: Nothing\n").contains("apiVersion"));
-}
-
-fn free_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
 }

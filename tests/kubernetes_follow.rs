@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use support::ports::free_port;
 use support::{Backend, Cluster, Moongate, poll, until};
 
 /// How long a new list may take after the API was away.
@@ -61,11 +62,6 @@ fn lists(cluster: &Cluster) -> usize {
     requests.iter().filter(|r| r.verb == "list" && r.resource == "ingressroutes").count()
 }
 
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
-}
-
 fn answers(moongate: &Moongate, host: &str, limit: Duration) {
     poll::until(&format!("200 for {host}"), limit, || {
         (moongate.get(host, "/").status == 200).then_some(())
@@ -74,7 +70,7 @@ fn answers(moongate: &Moongate, host: &str, limit: Duration) {
 
 #[test]
 fn the_last_configuration_stays_while_the_api_is_away() {
-    let port = free_port();
+    let port = free_port().to_string();
     let mut cluster = Cluster::with(&["--keep", "--port", &port]);
     cluster.define();
     let _a = serve(&cluster, "a");
@@ -94,7 +90,7 @@ fn the_last_configuration_stays_while_the_api_is_away() {
 
 #[test]
 fn the_api_is_waited_for_at_the_start() {
-    let port = free_port();
+    let port = free_port().to_string();
     let mut cluster = Cluster::with(&["--keep", "--port", &port]);
     cluster.define();
     let _a = serve(&cluster, "a");
@@ -112,7 +108,7 @@ fn the_api_is_waited_for_at_the_start() {
 #[test]
 fn a_forgotten_place_is_a_new_list() {
     // This API forgets within seconds, so that watches that begin anew are answered with 410.
-    let port = free_port();
+    let port = free_port().to_string();
     let mut cluster =
         Cluster::with(&["--watch-cache=false", "--compact-interval=1s", "--keep", "--port", &port]);
     cluster.define();

@@ -7,7 +7,8 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::redis::{Redis, free_port};
+use support::ports::free_port;
+use support::redis::Redis;
 use support::{Backend, Moongate, SOON, through, until};
 
 /// A router with a limit of three requests in an hour.

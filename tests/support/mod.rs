@@ -11,6 +11,7 @@ mod cluster;
 pub(crate) mod mmdb;
 pub(crate) mod pebble;
 pub(crate) mod poll;
+pub(crate) mod ports;
 mod process;
 pub(crate) mod redis;
 

@@ -1,8 +1,9 @@
 //! A real Redis, with its client.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
+use super::ports::free_port;
 use super::until;
 
 /// A Redis of this test's own.
@@ -49,8 +50,4 @@ impl Drop for Redis {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
