@@ -5,6 +5,7 @@
 //! | rank | module | what it is |
 //! | ---: | --- | --- |
 //! | 0 | [`value`] | values of configuration, and the decoder all of it goes through |
+//! | 0 | [`numbers`] | numbers with names and labels, and the text that Prometheus reads |
 //! | 0 | [`headers`] | the headers of a message: as read, and as a map for those who ask |
 //! | 1 | [`schema`] | option schemas of scripts as data: decoding, checking, printing |
 //! | 1 | [`model`] | the dynamic configuration, its merge, and diagnostics |
@@ -60,6 +61,7 @@ pub mod lua;
 pub mod message;
 pub mod middleware;
 pub mod model;
+pub mod numbers;
 pub mod observe;
 pub mod otlp;
 pub mod outbound;

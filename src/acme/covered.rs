@@ -4,6 +4,8 @@
 
 use hashbrown::HashSet;
 
+use crate::tls::wildcard;
+
 /// Names that certificates are there for, or on their way.
 #[derive(Default)]
 pub(super) struct Covered(HashSet<String>);
@@ -16,10 +18,6 @@ impl Covered {
 
     /// Whether one of them is that name, or the wildcard above it.
     pub(super) fn has(&self, name: &str) -> bool {
-        let above = || {
-            let (label, rest) = name.split_once('.')?;
-            (label != "*").then(|| format!("*.{rest}"))
-        };
-        self.0.contains(name) || above().is_some_and(|wildcard| self.0.contains(&wildcard))
+        self.0.contains(name) || wildcard(name).is_some_and(|above| self.0.contains(&above))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::observe::metrics::{Family, FamilyKind};
+use crate::numbers::{Family, FamilyKind};
 
 /// The numbers of all resolvers, by name.
 #[derive(Debug, Default)]

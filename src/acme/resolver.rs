@@ -34,7 +34,7 @@ use crate::config::AcmeOptions;
 use crate::model::{Certificate, Dynamic, Tls};
 use crate::provider::{Message, Sender, Update};
 use crate::snapshot::Wanted;
-use crate::tls::CertStore;
+use crate::tls::{CertStore, covers};
 
 /// What is wanted, and what is there already, whoever it is from.
 #[derive(Debug, Clone, Default)]
@@ -373,11 +373,9 @@ impl Resolver {
 
     /// Whether there is a certificate for a name.
     pub(super) fn covers(&self, name: &str) -> bool {
-        let mut covered = Covered::default();
-        for issued in self.parts.book.certificates() {
-            covered.add(issued.domain.names());
-        }
-        covered.has(name)
+        let certificates = self.parts.book.certificates();
+        let mut held = certificates.iter().flat_map(|issued| issued.domain.names());
+        held.any(|held| covers(&held.to_ascii_lowercase(), name))
     }
 
     /// Orders a certificate that a handshake asks for, and waits for it; else how long it is of no
@@ -388,6 +386,12 @@ impl Resolver {
         let (asks, ended) = oneshot::channel();
         {
             let mut state = self.state.borrow_mut();
+            // A router may want the same name, which is tried again in its time.
+            let wait = state.failures.again(&names);
+            let wait = wait.map(|again| again.saturating_duration_since(Instant::now()));
+            if let Some(pause) = wait.filter(|pause| !pause.is_zero()) {
+                return Err(pause);
+            }
             if let Err(pause) = state.budget.take(most) {
                 let (resolver, again_seconds) = (&*self.parts.name, pause.as_secs());
                 tracing::warn!(

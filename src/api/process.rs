@@ -5,7 +5,7 @@ use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::observe::metrics::{Family, FamilyKind};
+use crate::numbers::{Family, FamilyKind};
 
 /// Processor time, memory, files, and when the process began.
 pub(super) fn families() -> Vec<Family> {

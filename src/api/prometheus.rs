@@ -11,9 +11,8 @@ use tokio::runtime::Handle;
 use super::process;
 use crate::lua;
 use crate::message::{LocalFuture, Request, Response};
-use crate::observe::metrics::{
-    Export, Family, FamilyKind, Histogram, Level, Metrics, Owner, Sample, SampleValue, print,
-};
+use crate::numbers::{Family, FamilyKind, print};
+use crate::observe::metrics::{Export, Level, Metrics, Owner};
 use crate::service::Internal;
 use crate::snapshot::{Live, Snapshot};
 use crate::value::Certificate;
@@ -54,7 +53,7 @@ impl Facts {
         families.push(certificates(&snapshot));
         families.push(servers(&snapshot));
         families.extend(self.scripts(&snapshot));
-        families.extend(self.scripts.meters().readings().into_iter().map(metered));
+        families.extend(self.scripts.meters().families());
         families.extend(self.more.iter().flat_map(|more| more.families()));
         families.extend(process::families());
         families
@@ -98,28 +97,6 @@ impl Facts {
         print(&self.families(export), &mut text);
         text
     }
-}
-
-/// What a script counts itself.
-fn metered(reading: lua::Reading) -> Family {
-    let lua::Reading { name, help, kind, series } = reading;
-    let (kind, bounds) = match kind {
-        lua::MeterKind::Counter => (FamilyKind::Counter, None),
-        lua::MeterKind::Gauge => (FamilyKind::Gauge, None),
-        lua::MeterKind::Histogram(bounds) => (FamilyKind::Histogram, Some(bounds)),
-    };
-    let mut family = Family::new(kind, name, help);
-    family.samples.extend(series.into_iter().map(|(labels, value, buckets)| Sample {
-        labels: labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
-        value: match &bounds {
-            None => SampleValue::Number(value),
-            Some(bounds) => {
-                let bounds = Arc::clone(bounds);
-                SampleValue::Histogram(Histogram { buckets, bounds, sum: value })
-            }
-        },
-    }));
-    family
 }
 
 #[allow(clippy::cast_precision_loss, reason = "metrics are floating")]

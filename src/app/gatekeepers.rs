@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::acme::{Allows, SolveError};
@@ -77,7 +78,7 @@ impl Allows for Gatekeepers {
                 // Read anew each time, so that a changed file is in force with the next name.
                 let source = read(&path).map_err(|error| ScriptError::Run(error.to_string()))?;
                 let instance = desk.vm.instance(&Arc::new(spec(&resolver, source))).await?;
-                desk.keep(std::rc::Rc::clone(&instance));
+                desk.keep(Rc::clone(&instance));
                 instance.allows(&desk.untrusted(), &name).await
             });
             let told = |reason: String| SolveError { reason };
@@ -88,10 +89,8 @@ impl Allows for Gatekeepers {
 
 fn spec(resolver: &str, source: ScriptSource) -> InstanceSpec {
     let name = format!("acme/{resolver}");
-    let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-    let id = hash.as_ref().first_chunk().copied();
     InstanceSpec {
-        id: InstanceId(u64::from_be_bytes(id.unwrap_or_default())),
+        id: InstanceId::named(&name),
         name: name.into(),
         source: Arc::new(source),
         options: Arc::default(),

@@ -13,7 +13,7 @@ use crate::config::Static;
 use crate::dns::{Challenge, DnsError, Environment, Provider, Providers};
 use crate::lua;
 use crate::message::LocalFuture;
-use crate::observe::metrics::Family;
+use crate::numbers::Family;
 use crate::provider::{Message, Sender};
 use crate::service::Internal;
 use crate::tls::{Challenges, Demands};
@@ -62,8 +62,7 @@ impl Resolvers {
 
     /// What they have done, for those who watch.
     pub(super) fn numbers(&self) -> Option<Arc<dyn Numbers>> {
-        let figures = self.acme.as_ref()?.figures();
-        Some(Arc::new(Watched(figures)))
+        Some(self.acme.as_ref()?.figures())
     }
 
     /// What proves names in handshakes, where a resolver is to do so.
@@ -87,13 +86,9 @@ impl Resolvers {
     }
 }
 
-/// What resolvers have done.
-#[derive(Debug)]
-struct Watched(Arc<Figures>);
-
-impl Numbers for Watched {
+impl Numbers for Figures {
     fn families(&self) -> Vec<Family> {
-        self.0.families()
+        Self::families(self)
     }
 }
 

@@ -135,11 +135,10 @@ impl Provider {
     }
 
     fn spec(&self, ready: Ready, patience: Duration) -> InstanceSpec {
-        let hash = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        let id = hash(&format!("dns {}", self.code)).as_ref().first_chunk().copied();
+        let name = format!("dns/{}", self.code);
         InstanceSpec {
-            id: InstanceId(u64::from_be_bytes(id.unwrap_or_default())),
-            name: format!("dns/{}", self.code).into(),
+            id: InstanceId::named(&name),
+            name: name.into(),
             source: ready.script.source,
             options: Arc::new(ready.options),
             limits: Limits { cpu: CPU, wait: Some(WAIT + patience), ..Limits::default() },

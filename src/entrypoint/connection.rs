@@ -127,22 +127,17 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(None);
         }
     }
-    if let Some(demands) = &entrypoint.demands
-        && let Some(name) = start.client_hello().server_name()
-    {
+    let hello = start.client_hello();
+    let name = hello.server_name();
+    if let (Some(demands), Some(name)) = (&entrypoint.demands, name) {
         Box::pin(demand::certificate(worker, *place, &**demands, name)).await;
     }
-    let options = {
-        let generation = worker.generation();
-        let tables = generation.snapshot.entrypoints.get(*place);
-        let options =
-            tables.and_then(|tables| tables.tls.choose(start.client_hello().server_name()));
-        options.map(Arc::clone).ok_or_else(|| {
-            let reason = "the TLS options of that server name cannot be used";
-            io::Error::new(io::ErrorKind::Unsupported, reason)
-        })?
-    };
-    let config = options.config(start.client_hello().server_name(), local.ip());
+    // Those of this moment: a certificate may have come meanwhile.
+    let options = worker.tls_options(*place, name).ok_or_else(|| {
+        let reason = "the TLS options of that server name cannot be used";
+        io::Error::new(io::ErrorKind::Unsupported, reason)
+    })?;
+    let config = options.config(name, local.ip());
     let stream = start.into_stream(config).await?;
     let facts = tls::facts(stream.get_ref().1, options.name());
     Ok(Some((stream, facts)))

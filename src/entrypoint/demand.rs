@@ -14,13 +14,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Waits until there is a certificate for a name, it is known that there will be none, or the time
 /// for it is over.
 pub(super) async fn certificate(worker: &Shared, place: usize, demands: &dyn Demands, name: &str) {
-    let is_there = || {
-        let generation = worker.generation();
-        let tables = generation.snapshot.entrypoints.get(place);
-        // Options that cannot be used fail the handshake, whatever certificate there is.
-        let options = tables.and_then(|tables| tables.tls.choose(Some(name)));
-        options.is_none_or(|options| options.holds(name))
-    };
+    // Options that cannot be used fail the handshake, whatever certificate there is.
+    let is_there =
+        || worker.tls_options(place, Some(name)).is_none_or(|options| options.holds(name));
     if is_there() {
         return;
     }

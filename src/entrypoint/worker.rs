@@ -26,6 +26,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::{AccessLog, Tracer};
 use crate::outbound::Outside;
 use crate::snapshot::{Snapshot, StreamTables};
+use crate::tls::ServerOptions;
 use crate::upstream::{Buffers, Origins, Pools};
 
 /// Why a worker could not be started or does not answer.
@@ -267,6 +268,16 @@ impl Shared {
     /// The generation that is served now; a request keeps the one it began with.
     pub(super) fn generation(&self) -> Rc<Generation> {
         Rc::clone(&self.generation.borrow())
+    }
+
+    /// The TLS options of a server name on an entrypoint, unless they cannot be used.
+    pub(super) fn tls_options(
+        &self,
+        place: usize,
+        name: Option<&str>,
+    ) -> Option<Arc<ServerOptions>> {
+        let generation = self.generation.borrow();
+        generation.snapshot.entrypoints.get(place)?.tls.choose(name).cloned()
     }
 
     /// The TCP routers of an entrypoint, if it has any.

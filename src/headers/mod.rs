@@ -147,10 +147,12 @@ impl Headers {
 
     /// Removes all fields of that name.
     pub fn delete(&mut self, name: &HeaderName) {
-        match &mut self.read {
-            Some(read) if read.map.get().is_none() => read.delete(name),
-            None if self.map.is_none() => {}
-            _ => {
+        if self.read.is_none() && self.map.is_none() {
+            return;
+        }
+        match self.open() {
+            Some(read) => read.delete(name),
+            None => {
                 self.remove(name);
             }
         }
@@ -172,13 +174,12 @@ impl Read {
 
     /// Whether a field has that name.
     fn is(&self, field: &Field, name: &HeaderName) -> bool {
-        field.name_len() == text(name).len() && is(&self.bytes[field.name()], name)
+        is_field(&self.bytes, field, name)
     }
 
     fn delete(&mut self, name: &HeaderName) {
         let Self { bytes, fields, added, .. } = self;
-        let len = text(name).len();
-        fields.retain(|field| field.name_len() != len || !is(&bytes[field.name()], name));
+        fields.retain(|field| !is_field(bytes, field, name));
         added.retain(|(added, _)| added != name);
     }
 
@@ -197,6 +198,11 @@ impl Read {
         }
         map
     }
+}
+
+/// Whether a field of these bytes has that name; most names differ by their length.
+fn is_field(bytes: &[u8], field: &Field, name: &HeaderName) -> bool {
+    field.name_len() == text(name).len() && is(&bytes[field.name()], name)
 }
 
 /// Whether the bytes are that name, in whatever case.

@@ -10,12 +10,17 @@ use crate::model::{ServersTransport, TcpTransportTls};
 
 /// The rest of the way, as a script may call it.
 pub trait Host {
-    /// Runs what follows the script that stands at `position` in the chain: `ctx.next()`.
-    fn next(&self, position: usize, request: Request) -> LocalFuture<'static, Response>;
+    /// Runs what follows the script that stands at `position` in the chain: `ctx.next()`. Nothing
+    /// does unless a host says otherwise.
+    fn next(&self, _position: usize, _request: Request) -> LocalFuture<'static, Response> {
+        Box::pin(async { rescue(Failure::NoServer) })
+    }
 
     /// Sends a request to a service by its name with provider; `None` when there is no such
-    /// service in this generation.
-    fn service(&self, name: &str, request: Request) -> Option<LocalFuture<'static, Response>>;
+    /// service in this generation, and unless a host says otherwise.
+    fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {
+        None
+    }
 
     /// Sends a request to any server; `origin` is the beginning of its URL, such as
     /// `https://a.example:8443`. The request's host goes into `Host` unless it is empty.
@@ -84,14 +89,6 @@ pub struct Ran {
 pub(super) struct Nowhere;
 
 impl Host for Nowhere {
-    fn next(&self, _: usize, _: Request) -> LocalFuture<'static, Response> {
-        Box::pin(async { rescue(Failure::NoServer) })
-    }
-
-    fn service(&self, _: &str, _: Request) -> Option<LocalFuture<'static, Response>> {
-        None
-    }
-
     fn fetch(
         &self,
         _: &HttpClient,

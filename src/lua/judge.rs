@@ -161,10 +161,6 @@ impl Host for Nobody {
         Box::pin(std::future::ready(rescue(Failure::ClientGone)))
     }
 
-    fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {
-        None
-    }
-
     fn fetch(
         &self,
         _client: &HttpClient,

@@ -1,12 +1,13 @@
 //! Metrics of scripts: counters, gauges and histograms by name, over all workers and scripts.
 //!
-//! Must not know how they are exported, but for the text of Prometheus, their natural form.
+//! Must not know where they go.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+
+use crate::numbers::{self, FamilyKind, Histogram, Sample, SampleValue};
 
 /// What all names begin with.
 pub(super) const PREFIX: &str = "moongate_script_";
@@ -50,7 +51,7 @@ pub(super) enum MeterError {
 
 /// What a metric counts.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Only grows.
     Counter,
     /// Goes up and down.
@@ -71,22 +72,8 @@ impl Kind {
     }
 }
 
-/// A metric as it is now.
-#[derive(Debug, Clone)]
-pub struct Reading {
-    /// Its whole name.
-    pub name: String,
-    /// What it says.
-    pub help: String,
-    /// What it counts.
-    pub kind: Kind,
-    /// By labels: the number, or the sum of a histogram; and how many values of a histogram are
-    /// within each bound and not within the one before, then all others.
-    pub series: Vec<(Labels, f64, Vec<u64>)>,
-}
-
 /// Labels with their values, in order.
-pub type Labels = Vec<(String, String)>;
+pub(super) type Labels = Vec<(String, String)>;
 
 /// A metric.
 #[derive(Debug)]
@@ -140,19 +127,15 @@ impl Meters {
 
     /// All of them as they are now.
     #[must_use]
-    pub fn readings(&self) -> Vec<Reading> {
+    pub fn families(&self) -> Vec<numbers::Family> {
         let families: Vec<_> = self.families.lock().values().cloned().collect();
-        families.iter().map(|family| family.reading()).collect()
+        families.iter().map(|family| family.now()).collect()
     }
 
     /// All of them as Prometheus reads them; empty when there are none.
-    #[must_use]
-    pub fn prometheus(&self) -> String {
-        let families: Vec<_> = self.families.lock().values().cloned().collect();
+    pub(super) fn prometheus(&self) -> String {
         let mut text = String::new();
-        for family in families {
-            family.print(&mut text);
-        }
+        numbers::print(&self.families(), &mut text);
         text
     }
 }
@@ -206,58 +189,35 @@ impl Family {
         Ok(())
     }
 
-    fn reading(&self) -> Reading {
-        let series = self.series.lock();
-        let series = series
-            .iter()
-            .map(|(labels, series)| (labels.clone(), series.value, series.buckets.clone()));
-        Reading {
-            name: format!("{PREFIX}{}", self.name),
-            help: self.help.clone(),
-            kind: self.kind.clone(),
-            series: series.collect(),
-        }
-    }
-
-    fn print(&self, text: &mut String) {
-        let name = format!("{PREFIX}{}", self.name);
+    fn now(&self) -> numbers::Family {
         let kind = match self.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram(_) => "histogram",
+            Kind::Counter => FamilyKind::Counter,
+            Kind::Gauge => FamilyKind::Gauge,
+            Kind::Histogram(_) => FamilyKind::Histogram,
         };
-        let help = self.help.replace('\\', "\\\\").replace('\n', "\\n");
-        // Writing to a string cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for (labels, series) in &*self.series.lock() {
-            match &self.kind {
-                Kind::Counter | Kind::Gauge => {
-                    let _ = writeln!(text, "{name}{} {}", shown(labels, None), series.value);
-                }
-                Kind::Histogram(bounds) => {
-                    let mut count = 0;
-                    let ends = bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-                    for (end, bucket) in ends.zip(&series.buckets) {
-                        count += bucket;
-                        let labels = shown(labels, Some(&end));
-                        let _ = writeln!(text, "{name}_bucket{labels} {count}");
-                    }
-                    let labels = shown(labels, None);
-                    let _ = writeln!(text, "{name}_sum{labels} {}", series.value);
-                    let _ = writeln!(text, "{name}_count{labels} {count}");
-                }
+        let name = format!("{PREFIX}{}", self.name);
+        let mut family = numbers::Family::new(kind, name, self.help.clone());
+        let series = self.series.lock();
+        family.samples.extend(series.iter().map(|(labels, series)| {
+            let labels = labels.iter();
+            Sample {
+                labels: labels.map(|(n, v)| (n.clone().into(), v.as_str().into())).collect(),
+                value: self.value(series),
             }
+        }));
+        family
+    }
+
+    fn value(&self, series: &Series) -> SampleValue {
+        match &self.kind {
+            Kind::Counter | Kind::Gauge => SampleValue::Number(series.value),
+            Kind::Histogram(bounds) => SampleValue::Histogram(Histogram {
+                buckets: series.buckets.clone(),
+                bounds: Arc::clone(bounds),
+                sum: series.value,
+            }),
         }
     }
-}
-
-fn shown(labels: &Labels, end: Option<&str>) -> String {
-    let escaped =
-        |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let mut all: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-    all.extend(end.map(|end| format!("le=\"{end}\"")));
-    if all.is_empty() { String::new() } else { format!("{{{}}}", all.join(",")) }
 }
 
 fn is_name(text: &str) -> bool {

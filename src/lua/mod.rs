@@ -63,7 +63,7 @@ pub use judge::{Candidate, Pick};
 pub use limits::{limits, on_error};
 pub use lint::{Unknown, lint};
 pub use load::inspect;
-pub use meter::{Kind as MeterKind, Labels, Meters, Reading};
+pub use meter::Meters;
 pub use redis::{
     Dial, Redis, RedisError, Reply, Settings as RedisSettings, Timeouts as RedisTimeouts,
 };

@@ -49,6 +49,15 @@ pub struct ScriptInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InstanceId(pub u64);
 
+impl InstanceId {
+    /// That of a script which is used once, and is the same whatever its text is.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+        Self(u64::from_be_bytes(hash.as_ref().first_chunk().copied().unwrap_or_default()))
+    }
+}
+
 /// One configured use of a script; equal ids are one instance per worker.
 #[derive(Clone)]
 pub struct InstanceSpec {

@@ -22,7 +22,7 @@ use tokio::time::MissedTickBehavior;
 use self::collector::{Collector, ReportError, Signal};
 use self::proto::{KeyValue, Resource};
 use crate::config::{OtlpGrpc, OtlpHttp};
-use crate::observe::metrics::Family;
+use crate::numbers::Family;
 use crate::observe::{Finished, LogEntry, Queue, SENDER};
 use crate::upstream::Pools;
 

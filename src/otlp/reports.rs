@@ -12,7 +12,7 @@ use super::proto::{
     Sum, TracesRequest, Value,
 };
 use crate::message::{AttributeValue, Span, SpanKind};
-use crate::observe::metrics::{Family, FamilyKind, SampleValue};
+use crate::numbers::{Family, FamilyKind, SampleValue};
 use crate::observe::{Finished, LogEntry, LogValue};
 
 /// Spans, metrics and lines are those of this part of the program.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::lua::{self, Connected, Destination, FetchError, Host, HttpClient, Machine};
-use crate::message::{Failure, Io, LocalFuture, Request, Response, rescue};
+use crate::message::{Io, LocalFuture, Request, Response};
 use crate::model::TcpServersTransport;
 use crate::upstream::{
     Encryption, Forwarding, Hop, HostHeader, OriginError, Origins, PathPrefix, Pools, Reach,
@@ -54,14 +54,6 @@ pub struct Outside {
 }
 
 impl Host for Outside {
-    fn next(&self, _position: usize, _request: Request) -> LocalFuture<'static, Response> {
-        Box::pin(async { rescue(Failure::NoServer) })
-    }
-
-    fn service(&self, _name: &str, _request: Request) -> Option<LocalFuture<'static, Response>> {
-        None
-    }
-
     fn fetch(
         &self,
         client: &HttpClient,

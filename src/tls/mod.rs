@@ -28,7 +28,7 @@ pub use ocsp::{OcspError, Staple, judge};
 pub use options::{DEFAULT, OptionSets};
 pub use quic::{QuicError, QuicTls};
 pub use server::ServerOptions;
-pub use store::{Asked, CertStore, covers, generated_default};
+pub use store::{Asked, CertStore, covers, generated_default, wildcard};
 
 #[cfg(test)]
 mod tests;

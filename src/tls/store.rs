@@ -86,22 +86,14 @@ impl CertStore {
     }
 
     fn loaded_for(&self, name: &str) -> Option<&Arc<Loaded>> {
-        let wildcard = || {
-            let (_, rest) = name.split_once('.')?;
-            self.by_name.get(format!("*.{rest}").as_str())
-        };
-        self.by_name.get(name).or_else(wildcard)
+        self.by_name.get(name).or_else(|| self.by_name.get(wildcard(name)?.as_str()))
     }
 
     /// Whether there is a certificate for a name, which may be `*.domain`.
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
-        let above = || {
-            let (label, rest) = name.split_once('.')?;
-            (label != "*").then(|| format!("*.{rest}"))
-        };
         let has = |name: &str| self.by_name.contains_key(name);
-        has(name) || above().is_some_and(|wildcard| has(&wildcard))
+        has(name) || wildcard(name).is_some_and(|wildcard| has(&wildcard))
     }
 
     /// All certificates in DER, the first of each chain, with that of the store `default`.
@@ -136,6 +128,13 @@ pub fn generated_default(store: &Value) -> Option<Result<GeneratedDefault, Decod
     let mut options = store.as_object()?.iter();
     let (_, value) = options.find(|(name, _)| name.eq_ignore_ascii_case(GENERATED))?;
     Some(decode_at(value, &format!("tls.stores.default.{GENERATED}")))
+}
+
+/// The wildcard that a name is below, in place of its first label; none of a wildcard.
+#[must_use]
+pub fn wildcard(name: &str) -> Option<String> {
+    let (label, rest) = name.split_once('.')?;
+    (label != "*").then(|| format!("*.{rest}"))
 }
 
 /// Whether a certificate for `pattern`, a name or `*.domain`, is good for a name as well; the name

@@ -228,7 +228,7 @@ fn dead_code(_: &House, source: &Source) -> Findings {
 }
 
 /// Modules that are data and decisions alone.
-const PURE: &[&str] = &["value", "schema", "rule", "model", "router"];
+const PURE: &[&str] = &["value", "numbers", "schema", "rule", "model", "router"];
 
 fn pure_core(_: &House, source: &Source) -> Findings {
     if !source.module().is_some_and(|module| PURE.contains(&module)) {

@@ -6,7 +6,6 @@
 
 mod families;
 mod ledger;
-mod print;
 mod sums;
 
 use std::sync::Arc;
@@ -18,9 +17,8 @@ use parking_lot::Mutex;
 
 use ledger::Book;
 
-pub use families::{Export, Family, FamilyKind, Histogram, Sample, SampleValue};
+pub use families::Export;
 pub use ledger::{Counted, Gauge, Ledger, Open, OwnerRef};
-pub use print::print;
 pub use sums::{Kind, Owner, OwnerSums, Sums, Totals, method};
 
 /// What numbers are about.

@@ -31,7 +31,7 @@ fn text(metrics: &Metrics, labels: &[&str]) -> String {
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
     };
     let mut text = String::new();
-    print(&metrics.families(&export, &|_| true), &mut text);
+    crate::numbers::print(&metrics.families(&export, &|_| true), &mut text);
     text
 }
 

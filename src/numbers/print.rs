@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::families::{Family, FamilyKind, Sample, SampleValue};
+use super::{Family, FamilyKind, Sample, SampleValue};
 
 /// Appends families; those without samples are left out. Labels are in the order of their names.
 pub fn print(families: &[Family], text: &mut String) {
