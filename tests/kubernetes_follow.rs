@@ -7,6 +7,8 @@ mod support;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -178,6 +180,115 @@ fn thousands_of_objects_are_listed_in_pages() {
         .filter(|request| request.verb == "list" && request.resource == "ingressroutes");
     let lists = lists.filter(|request| request.group == "traefik.io").count();
     assert!(lists >= COUNT / 500, "{lists} lists");
+}
+
+/// A server that takes an upgrade, and then says again what it is told.
+fn tunnel() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        let mut bytes = [0; 1024];
+        while !head.ends_with(b"\r\n\r\n") {
+            let count = stream.read(&mut bytes).unwrap();
+            head.extend_from_slice(&bytes[..count]);
+        }
+        stream
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: \
+                  websocket\r\n\r\n",
+            )
+            .unwrap();
+        while let Ok(count) = stream.read(&mut bytes)
+            && count > 0
+        {
+            stream.write_all(&bytes[..count]).unwrap();
+        }
+    });
+    address
+}
+
+/// Clients that ask for a host until they are told to stop; each answer must be 200.
+struct Load {
+    done: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    clients: Vec<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    fn on(moongate: &Moongate, host: &'static str) -> Self {
+        let (done, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let clients = (0..4).map(|_| {
+            let (done, served) = (Arc::clone(&done), Arc::clone(&served));
+            let mut client = moongate.client();
+            thread::spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let reply = client.send("GET", host, "/", &[], b"");
+                    assert_eq!(reply.status, 200, "{}", reply.text());
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        });
+        let clients = clients.collect();
+        Self { done, served, clients }
+    }
+
+    /// Ends the clients, and says how many answers they got.
+    fn end(self) -> usize {
+        self.done.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().unwrap();
+        }
+        self.served.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn nothing_is_lost_while_objects_change_and_pods_roll() {
+    const OBJECTS: usize = 100;
+    let cluster = Cluster::with_definitions();
+    let mut pods = vec![serve(&cluster, "shop")];
+    cluster.apply(&service("chat"));
+    cluster.endpoints("chat", "web", &[tunnel()]);
+    cluster.apply(&(route("shop", "shop") + &route("chat", "chat")));
+    let (token, authority) = (cluster.token(), cluster.authority());
+    let paths = (token.to_str().unwrap(), authority.to_str().unwrap());
+    let flags = ["--providers.providersThrottleDuration=0s"];
+    let moongate = follow(&cluster.endpoint(), paths.0, paths.1, &flags);
+    answers(&moongate, "shop.test", RETURN_LIMIT);
+
+    let mut chat = moongate.client();
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    assert_eq!(chat.send("GET", "chat.test", "/", &upgrade, b"").status, 101);
+    let load = Load::on(&moongate, "shop.test");
+    for round in 0..5 {
+        let names = (0..OBJECTS / 5).map(|number| format!("r{round}-{number}"));
+        let routes: Vec<String> = names.map(|name| route(&name, "shop")).collect();
+        cluster.apply(&routes.concat());
+        answers(&moongate, &format!("r{round}-0.test"), RETURN_LIMIT);
+        // The next pod is ready before the last one goes, which goes when it is asked no more.
+        let name = format!("pod-{round}");
+        pods.push(Backend::echo(&name));
+        let addresses: Vec<SocketAddr> = pods.iter().map(Backend::address).collect();
+        cluster.endpoints("shop", "web", &addresses);
+        until("the next pod answers", || {
+            (moongate.get("shop.test", "/").header("x-backend") == Some(&name)).then_some(())
+        });
+        pods.remove(0);
+        cluster.endpoints("shop", "web", &addresses[1..]);
+        cluster.kubectl(&["delete", "endpointslice", "shop-1"], "");
+        cluster.delete(&routes[..OBJECTS / 10].concat());
+        chat.write(b"still there?");
+        assert_eq!(chat.take(12), b"still there?");
+    }
+    until("the last pod alone answers", || {
+        let reply = moongate.get("shop.test", "/");
+        (reply.header("x-backend") == Some("pod-4")).then_some(())
+    });
+    assert!(load.end() > OBJECTS);
+    chat.write(b"bye");
+    assert_eq!(chat.take(3), b"bye");
 }
 
 /// An API with the objects of one old cluster: it knows no slices, and lists what it is told.

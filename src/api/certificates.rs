@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -131,7 +132,7 @@ fn moment(seconds: i64) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
 }
 
 /// Algorithms of signatures by the bytes of their identifiers (RFC 8017, appendix C; RFC 5758,

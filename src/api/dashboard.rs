@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use ring::digest::{SHA256, digest};
@@ -55,7 +56,7 @@ impl Dashboard {
     pub(super) fn new() -> Arc<Self> {
         let file = |(name, kind, text): &(&'static str, &'static str, &'static [u8])| {
             let tag = digest(&SHA256, text);
-            let tag: String = tag.as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect();
+            let tag = HEXLOWER.encode(tag.as_ref().first_chunk::<8>().unwrap_or(&[0; 8]));
             let tag = HeaderValue::try_from(format!("\"{tag}\""));
             let tag = tag.unwrap_or_else(|_| HeaderValue::from_static("\"\""));
             (*name, HeaderValue::from_static(kind), Bytes::from_static(text), tag)

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use data_encoding::HEXLOWER;
 use hashbrown::HashMap;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -147,7 +148,7 @@ fn cookie_name(configured: &str, service: &str) -> String {
     if configured.is_empty() {
         let text = format!("_TRAEFIK_BACKEND_{service}");
         let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-        return format!("_{:.5}", hex(hash.as_ref()));
+        return format!("_{:.5}", HEXLOWER.encode(hash.as_ref()));
     }
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^`|~".contains(c);
     configured.chars().map(|c| if is_token(c) { c } else { '_' }).collect()
@@ -184,17 +185,9 @@ fn attributes(cookie: &Cookie) -> String {
 }
 
 fn sha256(name: &str) -> String {
-    let mut text = hex(digest::digest(&digest::SHA256, name.as_bytes()).as_ref());
+    let mut text = HEXLOWER.encode(digest::digest(&digest::SHA256, name.as_bytes()).as_ref());
     text.truncate(16);
     text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `printf`, as Go formats: verbs, flags, widths, and the marks of what does not fit.
 
+use data_encoding::{HEXLOWER, HEXUPPER};
+
 use super::error::Fault;
 use super::eval::World;
 use super::value::{Value, print_float};
@@ -102,12 +104,8 @@ impl Spec {
             ('v', Value::Text(text)) if self.sharp => Some((quote(text), false)),
             ('s' | 'v', Value::Text(text)) => Some((self.cut(text), false)),
             ('q', Value::Text(text)) => Some((quote(&self.cut(text)), false)),
-            ('x', Value::Text(text)) => {
-                Some((text.bytes().map(|b| format!("{b:02x}")).collect(), false))
-            }
-            ('X', Value::Text(text)) => {
-                Some((text.bytes().map(|b| format!("{b:02X}")).collect(), false))
-            }
+            ('x', Value::Text(text)) => Some((HEXLOWER.encode(text.as_bytes()), false)),
+            ('X', Value::Text(text)) => Some((HEXUPPER.encode(text.as_bytes()), false)),
             ('T', value) => Some((name(value).to_owned(), false)),
             ('t' | 'v', Value::Bool(value)) => Some((value.to_string(), false)),
             ('d' | 'v', Value::Int(number)) => {

@@ -1,10 +1,10 @@
 //! The server's settings under TLS options: versions, protocols, resumption, and the choice of a
 //! certificate.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
+use data_encoding::HEXLOWER;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -166,11 +166,8 @@ pub(super) fn generate() -> Result<CertifiedKey, GenerateError> {
     let key = KeyPair::generate()?;
     // Traefik's form: each process has a name of its own.
     let hash = ::ring::digest::digest(&::ring::digest::SHA256, key.public_key_raw());
-    let mut domain = String::with_capacity(80);
-    for (i, byte) in hash.as_ref().iter().enumerate() {
-        let dot = if i == 16 { "." } else { "" };
-        let _ = write!(domain, "{dot}{byte:02x}");
-    }
+    let mut domain = HEXLOWER.encode(hash.as_ref());
+    domain.insert(32, '.');
     let mut params = CertificateParams::new([format!("{domain}.traefik.default")])?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, GENERATED_NAME);

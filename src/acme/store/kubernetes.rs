@@ -5,11 +5,11 @@
 //! who leads. Must not know what is watched by providers.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use data_encoding::HEXLOWER;
 use hashbrown::HashMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -323,11 +323,8 @@ fn value(secret: &Secret, key: &str) -> Option<String> {
 
 /// Text as a part of an object's name.
 fn hash(text: &str) -> String {
-    let mut digits = String::new();
-    for byte in digest(&SHA256, text.as_bytes()).as_ref().iter().take(8) {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
+    let mut digits = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
+    digits.truncate(16);
     digits
 }
 

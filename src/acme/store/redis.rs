@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Kept, Shared, Store, StoreError};
@@ -84,7 +85,7 @@ impl RedisStore {
         let mut bytes = [0; 16];
         // The process tells replicas of one machine apart where there is no randomness.
         let _ = SystemRandom::new().fill(&mut bytes);
-        let mark = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mark = HEXLOWER.encode(&bytes);
         let mark = format!("{mark}-{}", std::process::id());
         Self { redis: Redis::alone(settings), prefix: options.prefix.clone(), mark }
     }

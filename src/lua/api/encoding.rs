@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use mlua::{BString, LuaString, Value};
 
 use super::{Doc, Function, Module};
@@ -75,7 +76,8 @@ pub(super) const HEX: Module = Module {
             },
             make: |lua, _| {
                 lua.create_function(|_, text: LuaString| {
-                    Ok(unhex(&text.as_bytes()).map(BString::from))
+                    let bytes = HEXLOWER_PERMISSIVE.decode(&text.as_bytes());
+                    Ok(bytes.ok().map(BString::from))
                 })
                 .map(Value::Function)
             },
@@ -90,11 +92,7 @@ pub(super) const HEX: Module = Module {
 pub(super) fn encode(bytes: &[u8], encoding: Option<&str>) -> mlua::Result<BString> {
     Ok(match encoding {
         None => BString::from(bytes),
-        Some("hex") => BString::from(bytes.iter().fold(String::new(), |mut text, byte| {
-            let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
-            text.extend([digit(byte >> 4), digit(byte & 15)]);
-            text
-        })),
+        Some("hex") => BString::from(HEXLOWER.encode(bytes)),
         Some("base64") => BString::from(STANDARD.encode(bytes)),
         Some("base64url") => BString::from(URL_SAFE_NO_PAD.encode(bytes)),
         Some(other) => {
@@ -103,13 +101,4 @@ pub(super) fn encode(bytes: &[u8], encoding: Option<&str>) -> mlua::Result<BStri
             return Err(mlua::Error::runtime(wrong));
         }
     })
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |b: u8| char::from(b).to_digit(16);
-    let pairs = text.chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
-        _ => None,
-    });
-    pairs.collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use ring::digest;
 
 /// Which of its two groups a custom resource is of; objects of other groups are `Present`.
@@ -59,7 +60,9 @@ pub(super) fn rule_element(namespace: &str, name: &str, rule: &str) -> String {
 /// The first bytes of a text's SHA-256 in hexadecimal digits.
 pub(super) fn hash(text: &str, bytes: usize) -> String {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = HEXLOWER.encode(digest.as_ref());
+    digits.truncate(2 * bytes);
+    digits
 }
 
 #[cfg(test)]

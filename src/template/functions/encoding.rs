@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 use serde_json::Value as Json;
 
@@ -74,7 +75,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn hash(algorithm: &'static Algorithm, a: &Arguments) -> Result<Value, Fault> {
     let digest = digest(algorithm, a.text(0)?.as_bytes());
-    Ok(Value::text(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    Ok(Value::text(HEXLOWER.encode(digest.as_ref())))
 }
 
 fn from_json(_: &mut World<'_>, a: &Arguments) -> Result<Value, Fault> {

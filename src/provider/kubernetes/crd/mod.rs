@@ -100,8 +100,8 @@ impl Work<'_> {
     fn unique<T>(&mut self, kind: &'static str, all: &Objects<T>) -> BTreeMap<Id, Arc<T>> {
         let mut unique: BTreeMap<Id, Arc<T>> = BTreeMap::new();
         for (id, object) in &**all {
-            let twin = Id { group: Group::Present, ..id.clone() };
-            if id.group == Group::Old && all.contains_key(&twin) {
+            let has_twin = || all.contains_key(&Id { group: Group::Present, ..id.clone() });
+            if id.group == Group::Old && has_twin() {
                 let reason = "passed over: traefik.io has an object of this name too";
                 self.output.warn(Origin { kind, id }, "apiVersion", reason);
                 continue;
