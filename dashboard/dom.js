@@ -119,6 +119,12 @@ export function duration(seconds) {
   return ms >= 10 ? `${Math.round(ms)} ms` : ms >= 1 ? `${ms.toFixed(1)} ms` : `${Math.round(ms * 1000)} µs`;
 }
 
+/// Bytes as they are spoken of.
+export function bytes(value) {
+  const mebibytes = value / 1048576;
+  return mebibytes >= 1 ? `${mebibytes.toFixed(mebibytes < 10 ? 1 : 0)} MiB` : `${Math.round(value / 1024)} KiB`;
+}
+
 const STEPS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 

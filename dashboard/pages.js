@@ -1,6 +1,6 @@
 // The pages: what is shown of what, and where it comes from.
 
-import { ago, duration, fill, get, h, href, named, number, options, page, part, rule, status } from "./dom.js";
+import { ago, bytes, duration, fill, get, h, href, named, number, options, page, part, rule, status } from "./dom.js";
 import { Live, sparkline } from "./live.js";
 import { List } from "./list.js";
 import { way } from "./way.js";
@@ -50,7 +50,7 @@ export const LISTS = {
   },
   scripts: {
     title: "Scripts",
-    columns: [state, name(), { title: "Of", kind: "mid", show: (item) => (item.isBuiltin ? "Moongate" : "the user") }, { title: "Runs", kind: "num", sort: "runs", show: (item) => number(item.runs) }, { title: "Failed", kind: "num", sort: "failures", show: (item) => number(item.failures) }, { title: "CPU a run", kind: "num", show: perRun }, { title: "CPU", kind: "num", sort: "cpu", show: (item) => duration(item.cpuSeconds) }, { title: "Last failure", kind: "text", show: (item) => item.lastFailure?.error ?? "" }],
+    columns: [state, name(), { title: "Of", kind: "mid", show: (item) => (item.isBuiltin ? "Moongate" : "the user") }, { title: "Runs", kind: "num", sort: "runs", show: (item) => number(item.runs) }, { title: "Failed", kind: "num", sort: "failures", show: (item) => number(item.failures) }, { title: "CPU a run", kind: "num", show: perRun }, { title: "CPU", kind: "num", sort: "cpu", show: (item) => duration(item.cpuSeconds) }, { title: "Memory", kind: "num", sort: "memory", show: (item) => bytes(item.memoryBytes) }, { title: "Last failure", kind: "text", show: (item) => item.lastFailure?.error ?? "" }],
   },
   findings: {
     title: "Findings",
@@ -194,7 +194,7 @@ export async function scriptPage(id) {
 
 function instance(one) {
   const failed = one.lastFailure;
-  const facts = [["runs", number(one.runs)], ["CPU a run", perRun(one)], ["CPU", duration(one.cpuSeconds)], ["failed", number(one.failures)], ["refused", number(one.refused)], ["CPU limit", `${one.limits.cpuMs} ms`], ["memory limit", `${one.limits.memoryBytes >> 20} MiB`]];
+  const facts = [["runs", number(one.runs)], ["CPU a run", perRun(one)], ["CPU", duration(one.cpuSeconds)], ["failed", number(one.failures)], ["refused", number(one.refused)], ["memory", bytes(one.memoryBytes)], ["CPU limit", `${one.limits.cpuMs} ms`], ["memory limit", `${one.limits.memoryBytes >> 20} MiB`]];
   const protocol = one.middleware?.provider && one.middleware ? "http" : null;
   const heading = protocol ? h("a", { href: href(protocol, "middlewares", one.name) }, named(one.name)) : named(one.name);
   const breaker = one.breakerOpenOn ? h("p.notice.error", `The breaker is open on ${one.breakerOpenOn} workers: it failed too often and is not run.`) : null;

@@ -136,6 +136,8 @@ fn survives(target: &Target) {
 
 #[test]
 fn parsers_survive_mutation() {
+    // What a failing script says stands beside the test that fails.
+    tracing_subscriber::fmt().with_ansi(false).with_test_writer().init();
     let wanted = std::env::var("FUZZ_TARGET").ok();
     let chosen = TARGETS.iter().filter(|t| wanted.as_ref().is_none_or(|name| name == t.name));
     // Side by side: each target is as good as alone.

@@ -74,6 +74,11 @@ impl Facts {
             "moongate_middleware_cpu_seconds_total",
             "Time that workers computed in hooks of scripts.",
         );
+        let mut memory = Family::new(
+            FamilyKind::Gauge,
+            "moongate_middleware_memory_bytes",
+            "Memory that scripts hold on all workers, garbage that is not collected yet included.",
+        );
         let mut open = Family::new(
             FamilyKind::Gauge,
             "moongate_middleware_breaker_open",
@@ -86,9 +91,10 @@ impl Facts {
             failures.number(&labels, float(figures.failures));
             refused.number(&labels, float(figures.refused));
             cpu.number(&labels, figures.cpu.as_secs_f64());
+            memory.number(&labels, float(figures.held_bytes));
             open.number(&labels, float(figures.open_on as u64));
         }
-        vec![runs, failures, refused, cpu, open]
+        vec![runs, failures, refused, cpu, memory, open]
     }
 
     /// The same as the text that Prometheus reads.

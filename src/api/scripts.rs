@@ -52,6 +52,7 @@ impl<'a> Scripts<'a> {
                 keys: vec![
                     ("runs", number(sum.runs)),
                     ("failures", number(sum.failures)),
+                    ("memory", number(sum.held_bytes)),
                     ("cpu", number(u64::try_from(sum.cpu.as_nanos()).unwrap_or(u64::MAX))),
                 ],
                 ..Row::default()
@@ -124,6 +125,7 @@ impl<'a> Scripts<'a> {
             sum.failures += figures.failures;
             sum.refused += figures.refused;
             sum.cpu += figures.cpu;
+            sum.held_bytes += figures.held_bytes;
             sum.open_on = sum.open_on.max(figures.open_on);
             let later = |a: &lua::LastFailure, b: &lua::LastFailure| a.at >= b.at;
             sum.last_failure = match (sum.last_failure, figures.last_failure) {
@@ -148,6 +150,7 @@ fn put(body: &mut Value, figures: &Figures) {
     body["failures"] = figures.failures.into();
     body["refused"] = figures.refused.into();
     body["cpuSeconds"] = figures.cpu.as_secs_f64().into();
+    body["memoryBytes"] = figures.held_bytes.into();
     body["breakerOpenOn"] = figures.open_on.into();
     body["lastFailure"] = figures.last_failure.as_ref().map_or(Value::Null, |last| {
         json!({

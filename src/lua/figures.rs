@@ -15,6 +15,7 @@ pub(super) struct Tally {
     refused: AtomicU64,
     is_open: AtomicBool,
     computed_nanos: AtomicU64,
+    held_bytes: AtomicU64,
 }
 
 /// Of so many runs one is timed, since looking at the clock costs as much as a small hook.
@@ -44,6 +45,11 @@ impl Tally {
     pub(super) fn computed(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         add_all(&self.computed_nanos, nanos.saturating_mul(TIMED_EVERY));
+    }
+
+    /// The script holds so many bytes now.
+    pub(super) fn holds(&self, bytes: usize) {
+        self.held_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
     /// A hook has failed.
@@ -88,6 +94,9 @@ pub struct Figures {
     pub refused: u64,
     /// How long they have computed, all together: estimated from those that are timed.
     pub cpu: Duration,
+    /// Bytes of memory that it holds, garbage that is not collected yet among them: as of the last
+    /// run that was timed.
+    pub held_bytes: u64,
     /// Workers on which the breaker is open now.
     pub open_on: usize,
     /// The failure that came last.
@@ -123,6 +132,7 @@ impl Tallies {
             sum.failures += tally.failures.load(Ordering::Relaxed);
             sum.refused += tally.refused.load(Ordering::Relaxed);
             sum.cpu += Duration::from_nanos(tally.computed_nanos.load(Ordering::Relaxed));
+            sum.held_bytes += tally.held_bytes.load(Ordering::Relaxed);
             sum.open_on += usize::from(tally.is_open.load(Ordering::Relaxed));
         }
         sum
@@ -145,9 +155,12 @@ mod tests {
         two.failure();
         one.refusal();
         one.set_open(true);
+        one.holds(1000);
+        two.holds(500);
         let sum = tallies.sum();
         assert_eq!((sum.runs, sum.failures, sum.refused, sum.open_on), (3, 1, 1, 1));
         assert_eq!(sum.last_failure, None);
+        assert_eq!(sum.held_bytes, 1500);
         assert_eq!(sum.cpu, Duration::from_millis(16));
     }
 }

@@ -1,12 +1,15 @@
 //! Memory: which bytes of a VM belong to which script, and when a script holds too many.
 //!
-//! Luau notes for each object the category of the coroutine that made it. Counting them walks the
-//! whole heap, so it is done only when a script may be over its share. Must not know hooks.
+//! Luau notes for each object the category of the coroutine that made it, and keeps the sum of each
+//! category. Garbage counts until it is collected, so it is collected before a script is said to
+//! be over its share. Must not know hooks.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mlua::Lua;
+
+use super::raw;
 
 /// Bytes a VM may use in all; reaching them fails the allocation that asks for more.
 pub(super) const VM_BYTES_MAX: usize = 256 << 20;
@@ -76,11 +79,9 @@ impl Category {
         i32::try_from(self.number + 1).unwrap_or_default()
     }
 
-    /// The bytes that live objects of this category hold.
-    fn weigh(&self, dump: &mlua::luau::HeapDump) -> usize {
-        let by_type = dump.size_by_type(Some(&self.name));
-        let bytes: u64 = by_type.values().map(|(_, bytes)| bytes).sum();
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+    /// The bytes that objects of this category hold, garbage among them.
+    pub(super) fn bytes(&self, lua: &Lua) -> usize {
+        raw::bytes_of_category(lua, self.in_vm())
     }
 
     fn is_shared(&self) -> bool {
@@ -141,7 +142,7 @@ impl Growth {
         if lua.used_memory() <= limit {
             return Ok(None);
         }
-        let held = category.weigh(&lua.heap_dump()?);
+        let held = category.bytes(lua);
         Ok((held > limit).then_some(held))
     }
 }

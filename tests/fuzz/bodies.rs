@@ -446,8 +446,6 @@ struct Scripted {
 
 impl Scripted {
     fn new(source: ScriptSource, options: serde_json::Value) -> Self {
-        // What a failing script says stands beside the test that fails. Only the first call counts.
-        let _ = tracing_subscriber::fmt().with_ansi(false).with_test_writer().try_init();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let vm = Vm::new().unwrap();
         let spec = Arc::new(InstanceSpec {

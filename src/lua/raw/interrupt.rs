@@ -16,6 +16,12 @@ pub(in crate::lua) fn is_yieldable(lua: &Lua) -> bool {
     lua.exec_raw_lua(|raw| unsafe { ffi::lua_isyieldable(raw.state()) != 0 })
 }
 
+/// The bytes of the objects of a category, those that are not collected yet among them.
+pub(in crate::lua) fn bytes_of_category(lua: &Lua, category: c_int) -> usize {
+    // SAFETY: the VM reads a counter; categories are numbers below 256, which `Category` keeps.
+    lua.exec_raw_lua(|raw| unsafe { ffi::lua_totalbytes(raw.state(), category) })
+}
+
 /// The limit on computing.
 pub(super) unsafe extern "C-unwind" fn interrupt(l: *mut ffi::lua_State, gc: c_int) {
     if gc >= 0 {

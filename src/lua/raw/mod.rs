@@ -40,7 +40,7 @@ use super::tools::Tools;
 
 pub(super) use coroutine::{Coroutine, Coroutines, Outcome};
 pub(super) use functions::{Called, Quick, function, pairs};
-pub(super) use interrupt::is_yieldable;
+pub(super) use interrupt::{bytes_of_category, is_yieldable};
 pub(super) use objects::{Dispatch, Entry};
 pub(super) use stack::{Arg, Args, Name, Out};
 

@@ -1,9 +1,11 @@
 //! A script that holds too much is stopped, and its neighbours do not notice.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::support::*;
-use crate::lua::Vm;
+use crate::lua::{Instance, InstanceId, Shared, Vm};
 
 #[test]
 fn a_leak_does_not_disturb_its_neighbours() {
@@ -54,4 +56,26 @@ fn instances_that_are_dropped_give_their_memory_back() {
     let before = vm.used_bytes();
     (0..3_000).for_each(|_| once());
     assert!(vm.used_bytes() < before * 2, "{before} -> {}", vm.used_bytes());
+}
+
+#[test]
+fn what_a_script_holds_is_told_of_it_alone() {
+    let shared = Shared::new();
+    let vm = Vm::sharing(Arc::clone(&shared)).unwrap();
+    let large = "local kept = {} for i = 1, 1000 do kept[i] = ('x'):rep(1000) .. i end \
+                 return { request = function(req) if req.path == '/more' then \
+                 for i = 1, 100 do kept[#kept + 1] = ('y'):rep(10000) .. i end end end }";
+    let large = load(&vm, spec(large, json!({}))).unwrap();
+    let mut small = spec("return { request = function(req) end }", json!({}));
+    small.id = InstanceId(7);
+    let small = load(&vm, small).unwrap();
+    let held = |of: &Instance| shared.figures(of.spec().id).unwrap().held_bytes;
+    assert!((1_000_000..8_000_000).contains(&held(&large)), "{}", held(&large));
+    assert!(held(&small) < 100_000, "{}", held(&small));
+    block_on(async {
+        for _ in 0..16 {
+            passed(large.request(&context(), 0, request("GET a/more", &[])).await);
+        }
+    });
+    assert!(held(&large) > 16_000_000, "{}", held(&large));
 }
