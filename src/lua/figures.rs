@@ -47,9 +47,11 @@ impl Tally {
         add_all(&self.computed_nanos, nanos.saturating_mul(TIMED_EVERY));
     }
 
-    /// The script holds so many bytes now.
-    pub(super) fn holds(&self, bytes: usize) {
-        self.held_bytes.store(bytes as u64, Ordering::Relaxed);
+    /// How many bytes the script holds now, which is asked as often as a run is timed.
+    pub(super) fn holds(&self, bytes: impl FnOnce() -> usize) {
+        if self.is_timed() {
+            self.held_bytes.store(bytes() as u64, Ordering::Relaxed);
+        }
     }
 
     /// A hook has failed.
@@ -147,6 +149,7 @@ mod tests {
     fn workers_are_added_up() {
         let tallies = Tallies::default();
         let (one, two) = (tallies.begin(), tallies.begin());
+        two.holds(|| 500);
         one.run();
         one.computed(Duration::from_millis(1));
         assert!(!one.is_timed());
@@ -155,12 +158,11 @@ mod tests {
         two.failure();
         one.refusal();
         one.set_open(true);
-        one.holds(1000);
-        two.holds(500);
+        one.holds(|| 1000);
         let sum = tallies.sum();
         assert_eq!((sum.runs, sum.failures, sum.refused, sum.open_on), (3, 1, 1, 1));
         assert_eq!(sum.last_failure, None);
-        assert_eq!(sum.held_bytes, 1500);
+        assert_eq!(sum.held_bytes, 500);
         assert_eq!(sum.cpu, Duration::from_millis(16));
     }
 }

@@ -192,7 +192,7 @@ impl Instance {
         let request = loaded.request.is_some() || loaded.request_body.is_some();
         let response = loaded.response.is_some() || loaded.response_body.is_some();
         self.hooks.set(Hooks { request, response, log: loaded.log.is_some() });
-        self.tally.holds(loaded.category.bytes(&self.engine.lua));
+        self.tally.holds(|| loaded.category.bytes(&self.engine.lua));
         self.loaded.replace(Some(Rc::clone(&loaded)));
         self.begin_timers(&loaded);
         Ok(loaded)
@@ -402,9 +402,6 @@ impl Instance {
             }
         };
         let result = ended.and_then(|returned| call.end(lua, run, returned));
-        if is_timed {
-            self.tally.holds(loaded.category.bytes(lua));
-        }
         self.settle(loaded, used, result.map_err(blame))
     }
 
@@ -427,6 +424,7 @@ impl Instance {
         result: Result<T, ScriptError>,
     ) -> Result<T, ScriptError> {
         let (lua, share) = (&self.engine.lua, self.spec.limits.memory_bytes);
+        self.tally.holds(|| loaded.category.bytes(lua));
         let passed = matches!(&result, Err(ScriptError::Limit { .. }));
         if !loaded.growth.note(lua, used_before, share) && !passed {
             return result;
@@ -435,7 +433,6 @@ impl Instance {
         let Ok(Some(held)) = excess else { return result };
         // The run that passed the share fails; the next one finds the script loaded afresh.
         self.loaded.replace(None);
-        self.tally.holds(0);
         let limit = format!("it held {held} bytes, its share is {share}; it is loaded afresh");
         Err(ScriptError::Limit { script: self.spec.source.name.to_string(), limit })
     }

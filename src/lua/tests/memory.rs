@@ -64,7 +64,7 @@ fn what_a_script_holds_is_told_of_it_alone() {
     let vm = Vm::sharing(Arc::clone(&shared)).unwrap();
     let large = "local kept = {} for i = 1, 1000 do kept[i] = ('x'):rep(1000) .. i end \
                  return { request = function(req) if req.path == '/more' then \
-                 for i = 1, 100 do kept[#kept + 1] = ('y'):rep(10000) .. i end end end }";
+                 for i = 1, 100 do kept[#kept + 1] = ('y'):rep(10000) .. #kept end end end }";
     let large = load(&vm, spec(large, json!({}))).unwrap();
     let mut small = spec("return { request = function(req) end }", json!({}));
     small.id = InstanceId(7);
