@@ -13,7 +13,6 @@ mod support;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,6 +21,7 @@ use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use support::tutorial::{example, start};
 use support::{Backend, Cluster, Process, Reply, SOON, until};
 
 /// How long nothing must be heard where nothing is to come.
@@ -39,7 +39,7 @@ impl Reader {
         let cluster = Cluster::with_definitions();
         let base = example("base");
         cluster.kubectl(&["apply", "-k", base.to_str().unwrap()], "");
-        let router = start(&cluster, &[]);
+        let router = start(&cluster, &[], &[]);
         let reader = Self { cluster, router };
         reader.apply("dashboard");
         reader
@@ -69,29 +69,6 @@ impl Reader {
             (format!("--cert={}", cert.display()), format!("--key={}", private.display()));
         self.cluster.kubectl(&["create", "secret", "tls", name, &cert, &key], "")
     }
-}
-
-fn example(path: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes").join(path)
-}
-
-/// The flags of the Deployment, with ports of the loopback address in the place of its own.
-fn start(cluster: &Cluster, more: &[&str]) -> Process {
-    let text = fs::read_to_string(example("base/deployment.yaml")).unwrap();
-    let deployment: serde_json::Value = serde_yaml::from_str(&text).unwrap();
-    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    let flags = container["args"].as_array().unwrap().iter().map(|flag| flag.as_str().unwrap());
-    let mut entrypoints: Vec<&str> = vec!["traefik"];
-    let mut rest = Vec::new();
-    for flag in flags.chain(more.iter().copied()) {
-        let address = flag.strip_prefix("--entryPoints.");
-        match address.and_then(|flag| flag.split_once(".address=")) {
-            Some((name, _)) => entrypoints.push(name),
-            None => rest.push(flag.to_owned()),
-        }
-    }
-    assert!(rest.iter().any(|flag| flag == "--ping=true"), "{rest:?}");
-    Process::start(cluster, &entrypoints, &rest)
 }
 
 #[test]
@@ -218,7 +195,7 @@ fn tcp_with_and_without_tls() {
     let server = Speaker::start();
     reader.cluster.endpoints("mongo-traefik", "", &[server.address]);
     // The entrypoint is a new flag of the Deployment, so the pod starts anew.
-    reader.router = start(&reader.cluster, &["--entryPoints.mongo.address=:27017"]);
+    reader.router = start(&reader.cluster, &["--entryPoints.mongo.address=:27017"], &[]);
 
     // The port as it is misprinted: told, and nothing else suffers.
     let path = example("tutorial/mongo-route.yaml");

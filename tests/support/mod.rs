@@ -14,6 +14,7 @@ pub(crate) mod poll;
 pub(crate) mod ports;
 mod process;
 pub(crate) mod redis;
+pub(crate) mod tutorial;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

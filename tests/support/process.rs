@@ -18,8 +18,18 @@ impl Process {
     /// Starts with these flags; `--entryPoints.NAME.address=` is given a free port of the loopback
     /// address for every name in `entrypoints`. Returns when ping answers.
     pub(crate) fn start(cluster: &Cluster, entrypoints: &[&str], flags: &[String]) -> Self {
+        Self::with_env(cluster, entrypoints, flags, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn with_env(
+        cluster: &Cluster,
+        entrypoints: &[&str],
+        flags: &[String],
+        env: &[(&str, &str)],
+    ) -> Self {
         Self::spawn(entrypoints, flags, |command| {
-            command.env("KUBECONFIG", cluster.kubeconfig());
+            command.env("KUBECONFIG", cluster.kubeconfig()).envs(env.iter().copied());
         })
     }
 
