@@ -22,7 +22,7 @@
 //! | 3 | [`upstream`] | connections to servers and the exchanges over them |
 //! | 3 | [`provider`] | sources of dynamic configuration |
 //! | 3 | [`router`] | the index of rules |
-//! | 4 | [`outbound`] | requests and connections of scripts' own |
+//! | 4 | [`outbound`] | requests and connections of scripts, and of commands to a running process |
 //! | 4 | [`middleware`] | the chain of script instances |
 //! | 4 | [`service`] | balancing over servers and over services, internal services |
 //! | 4 | [`otlp`] | reports to collectors: traces, metrics, logs |

@@ -6,6 +6,9 @@
 #[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "support/poll.rs"]
 mod poll;
+#[allow(dead_code, reason = "not all of it is needed here")]
+#[path = "support/ports.rs"]
+mod ports;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
+
+use ports::free_port;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_moongate");
 const LIMIT: Duration = Duration::from_secs(30);
@@ -25,11 +30,22 @@ struct Ended {
 }
 
 fn session(folder: &Path, arguments: &[&str], typed: &str) -> Ended {
+    session_with(&[], folder, arguments, typed)
+}
+
+/// A session with more environment.
+fn session_with(
+    environment: &[(&str, &str)],
+    folder: &Path,
+    arguments: &[&str],
+    typed: &str,
+) -> Ended {
     let mut child = Command::new(BINARY)
         .arg("repl")
         .args(arguments)
         .current_dir(folder)
         .env_remove("TRAEFIK_LOG_LEVEL")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -174,27 +190,9 @@ fn an_instance_is_taken_over_and_left_alone() {
         server.url
     );
     fs::write(folder.path().join("dynamic.yaml"), dynamic).unwrap();
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = held.local_addr().unwrap();
-    drop(held);
-    let mut running = Running(
-        Command::new(BINARY)
-            .args([
-                "--entryPoints.web.address=127.0.0.1:0",
-                &format!("--entryPoints.traefik.address={at}"),
-                "--api.insecure",
-                "--providers.file.filename=dynamic.yaml",
-            ])
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    poll::until("the instance listens", LIMIT, || {
-        assert!(running.0.try_wait().unwrap().is_none());
-        std::net::TcpStream::connect(at).ok()
-    });
+    let at = format!("127.0.0.1:{}", free_port());
+    let api = format!("--entryPoints.traefik.address={at}");
+    let _running = instance(folder.path(), &at, &[&api, "--api.insecure"]);
     let typed = format!(
         "attach http://{at}\nGET http://a.test/x\nexpect 200\nexpect router a\n\
          expect server {}\ndrop router a\nGET http://a.test/x\nexpect 404\n",
@@ -203,6 +201,79 @@ fn an_instance_is_taken_over_and_left_alone() {
     let ended = session(folder.path(), &[], &typed);
     assert_eq!(ended.code, 0, "{}", ended.said);
     assert!(ended.said.contains("uri: /x -> /p/x"), "{}", ended.said);
+}
+
+/// As an API in production is reached: by HTTPS and a password.
+#[test]
+fn an_instance_behind_tls_and_a_password_is_attached() {
+    const NAME: &str = "localhost";
+    // The password is `secret`.
+    const USER: &str = "me:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).unwrap();
+    fs::write(folder.path().join("cert"), made.cert.pem()).unwrap();
+    fs::write(folder.path().join("key"), made.signing_key.serialize_pem()).unwrap();
+    let dynamic = "http:\n  routers: {api: {rule: 'Host(`localhost`) && PathPrefix(`/edge/`)', \
+         service: api@internal, middlewares: [strip, auth], tls: {}}}\n  \
+         middlewares:\n    strip: {stripPrefix: {prefixes: [/edge]}}\n    \
+         auth: {basicAuth: {users: ['USER']}}\n\
+         tcp: {routers: {db: {rule: 'HostSNI(`*`)', service: db, entryPoints: [postgres]}}, \
+         services: {db: {loadBalancer: {servers: [{address: '127.0.0.1:1'}]}}}}\n\
+         tls: {certificates: [{certFile: cert, keyFile: key}]}\n";
+    fs::write(folder.path().join("dynamic.yaml"), dynamic.replace("USER", USER)).unwrap();
+    let at = format!("127.0.0.1:{}", free_port());
+    let entry_point = format!("--entryPoints.websecure.address={at}");
+    let more = "--entryPoints.postgres.address=127.0.0.1:0";
+    let _running = instance(folder.path(), &at, &[&entry_point, "--api", more]);
+    let port = at.rsplit_once(':').unwrap().1;
+    let attach = |trusting: bool, user: &str| {
+        let roots = [("SSL_CERT_FILE", "cert")];
+        let typed = format!(
+            "attach https://{user}{NAME}:{port}/edge\n\
+             middleware auth basicAuth {{users: ['{USER}']}}\n\
+             GET https://{NAME}/edge/x\nexpect router api\nexpect 401\n"
+        );
+        session_with(if trusting { &roots } else { &[] }, folder.path(), &[], &typed)
+    };
+    let ended = attach(true, "me:secret@");
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert!(
+        ended.said.contains("hides secrets, which you must give anew, of: auth"),
+        "{}",
+        ended.said
+    );
+    let refused = attach(true, "me:wrong@");
+    assert!(refused.code != 0 && refused.said.contains("401"), "{}", refused.said);
+    let doubted = attach(false, "me:secret@");
+    assert!(doubted.code != 0 && doubted.said.contains("certificate"), "{}", doubted.said);
+
+    let api = format!("https://me:secret@{NAME}:{port}/edge");
+    let url = format!("https://{NAME}/edge/x");
+    let explain = Command::new(BINARY)
+        .args(["explain", "GET", &url, "--api", &api])
+        .env("SSL_CERT_FILE", folder.path().join("cert"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&explain.stdout).into_owned();
+    assert!(explain.status.success() && said.contains("api@file"), "{said} {explain:?}");
+}
+
+/// Moongate with `dynamic.yaml` of a folder, once it listens at an address.
+fn instance(folder: &Path, at: &str, arguments: &[&str]) -> Running {
+    let child = Command::new(BINARY)
+        .args(arguments)
+        .arg("--entryPoints.web.address=127.0.0.1:0")
+        .arg("--providers.file.filename=dynamic.yaml")
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut running = Running(child.unwrap());
+    poll::until("the instance listens", LIMIT, || {
+        assert!(running.0.try_wait().unwrap().is_none());
+        std::net::TcpStream::connect(at).ok()
+    });
+    running
 }
 
 /// Types into a real terminal: completion, a line that goes on, colours, and the end.

@@ -1,21 +1,15 @@
 //! `moongate explain`: why a request goes where it goes, by the configuration or by a running
 //! process.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use http::Uri;
+use http::StatusCode;
+use tokio::task::LocalSet;
 
 use super::plan;
 use crate::app;
 use crate::explain::{Explanation, Outcome, Question};
-
-/// How long a running process may take.
-const LIMIT: Duration = Duration::from_secs(10);
-/// An answer longer than this is none of ours.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+use crate::outbound::Remote;
 
 /// What the command line asks.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -119,23 +113,18 @@ fn read(arguments: &[String]) -> Result<Asked, String> {
 
 /// Asks the API of a running process.
 fn ask(api: &str, question: &Question) -> Result<Explanation, String> {
-    let uri: Uri = api.parse().map_err(|_| "it is no URL")?;
-    if uri.scheme_str() != Some("http") {
-        return Err("the URL of an API must begin with http://".to_owned());
-    }
-    let authority = uri.authority().ok_or("the URL names no host")?;
-    let host = authority.host().trim_matches(|c| matches!(c, '[' | ']'));
-    let address = (host, authority.port_u16().unwrap_or(80));
-    let base = uri.path().trim_end_matches('/');
-    let path = format!("{base}/api/explain?{}", query(question));
-    let (status, body) =
-        get(address, authority.as_str(), &path).map_err(|error| error.to_string())?;
-    if status != 200 {
-        let told: Option<serde_json::Value> = serde_json::from_str(&body).ok();
+    let remote = Remote::new(api).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let path = format!("/api/explain?{}", query(question));
+    let asked = LocalSet::new().block_on(&runtime, remote.get(&path));
+    let (status, body) = asked.map_err(|error| error.to_string())?;
+    if status != StatusCode::OK {
+        let told: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
         let told = told.and_then(|told| told.get("message")?.as_str().map(str::to_owned));
-        return Err(told.unwrap_or_else(|| format!("the API answers with {status}")));
+        return Err(told.unwrap_or_else(|| format!("the API answers with {}", status.as_u16())));
     }
-    serde_json::from_str(&body).map_err(|error| format!("the answer cannot be read: {error}"))
+    serde_json::from_slice(&body).map_err(|error| format!("the answer cannot be read: {error}"))
 }
 
 fn query(question: &Question) -> String {
@@ -155,22 +144,6 @@ fn escaped(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     let escape = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") };
     text.bytes().map(escape).collect()
-}
-
-/// Status and body of a GET; in HTTP/1.0, so that the body ends with the connection.
-fn get(address: (&str, u16), host: &str, path: &str) -> io::Result<(u16, String)> {
-    let found = address.to_socket_addrs()?.next();
-    let found = found.ok_or_else(|| io::Error::other("the host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&found, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    let bad = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(bad)?;
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(bad)?;
-    Ok((status, body.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! Requests and connections of scripts' own: the way out that all hosts of scripts share, and the
-//! host of those that run while no request does.
+//! Requests and connections of our own: the way out that all hosts of scripts share, the host of
+//! scripts that run while no request does, and what commands ask of a running process.
 //!
 //! Must not know who asks, nor what is spoken over a connection.
+
+mod remote;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use crate::upstream::{
     Encryption, Forwarding, Hop, HostHeader, OriginError, Origins, PathPrefix, Pools, Reach,
     TcpEndpoint, TcpTransport, Transport, send,
 };
+
+pub use remote::{Remote, RemoteError};
 
 /// Sends a request to the server at the beginning of a URL, over a connection of these pools.
 ///

@@ -85,13 +85,6 @@ pub(super) async fn send(to: SocketAddr, ask: &Ask) -> Result<Reply, ClientError
     Ok(reply)
 }
 
-/// Sends a request to a server of somebody's, without any header of ours.
-pub(super) async fn fetch(to: &str, ask: &Ask) -> Result<Reply, ClientError> {
-    let asked =
-        tokio::time::timeout(LIMIT, async { exchange(TcpStream::connect(to).await?, ask).await });
-    asked.await.map_err(|_| ClientError::Late)?
-}
-
 async fn exchange(stream: TcpStream, ask: &Ask) -> Result<Reply, ClientError> {
     if ask.scheme != "https" {
         return speak(stream, ask).await;

@@ -327,11 +327,16 @@ pub(super) fn load(session: &mut Session, text: &str) -> Result<Answer, ReplErro
 
 fn attach(session: &mut Session, text: &str) -> Result<Answer, ReplError> {
     if text.is_empty() {
-        return Err(ReplError::Usage("attach http://HOST:PORT"));
+        return Err(ReplError::Usage("attach http[s]://[USER:PASSWORD@]HOST[:PORT]"));
     }
     let loaded = session.wait(import::instance(text))?;
     let findings = session.change(|document| import::merge(document, &loaded))?;
-    let done = format!("{text}: {}; the instance itself is left alone", counted(&loaded));
+    let mut done = format!("{text}: {}; the instance itself is left alone", counted(&loaded));
+    let hidden = import::hidden(&loaded);
+    if !hidden.is_empty() {
+        done.push_str("\nits API hides secrets, which you must give anew, of: ");
+        done.push_str(&hidden.join(", "));
+    }
     Ok(show::change(&done, &findings))
 }
 

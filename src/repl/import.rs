@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::ReplError;
-use super::client::{Ask, fetch};
 use crate::app::{Objects, manifests};
 use crate::config;
 use crate::model::Dynamic;
+use crate::outbound::Remote;
 use crate::provider::{FileProvider, Message};
+use crate::schema::STARS;
 
 /// The sections of a configuration, and what is in them by name.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
@@ -71,25 +73,14 @@ pub(super) fn objects(path: &Path, objects: &Objects) -> Result<Value, ReplError
 
 /// What an instance serves, by its API.
 pub(super) async fn instance(url: &str) -> Result<Value, ReplError> {
-    let failed =
-        |reason: &str| ReplError::Place { place: url.to_owned(), reason: reason.to_owned() };
-    let rest = url.strip_prefix("http://").ok_or_else(|| failed("give http://HOST:PORT"))?;
-    let authority = rest.trim_end_matches('/');
-    let with_port = match authority.rsplit_once(':') {
-        Some(_) => authority.to_owned(),
-        None => format!("{authority}:80"),
-    };
-    let ask = Ask {
-        method: "GET".to_owned(),
-        authority: authority.to_owned(),
-        target: "/api/rawdata".to_owned(),
-        ..Ask::default()
-    };
-    let reply = fetch(&with_port, &ask).await?;
-    if reply.status != 200 {
-        return Err(failed(&format!("the API answers with {}", reply.status)));
+    let failed = |reason: String| ReplError::Place { place: url.to_owned(), reason };
+    let remote = Remote::new(url).map_err(|error| failed(error.to_string()))?;
+    let (status, body) =
+        remote.get("/api/rawdata").await.map_err(|error| failed(error.to_string()))?;
+    if status != StatusCode::OK {
+        return Err(failed(format!("the API answers with {}", status.as_u16())));
     }
-    let raw = serde_json::from_slice(&reply.body).map_err(|error| failed(&error.to_string()))?;
+    let raw = serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
     Ok(local(&written(&raw)))
 }
 
@@ -116,6 +107,26 @@ fn written(raw: &Value) -> Value {
                 fields.retain(|key, _| !TOLD.contains(&key.as_str()));
             }
             all[section][list][name] = element;
+        }
+    }
+    all
+}
+
+/// Elements that an API has told without their secrets.
+pub(super) fn hidden(document: &Value) -> Vec<String> {
+    fn hides(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains(STARS),
+            Value::Array(items) => items.iter().any(hides),
+            Value::Object(fields) => fields.values().any(hides),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    let mut all = Vec::new();
+    for (section, kinds) in SECTIONS {
+        for kind in *kinds {
+            let elements = document[*section][*kind].as_object().into_iter().flatten();
+            all.extend(elements.filter(|(_, value)| hides(value)).map(|(name, _)| name.clone()));
         }
     }
     all

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
 
 use super::client::{Reply, send};
 use super::collect::{Collector, Seen, is_probe};
@@ -15,7 +16,9 @@ use super::import::SECTIONS;
 use super::send::Sending;
 use super::{Options, ReplError};
 use crate::app::{App, Objects, echo};
-use crate::config::{EntryPoint, Providers, ProxyProtocol, Root, Static, Transport};
+use crate::config::{
+    EntryPoint, Metrics, Prometheus, Providers, ProxyProtocol, Root, Static, Transport,
+};
 use crate::explain::{Decision, Question, World};
 use crate::lua::Console;
 use crate::model::{Diagnostic, Dynamic, Severity};
@@ -74,9 +77,14 @@ impl Session {
     /// When no thread or no port is to be had.
     pub fn new(options: Options) -> Result<Self, ReplError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut root = options.root;
+        if root.entry_points.is_empty() {
+            let usual = ["web", "websecure"].map(|name| (name.to_owned(), EntryPoint::default()));
+            root.entry_points.extend(usual);
+        }
         Ok(Self {
             runtime,
-            root: options.root,
+            root,
             json: options.json,
             document: Value::Object(Map::new()),
             served: None,
@@ -141,9 +149,7 @@ impl Session {
             decode(&self.document).map_err(|error| ReplError::Element(error.to_string()))?;
         let missing = self.missing_entrypoints(&dynamic);
         if !missing.is_empty() || self.app.is_none() {
-            for name in missing {
-                self.root.entry_points.insert(name, EntryPoint::default());
-            }
+            self.root.entry_points.extend(missing);
             self.restart()?;
         }
         if self.served.as_ref() != Some(&dynamic) {
@@ -172,11 +178,17 @@ impl Session {
     }
 
     /// Entrypoints that routers name and that there are not.
-    fn missing_entrypoints(&self, dynamic: &Dynamic) -> Vec<String> {
-        let routers = dynamic.http.routers.values();
-        let named = routers.flat_map(|router| router.entry_points.iter());
-        let missing = named.filter(|name| !self.root.entry_points.contains_key(*name));
-        missing.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    fn missing_entrypoints(&self, dynamic: &Dynamic) -> BTreeMap<String, EntryPoint> {
+        let http = dynamic.http.routers.values().flat_map(|router| &router.entry_points);
+        let tcp = dynamic.tcp.routers.values().flat_map(|router| &router.entry_points);
+        let udp = dynamic.udp.routers.values().flat_map(|router| &router.entry_points);
+        let at =
+            |address: &str| EntryPoint { address: address.to_owned(), ..EntryPoint::default() };
+        let streams = http.chain(tcp).map(|name| (name, ""));
+        // One that both name is of streams.
+        let all = udp.map(|name| (name, ":0/udp")).chain(streams);
+        let missing = all.filter(|(name, _)| !self.root.entry_points.contains_key(*name));
+        missing.map(|(name, address)| (name.clone(), at(address))).collect()
     }
 
     /// Starts anew, with all entrypoints on free ports of the loopback address.
@@ -193,11 +205,6 @@ impl Session {
     /// The static configuration of the Moongate of this session.
     fn local_root(&self) -> Root {
         let mut root = self.root.clone();
-        if root.entry_points.is_empty() {
-            for name in ["web", "websecure"] {
-                root.entry_points.insert(name.to_owned(), EntryPoint::default());
-            }
-        }
         for entrypoint in root.entry_points.values_mut() {
             let udp = if entrypoint.address.ends_with("/udp") { "/udp" } else { "" };
             entrypoint.address = format!("127.0.0.1:0{udp}");
@@ -211,16 +218,14 @@ impl Session {
             ..Providers::default()
         };
         // What leaves the machine, or needs a port of its own, is not part of a prototype.
-        (root.access_log, root.metrics, root.tracing) = (None, None, None);
+        (root.access_log, root.tracing) = (None, None);
         root.restart.socket = String::new();
         root.certificates_resolvers.clear();
-        if let Some(api) = &mut root.api {
-            // A port of its own would be taken for it.
-            api.insecure = false;
-        }
-        if let Some(ping) = &mut root.ping {
-            ping.manual_routing = true;
-        }
+        // Routers of an instance, or of a file without its static configuration, name them.
+        root.api.get_or_insert_default().insecure = false;
+        root.ping.get_or_insert_default().manual_routing = true;
+        let prometheus = Prometheus { manual_routing: true, ..Prometheus::default() };
+        root.metrics = Some(Metrics { prometheus: Some(prometheus), ..Metrics::default() });
         root
     }
 
@@ -369,7 +374,8 @@ impl Session {
 
     /// Waits for something that is neither a request nor a change.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        // What goes by HTTP/2 runs beside the one that asks.
+        LocalSet::new().block_on(&self.runtime, future)
     }
 
     /// Checks of Kubernetes objects by the static configuration of the session.
