@@ -17,7 +17,7 @@ use bytes::{Buf, Bytes};
 use quinn::crypto::rustls::QuicClientConfig;
 use support::{Answer, Backend, Moongate, SOON, until};
 
-const NAMES: [&str; 4] = ["a.test", "closed.test", "old.test", "broken.test"];
+const NAMES: [&str; 5] = ["a.test", "closed.test", "old.test", "broken.test", "judged.test"];
 
 struct Scene {
     backend: Backend,
@@ -38,6 +38,7 @@ http:
     plain: {{rule: 'Host(`a.test`)', service: s}}
     closed: {{rule: 'Host(`closed.test`)', service: s, tls: {{options: modern}}}}
     old: {{rule: 'Host(`old.test`)', service: s, tls: {{options: old}}}}
+    judged: {{rule: 'Host(`judged.test`)', service: s, tls: {{options: judged}}}}
     broken: {{rule: 'Host(`broken.test`)', service: s, tls: {{options: nonsense}}}}
   services:
     s: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}
@@ -45,6 +46,7 @@ tls:
   options:
     modern: {{minVersion: VersionTLS13}}
     old: {{maxVersion: VersionTLS12}}
+    judged: {{lua: judge.lua}}
   certificates:
     - certFile: |
         {}
@@ -56,7 +58,9 @@ tls:
         indent(&key.serialize_pem()),
     );
     let flags = [&["--entryPoints.web.http3=true"], flags].concat();
-    let moongate = Moongate::with(&dynamic, &flags);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("judge.lua"), "return { tls = function() end }").unwrap();
+    let moongate = Moongate::in_folder(folder, &dynamic, &flags);
     std::fs::write(moongate.file("root.pem"), root.pem()).unwrap();
     Scene { backend, moongate, root: root.der().clone() }
 }
@@ -205,6 +209,8 @@ fn hosts_have_their_tls_options() {
             ("closed.test", "a.test", Some(421)),
             ("old.test", "old.test", None),
             ("broken.test", "a.test", None),
+            // Scripts of handshakes are asked over TCP only.
+            ("judged.test", "judged.test", None),
         ] {
             let Some((_endpoint, mut sender)) = connect(&scene, name).await else {
                 assert_eq!(expect, None, "{name}");

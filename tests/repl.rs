@@ -1,7 +1,7 @@
 //! `moongate repl`: sessions through a pipe against what they are known to say, and one at a real
 //! terminal. `UPDATE_GOLDEN=1` rewrites what is known.
 
-#![allow(clippy::unwrap_used, reason = "tests may fail")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests may fail")]
 
 #[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "support/poll.rs"]

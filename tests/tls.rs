@@ -64,9 +64,23 @@ fn ask(
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
-    // The connection may end without a word of TLS, once the answer is there.
-    let _ = stream.read_to_string(&mut answer);
+    let mut bytes = [0; 4096];
+    // The server of a TCP router keeps the connection.
+    while !is_whole(&answer) {
+        match stream.read(&mut bytes) {
+            Ok(count @ 1..) => answer.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
+            _ => break,
+        }
+    }
     (!answer.is_empty()).then_some(answer)
+}
+
+/// Whether an answer has all of the body that its head tells of.
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 #[test]
@@ -103,4 +117,117 @@ fn a_host_has_the_options_of_its_router_and_no_others() {
     }
     let routers = moongate.api("/api/http/routers?status=disabled");
     assert_eq!(routers[0]["name"], "broken@file", "{routers}");
+}
+
+const JUDGE: &str = r#"
+return {
+  tls = function(hello, ctx)
+    if hello.sni == "refused.test" then hello:close() end
+    if hello.sni == "fails.test" then error("on purpose") end
+    if hello.sni == "endless.test" then while true do end end
+    -- What this test's client says, in an order that it makes up anew each time.
+    local is_ours = (hello.ja4 or ""):match("^t13[di]%d%d%d%d00_%x+_%x+$")
+    if not is_ours or #hello.alpn > 0 or hello.remote_ip ~= "127.0.0.1" then hello:close() end
+    if hello.sni == nil and not hello:certificate("open.test") then hello:close() end
+    if hello:certificate("nobody.test") then hello:close() end
+  end,
+}
+"#;
+
+/// Routers whose options have a script, for HTTP and for TCP.
+fn judged(backend: &Backend, certificate: &str, key: &str) -> String {
+    let indent = |pem: &str| pem.trim().replace('\n', "\n        ");
+    let hosts = ["open", "refused", "fails", "endless"];
+    let host =
+        |name| format!("    {name}: {{rule: 'Host(`{name}.test`)', service: s, tls: {{}}}}\n");
+    format!(
+        "
+http:
+  routers:
+{}    lost: {{rule: 'Host(`lost.test`)', service: s, tls: {{options: lost}}}}
+  services:
+    s: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}
+tcp:
+  routers:
+    t:
+      rule: HostSNI(`tcp.test`) || HostSNI(`tcp-refused.test`)
+      service: t
+      tls: {{options: tcp}}
+  services:
+    t: {{loadBalancer: {{servers: [{{address: '{}'}}]}}}}
+tls:
+  options:
+    default: {{lua: judge.lua}}
+    tcp: {{lua: tcp.lua}}
+    lost: {{lua: lost.lua}}
+  certificates:
+    - certFile: |
+        {}
+      keyFile: |
+        {}
+",
+        hosts.map(host).concat(),
+        backend.url(),
+        backend.address(),
+        indent(certificate),
+        indent(key),
+    )
+}
+
+#[test]
+fn a_script_looks_at_handshakes() {
+    // That of 127.0.0.2 is asked for without a name, at another address.
+    let names = ["open.test", "refused.test", "fails.test", "endless.test", "lost.test"];
+    let more = ["tcp.test", "tcp-refused.test", "127.0.0.2"].map(str::to_owned);
+    let names: Vec<String> = names.map(str::to_owned).into_iter().chain(more).collect();
+    let certified = rcgen::generate_simple_self_signed(names).unwrap();
+    let (root, key) = (certified.cert, certified.signing_key);
+    let backend = Backend::echo("s");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("judge.lua"), JUDGE).unwrap();
+    let tcp = JUDGE.replace("\"refused.test\"", "\"tcp-refused.test\"");
+    std::fs::write(folder.path().join("tcp.lua"), tcp).unwrap();
+    let dynamic = judged(&backend, &root.pem(), &key.serialize_pem());
+    let moongate = Moongate::in_folder(folder, &dynamic, &[]);
+    let status = |name: &str, host: &str| -> Option<u16> {
+        ask(&moongate, root.der(), name, host)?.split(' ').nth(1)?.parse().ok()
+    };
+    let check =
+        |name: &str, expect: Option<u16>| assert_eq!(status(name, "open.test"), expect, "{name}");
+    check("open.test", Some(200));
+    check("refused.test", None);
+    check("fails.test", None);
+    check("endless.test", None);
+    // Without a server name, with the certificate that the script chooses.
+    check("127.0.0.2", Some(200));
+    check("tcp.test", Some(200));
+    check("tcp-refused.test", None);
+    // A script that is not there lets nobody in, and says so.
+    check("lost.test", None);
+    let routers = moongate.api("/api/http/routers?status=disabled");
+    assert_eq!(routers[0]["name"], "lost@file", "{routers}");
+    assert!(routers[0]["error"][0].as_str().unwrap().contains("lost.lua"), "{routers}");
+
+    // A new version counts at once; one that is broken does not.
+    let write = |text: &str| std::fs::write(moongate.file("judge.lua"), text).unwrap();
+    let soon = |name: &str, expect: Option<u16>| {
+        support::until("the script's new version is asked", || {
+            (status(name, "open.test") == expect).then_some(())
+        });
+    };
+    write(
+        "return { tls = function(hello) if hello.sni == 'open.test' then hello:close() end end }",
+    );
+    soon("open.test", None);
+    check("refused.test", Some(200));
+    write("return { tls = function(hello) ");
+    support::until("the broken version is told of", || {
+        let findings = moongate.api("/api/findings").to_string();
+        findings.contains("last good version").then_some(())
+    });
+    check("refused.test", Some(200));
+    check("open.test", None);
+    write("return {}");
+    write("return { tls = function() end }");
+    soon("open.test", Some(200));
 }

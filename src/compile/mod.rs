@@ -88,12 +88,14 @@ pub fn compile(dynamic: &Dynamic, catalog: &Catalog, memory: &mut Memory) -> Sna
     memory.number += 1;
     let (certificates, mut findings) = CertStore::of(&dynamic.tls, memory.certificates.as_deref());
     let certificates = Arc::new(certificates);
+    memory.scripts.begin();
+    let (broken, remarks) = tls::scripts(&dynamic.tls, catalog, &mut memory.scripts);
+    findings.extend(remarks);
     let (options, unusable) =
-        OptionSets::build(&dynamic.tls, &certificates, memory.options.as_ref());
+        OptionSets::build(&dynamic.tls, &certificates, memory.options.as_ref(), &broken);
     findings.extend(unusable);
 
     let mut middlewares = Middlewares::compile(dynamic, catalog, &mut memory.middlewares);
-    memory.scripts.begin();
     let services = services::Parts { catalog, middlewares: &middlewares };
     let services = Services::compile(dynamic, services, &mut memory.scripts, &mut memory.services);
     middlewares.judge(&services);

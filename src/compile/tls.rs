@@ -3,12 +3,14 @@
 //! A handshake tells nothing but a server name, so options belong to the hosts of rules. Where
 //! that leaves a doubt, the options `default` are in force, as in Traefik.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{EntrypointFacts, provider_of, qualify};
-use crate::model;
+use super::scripts::Named;
+use super::{Catalog, EntrypointFacts, provider_of, qualify};
+use crate::model::{self, Diagnostic};
 use crate::tls::{DEFAULT, Hosts, OptionSets};
 
 /// A router as far as TLS options go.
@@ -55,6 +57,29 @@ pub(super) fn is_wanted(
     let routers = routers.values().filter_map(|router| router.tls.as_ref());
     let entrypoints = entrypoints.iter().filter_map(|entrypoint| entrypoint.tls.as_ref());
     routers.chain(entrypoints).any(|tls| !matches!(tls.options.as_str(), "" | DEFAULT))
+}
+
+/// Takes up the scripts that TLS options name: why options cannot be used, by their names, and
+/// what there is to say of others.
+pub(super) fn scripts(
+    tls: &model::Tls,
+    catalog: &Catalog,
+    scripts: &mut Named,
+) -> (BTreeMap<String, String>, Vec<Diagnostic>) {
+    let mut broken = BTreeMap::new();
+    let mut remarks = Vec::new();
+    for (name, options) in tls.options.iter().filter(|(_, options)| !options.lua.is_empty()) {
+        match scripts.take(&options.lua, "tls", catalog) {
+            Ok(None) => {}
+            Ok(Some(warning)) => {
+                remarks.push(Diagnostic::warning(format!("tls.options.{name}.lua"), warning));
+            }
+            Err(reason) => {
+                broken.insert(name.clone(), format!("lua: {reason}"));
+            }
+        }
+    }
+    (broken, remarks)
 }
 
 impl<'a> Assignment<'a> {

@@ -23,12 +23,14 @@ use super::activity::{Activity, REST_AFTER, Watched};
 use super::demand;
 use super::drain::Permit;
 use super::handle::Connection;
+use super::handshake::{self, Asked};
 use super::http1::{self, Stop};
 use super::http2;
 use super::keepalive::KeepAlive;
-use super::peek::{Arrival, Beginning};
+use super::peek::{Arrival, Beginning, Postgres};
 use super::streams::Streams;
 use super::worker::Shared;
+use crate::message::proxy::Ends;
 use crate::message::{Client, TlsFacts};
 use crate::tls;
 
@@ -90,9 +92,11 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
         let belongs = Belongs { worker, entrypoint, place };
         return Some((belongs, client, Opened::Plain(stream, ahead)));
     }
-    let stream = Watched::new(stream, ahead.freeze(), Activity::new());
+    let ahead = ahead.freeze();
+    let stream = Watched::new(stream, ahead.clone(), Activity::new());
     let belongs = Belongs { worker, entrypoint, place };
-    let encrypted = within(limit, encrypt(stream, local, &belongs)).await?;
+    let encrypted = within(limit, encrypt(stream, ends, &belongs, &ahead)).await?;
+    drop(ahead);
     let (stream, facts) = match encrypted {
         Ok(Some(encrypted)) => encrypted,
         Ok(None) => return None,
@@ -108,11 +112,12 @@ async fn open(worker: Rc<Shared>, accepted: Accepted) -> Option<(Belongs, Client
 }
 
 /// The handshake, under the options of the server name that the client asks for. Nothing is left
-/// where it was all that an authority came for.
+/// where it was all that an authority came for, or where a script closes it.
 async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    local: SocketAddr,
+    ends: Ends,
     belongs: &Belongs,
+    ahead: &[u8],
 ) -> io::Result<Option<(TlsStream<S>, TlsFacts)>> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let hello = start.client_hello();
@@ -137,7 +142,8 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
         let reason = "the TLS options of that server name cannot be used";
         io::Error::new(io::ErrorKind::Unsupported, reason)
     })?;
-    let config = options.config(name, local.ip());
+    let asked = Asked { entrypoint: &entrypoint.name, ends, server_name: name, ahead };
+    let Some(config) = handshake::settings(worker, &options, asked).await else { return Ok(None) };
     let stream = start.into_stream(config).await?;
     let facts = tls::facts(stream.get_ref().1, options.name());
     Ok(Some((stream, facts)))
@@ -155,13 +161,16 @@ async fn arrive(
     if let Some(senders) = &entrypoint.senders {
         arrival = Box::pin(arrival.proxy_header(senders, entrypoint.limits.read)).await?;
     }
-    match worker.streams(place) {
-        None => Some(arrival),
-        Some((tables, instances)) => {
-            let streams = Streams { worker, entrypoint, tables, instances };
-            Box::pin(streams.route(arrival)).await
-        }
+    if let Some((tables, instances)) = worker.streams(place) {
+        let streams = Streams { worker, entrypoint, tables, instances };
+        arrival = Box::pin(streams.route(arrival)).await?;
     }
+    if worker.judges_handshakes(place) {
+        // Scripts see all of it; what it is, is found out later.
+        let whole = async { arrival.beginning(Postgres::Ignored).await };
+        Box::pin(within(entrypoint.limits.read, whole)).await?;
+    }
+    Some(arrival)
 }
 
 /// Where a connection belongs.

@@ -13,6 +13,7 @@ mod drain;
 mod finish;
 mod forwarded;
 mod handle;
+mod handshake;
 mod heads;
 mod hop;
 mod http1;

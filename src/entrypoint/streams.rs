@@ -3,19 +3,19 @@
 //! Only entrypoints with TCP routers come here. The order is Traefik's: where all routers are TCP
 //! ones without TLS, the first that matches has the connection before the client says anything.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
 use super::activity::{Activity, Watched};
-use super::connection::{ip_text, within};
+use super::connection::within;
+use super::handshake::{self, Asked};
 use super::peek::{Arrival, Beginning, Postgres};
 use super::worker::Shared;
 use super::{Entrypoint, ProofOrder};
 use crate::lua::Admittance;
-use crate::message::proxy::Ends;
-use crate::message::{Client, Exchange, TlsFacts};
 use crate::middleware::{Instances, admit};
 use crate::router::{HostNames, TcpEntry};
 use crate::rule::tcp::Facts;
@@ -86,7 +86,14 @@ impl Streams<'_> {
         greeting: Greeting,
     ) {
         let Arrival { stream, ahead, ends } = arrival;
-        let exchange = (!route.steps.is_empty()).then(|| self.exchange(ends, hello));
+        let ahead = ahead.freeze();
+        let asked = Asked {
+            entrypoint: &self.entrypoint.name,
+            ends,
+            server_name: hello.server_name.as_deref(),
+            ahead: &ahead,
+        };
+        let exchange = (!route.steps.is_empty()).then(|| asked.exchange());
         if let Some(exchange) = &exchange
             && admit(&self.instances, &route.steps, exchange).await == Admittance::Closed
         {
@@ -101,13 +108,16 @@ impl Streams<'_> {
             TlsEnd::Server => None,
             TlsEnd::Here(options) => Some(options),
         };
-        let stream: Watched<TcpStream> = Watched::new(stream, ahead.freeze(), Activity::new());
+        let stream: Watched<TcpStream> = Watched::new(stream, ahead.clone(), Activity::new());
         let Some(options) = options else {
             return service.serve(stream, ends, greeting, buffers).await;
         };
-        let config = options.config(hello.server_name.as_deref(), ends.destination.ip());
-        let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        let handshake = async { acceptor.accept(stream).await };
+        let handshake = async {
+            match handshake::settings(self.worker, options, asked).await {
+                Some(config) => tokio_rustls::TlsAcceptor::from(config).accept(stream).await,
+                None => Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        };
         match within(self.entrypoint.limits.read, handshake).await {
             Some(Ok(stream)) => service.serve(stream, ends, Greeting::None, buffers).await,
             Some(Err(error)) => {
@@ -115,21 +125,6 @@ impl Streams<'_> {
             }
             None => {}
         }
-    }
-
-    /// What scripts know of a connection and hold for it.
-    fn exchange(&self, ends: Ends, hello: &Hello) -> Rc<Exchange> {
-        let sni = hello.server_name.as_deref().map(Arc::from);
-        let client = Client {
-            peer: ends.source,
-            local: ends.destination,
-            ip: ip_text(ends.source),
-            entrypoint: Arc::clone(&self.entrypoint.name),
-            adds_address: false,
-            tls: sni.map(|sni| TlsFacts { sni: Some(sni), ..TlsFacts::default() }),
-            guard: Rc::new(()),
-        };
-        Rc::new(Exchange::new(Rc::new(client)))
     }
 }
 

@@ -213,11 +213,11 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// A script of rules or services, by the name they call it.
+    /// A script of rules, services or TLS options, by the name they call it.
     pub(super) fn named(&self, script: &str) -> Option<&Rc<Instance>> {
         let found = self.snapshot.scripts.get(script).and_then(|id| self.instances.get(id));
         if found.is_none() {
-            tracing::error!(script, "a script of a rule or a service is not loaded");
+            tracing::error!(script, "a script that is named outside of middlewares is not loaded");
         }
         found
     }
@@ -278,6 +278,13 @@ impl Shared {
     ) -> Option<Arc<ServerOptions>> {
         let generation = self.generation.borrow();
         generation.snapshot.entrypoints.get(place)?.tls.choose(name).cloned()
+    }
+
+    /// Whether scripts look at handshakes of an entrypoint.
+    pub(super) fn judges_handshakes(&self, place: usize) -> bool {
+        let generation = self.generation.borrow();
+        let tables = generation.snapshot.entrypoints.get(place);
+        tables.is_some_and(|tables| tables.tls.has_scripts())
     }
 
     /// The TCP routers of an entrypoint, if it has any.

@@ -102,6 +102,9 @@ pub struct TlsChoice {
     pub certificate: Vec<String>,
     /// Why it is that certificate.
     pub why: String,
+    /// The script that looks at the handshake first, and may choose another or close it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
 }
 
 /// The choice among the routers of an entrypoint, or among a router's children.

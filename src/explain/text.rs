@@ -17,6 +17,9 @@ impl fmt::Display for Explanation {
             let names = tls.certificate.join(", ");
             writeln!(f, "tls         server name {name}, options {}", tls.options)?;
             writeln!(f, "            certificate {names}: {}", tls.why)?;
+            if let Some(script) = &tls.script {
+                writeln!(f, "            unless the script {script} decides otherwise")?;
+            }
         }
         for decision in &self.decisions {
             decision.fmt(f)?;

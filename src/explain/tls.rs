@@ -63,5 +63,6 @@ pub(super) fn choice(
         options: options.name().to_string(),
         certificate: facts.map(|facts| facts.names).unwrap_or_default(),
         why: why.to_owned(),
+        script: options.script().map(ToString::to_string),
     })
 }

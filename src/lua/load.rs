@@ -22,6 +22,7 @@ pub(super) struct Loaded {
     pub(super) response: Option<Function>,
     pub(super) request_body: Option<Function>,
     pub(super) stream: Option<Function>,
+    pub(super) tls: Option<Function>,
     /// `match`.
     pub(super) judge: Option<Function>,
     pub(super) balance: Option<Function>,
@@ -66,6 +67,7 @@ pub(super) fn load(
         response: function("response")?,
         request_body: function("request_body")?,
         stream: function("stream")?,
+        tls: function("tls")?,
         judge: function("match")?,
         balance: function("balance")?,
         response_body: function("response_body")?,
@@ -152,13 +154,14 @@ fn differences(
 }
 
 /// The hooks there are.
-const HOOKS: [&str; 12] = [
+const HOOKS: [&str; 13] = [
     "setup",
     "request",
     "response",
     "request_body",
     "response_body",
     "stream",
+    "tls",
     "match",
     "balance",
     "log",
@@ -168,13 +171,14 @@ const HOOKS: [&str; 12] = [
 ];
 
 /// Everything a script's table may hold.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "setup",
     "request",
     "response",
     "request_body",
     "response_body",
     "stream",
+    "tls",
     "match",
     "balance",
     "log",

@@ -20,6 +20,7 @@ mod gate;
 mod geo;
 mod guarded;
 mod handle;
+mod handshake;
 mod host;
 mod instance;
 mod jose;
@@ -55,6 +56,7 @@ pub use after::Entry;
 pub use builtin::{builtins, dns_builtins, tcp_builtins};
 pub use console::Console;
 pub use figures::{Figures, LastFailure};
+pub use handshake::{Handshake, Offer};
 pub use host::{
     Connected, Destination, FetchError, Host, HttpClient, Machine, Program, Ran, Reach,
 };

@@ -64,6 +64,9 @@ pub struct TlsOptions {
     /// Deprecated, and without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefer_server_cipher_suites: Option<bool>,
+    /// A script, by name or path, whose hook `tls` looks at handshakes; none where empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lua: String,
 }
 
 impl Default for TlsOptions {
@@ -78,6 +81,7 @@ impl Default for TlsOptions {
             alpn_protocols: ["h2", "http/1.1"].map(str::to_owned).to_vec(),
             disable_session_tickets: false,
             prefer_server_cipher_suites: None,
+            lua: String::new(),
         }
     }
 }

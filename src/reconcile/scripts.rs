@@ -163,7 +163,8 @@ fn elsewhere(dynamic: &Dynamic, catalog: &Catalog) -> Vec<String> {
     let rules = routers.flat_map(|router| scripts_of_rule(&router.rule));
     let balancers = dynamic.http.services.values().filter_map(|s| s.load_balancer.as_ref());
     let balancers = balancers.filter_map(|balancer| Some(balancer.hash_by.as_ref()?.lua.clone()));
-    pages.chain(rules).chain(balancers).filter(|name| is_path(name)).collect()
+    let handshakes = dynamic.tls.options.values().map(|options| options.lua.clone());
+    pages.chain(rules).chain(balancers).chain(handshakes).filter(|name| is_path(name)).collect()
 }
 
 /// A script with what it declares.

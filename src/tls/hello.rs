@@ -4,6 +4,10 @@
 //! Pure: reads bytes that are there and takes none away, so that whoever ends TLS sees them all.
 //! What it does not look at may be wrong; that is found out by the one who ends TLS.
 
+mod ja4;
+
+pub use ja4::ja4;
+
 /// What a client says before TLS begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hello {

@@ -13,6 +13,8 @@ pub struct Hosts {
     /// By what stands below `*.`.
     below: HashMap<Box<str>, Choice>,
     other: Choice,
+    /// Whether any of them have a script.
+    has_scripts: bool,
 }
 
 /// Options; none where no handshake must succeed, since those that are asked for cannot be used.
@@ -22,12 +24,14 @@ impl Hosts {
     /// Begins with the options of all names.
     #[must_use]
     pub fn new(other: Option<Arc<ServerOptions>>) -> Self {
-        Self { other, ..Self::default() }
+        let has_scripts = has_script(&other);
+        Self { other, has_scripts, ..Self::default() }
     }
 
     /// Sets the options of a host as rules name it, in lower case: a name, `*.` with a domain, or
     /// `*`.
     pub fn set(&mut self, host: &str, options: Option<Arc<ServerOptions>>) {
+        self.has_scripts |= has_script(&options);
         if host == "*" {
             self.other = options;
         } else if let Some(domain) = host.strip_prefix("*.") {
@@ -35,6 +39,12 @@ impl Hosts {
         } else {
             self.exact.insert(host.into(), options);
         }
+    }
+
+    /// Whether scripts look at handshakes of any name.
+    #[must_use]
+    pub fn has_scripts(&self) -> bool {
+        self.has_scripts
     }
 
     /// The options of a handshake: those of exactly the name that the client asks for, else those
@@ -56,8 +66,14 @@ impl Hosts {
     }
 }
 
+fn has_script(options: &Choice) -> bool {
+    options.as_ref().is_some_and(|options| options.script().is_some())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::model::Tls;
     use crate::tls::{CertStore, OptionSets};
@@ -67,7 +83,8 @@ mod tests {
         let options = ["exact@file", "wild@file", "other@file", "any@file"];
         let options = options.map(|name| (name.to_owned(), Arc::default()));
         let tls = Tls { options: options.into_iter().collect(), ..Tls::default() };
-        let (sets, _) = OptionSets::build(&tls, &Arc::new(CertStore::default()), None);
+        let (sets, _) =
+            OptionSets::build(&tls, &Arc::new(CertStore::default()), None, &BTreeMap::new());
         let get = |name: &str| sets.get(name).ok().cloned();
         let mut hosts = Hosts::new(get("default"));
         let check = |hosts: &Hosts, name: Option<&str>, expect: &str| {

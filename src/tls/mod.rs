@@ -22,7 +22,7 @@ pub use challenge::{CHALLENGE, ChallengeKey, Challenges};
 pub use demand::{Demand, Demands};
 pub use error::{CertificateError, OptionsError};
 pub use facts::facts;
-pub use hello::{HELLO_BYTES_MAX, Hello, Opening, opening};
+pub use hello::{HELLO_BYTES_MAX, Hello, Opening, ja4, opening};
 pub use hosts::Hosts;
 pub use ocsp::{OcspError, Staple, judge};
 pub use options::{DEFAULT, OptionSets};

@@ -35,12 +35,14 @@ struct OptionSet {
 impl OptionSets {
     /// Makes settings of all options. Those that `before` holds unchanged are kept, so that
     /// sessions can be resumed after a reload, but with the new certificates. Options that cannot
-    /// be used are reported, and nothing can be served under them.
+    /// be used, or whose script cannot, which `broken` tells by their names, are reported, and
+    /// nothing can be served under them.
     #[must_use]
     pub fn build(
         tls: &Tls,
         certificates: &Arc<CertStore>,
         before: Option<&Self>,
+        broken: &BTreeMap<String, String>,
     ) -> (Self, Vec<Diagnostic>) {
         let mut findings = Vec::new();
         let mut default = certificates.default_certificate();
@@ -68,6 +70,10 @@ impl OptionSets {
             let mut set = OptionSet::build(&name, options, &certificates, before);
             if &*name == DEFAULT && tls.is_default_disputed {
                 set.base = Err("several providers give them, so none are used".to_owned());
+                set.ready = None;
+            }
+            if let Some(reason) = broken.get(&*name) {
+                set.base = Err(reason.clone());
                 set.ready = None;
             }
             set.report(&name, &mut findings);
@@ -111,7 +117,8 @@ impl OptionSet {
             ..certificates.clone()
         };
         let ready = base.as_ref().ok();
-        let ready = ready.map(|(base, _)| ServerOptions::new(name, base, certificates));
+        let script = (!options.lua.is_empty()).then(|| Arc::from(options.lua.as_str()));
+        let ready = ready.map(|(base, _)| ServerOptions::new(name, base, certificates, script));
         Self { options, stamps, base, ready: ready.map(Arc::new) }
     }
 

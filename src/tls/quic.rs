@@ -53,6 +53,8 @@ impl std::fmt::Debug for QuicTls {
 
 /// The alert of a server that does not know the name it is asked for (RFC 6066, section 3).
 const UNRECOGNIZED_NAME: u8 = 112;
+/// The alert of a server that cannot agree on what the client offers (RFC 8446, section 6.2).
+const HANDSHAKE_FAILURE: u8 = 40;
 /// The alert of a message that is broken (RFC 8446, section 6.2).
 const DECODE_ERROR: u8 = 50;
 /// The alert of a peer that failed by itself (RFC 8446, section 6.2).
@@ -139,6 +141,11 @@ impl Session {
             let reason = "the TLS options of that server name cannot be used";
             alert(UNRECOGNIZED_NAME, reason)
         })?;
+        if options.script().is_some() {
+            // A script may wait, which QUIC gives no time for; over TCP the client comes to it.
+            let reason = "the TLS options have a script, which is not asked over QUIC";
+            return Err(alert(HANDSHAKE_FAILURE, reason));
+        }
         let config = options.quic(name, self.tls.local);
         let (bytes, parameters) = (std::mem::take(bytes), std::mem::take(parameters));
         let connection = ServerConnection::new(config, Version::V1, parameters)

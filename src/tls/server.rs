@@ -26,11 +26,18 @@ pub struct ServerOptions {
     certificates: Arc<CertStore>,
     /// For names without a certificate; none where such handshakes must fail.
     default: Option<Arc<CertifiedKey>>,
+    /// The script that looks at handshakes.
+    script: Option<Arc<str>>,
 }
 
 impl ServerOptions {
     /// The settings of `base` with these certificates.
-    pub(super) fn new(name: &Arc<str>, base: &ServerConfig, certificates: Certificates) -> Self {
+    pub(super) fn new(
+        name: &Arc<str>,
+        base: &ServerConfig,
+        certificates: Certificates,
+        script: Option<Arc<str>>,
+    ) -> Self {
         let (store, default) = (Arc::clone(&certificates.store), certificates.default.clone());
         let mut config = base.clone();
         config.cert_resolver = Arc::new(certificates);
@@ -40,7 +47,14 @@ impl ServerOptions {
             quic: OnceLock::new(),
             certificates: store,
             default,
+            script,
         }
+    }
+
+    /// The script that looks at handshakes before they are answered, as the options name it.
+    #[must_use]
+    pub fn script(&self) -> Option<&Arc<str>> {
+        self.script.as_ref()
     }
 
     /// The certificate for a client that asked for a name, or for none.
@@ -65,14 +79,19 @@ impl ServerOptions {
     /// certificate of that address is chosen, if there is one.
     #[must_use]
     pub fn config(&self, server_name: Option<&str>, local: IpAddr) -> Arc<ServerConfig> {
-        if server_name.is_none()
-            && let Some(key) = self.certificates.find(&local.to_canonical().to_string())
-        {
-            let mut config = ServerConfig::clone(&self.config);
-            config.cert_resolver = Arc::new(Fixed(key));
-            return Arc::new(config);
-        }
-        Arc::clone(&self.config)
+        let address = || local.to_canonical().to_string();
+        let fixed = if server_name.is_none() { self.showing(&address()) } else { None };
+        fixed.unwrap_or_else(|| Arc::clone(&self.config))
+    }
+
+    /// The settings with the certificate of a name, whatever a client asks for; none where there
+    /// is no such certificate.
+    #[must_use]
+    pub fn showing(&self, name: &str) -> Option<Arc<ServerConfig>> {
+        let key = self.certificates.find(name)?;
+        let mut config = ServerConfig::clone(&self.config);
+        config.cert_resolver = Arc::new(Fixed(key));
+        Some(Arc::new(config))
     }
 
     /// As [`ServerOptions::config`], for HTTP/3.

@@ -28,7 +28,7 @@ use moongate::predicate::{Kind, Predicate, Signature, Value};
 use moongate::rule::{Facts, Matcher, NoScripts, Syntax, parse};
 use moongate::service::Statuses;
 use moongate::template::Template;
-use moongate::tls::opening;
+use moongate::tls::{ja4, opening};
 use moongate::upstream::{Endpoint, is_address, read_answer_head};
 use moongate::value::{Certificate, Format, GoDuration, decode, go_regex, parse_size};
 
@@ -225,6 +225,7 @@ const OPENINGS: &[&[u8]] = &[
 /// of it is anything but a beginning.
 fn connection_opening(bytes: &[u8]) -> bool {
     let _ = opening(bytes);
+    let _ = ja4(bytes);
     let ProxyHeader::Present { length, ends } = ProxyHeader::read(bytes) else { return false };
     assert!(length <= bytes.len(), "{}", bytes.escape_ascii());
     for end in 0..length {

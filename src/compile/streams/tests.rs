@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::compile::{RouterRules, Scripts};
@@ -36,7 +37,7 @@ fn catalog() -> Catalog {
 
 fn compile(given: &Value, memory: &mut Memory) -> Streams {
     let dynamic: Dynamic = decode(given).unwrap();
-    let (tls, _) = OptionSets::build(&dynamic.tls, &Arc::default(), None);
+    let (tls, _) = OptionSets::build(&dynamic.tls, &Arc::default(), None, &BTreeMap::new());
     Streams::compile(&dynamic, &catalog(), &tls, &[], memory)
 }
 

@@ -18,6 +18,7 @@ mod encoding;
 mod files;
 mod geo;
 mod headers;
+mod hello;
 mod http;
 mod ip;
 pub(super) mod json;
@@ -63,6 +64,7 @@ use super::tools::Tools;
 use members::{Members, Others};
 
 pub(super) use conn::{ConnObject, ConnSlot};
+pub(super) use hello::{HelloObject, HelloSlot};
 pub use reference::reference;
 pub(super) use request::RequestObject;
 pub(super) use response::ResponseObject;
@@ -175,6 +177,7 @@ pub fn sections() -> Vec<Section> {
         cookies::RESPONSE_COOKIES.section(),
         context::section(),
         conn::OBJECT.section(),
+        hello::OBJECT.section(),
     ];
     sections.extend(MODULES.iter().map(|module| Section {
         name: module.name,

@@ -77,6 +77,7 @@ const HOOKS: &[(&str, &str)] = &[
     ("request_body", "(chunk: string?, ctx: ctx) -> string?"),
     ("response_body", "(chunk: string?, ctx: ctx) -> string?"),
     ("stream", "(conn: conn, ctx: ctx) -> ()"),
+    ("tls", "(hello: hello, ctx: ctx) -> ()"),
     ("log", "(entry: { [string]: any }, ctx: ctx) -> ()"),
 ];
 

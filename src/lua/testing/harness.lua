@@ -235,6 +235,13 @@ function Script:connect(connection)
   return self.handle:connect(raw_request(connection))
 end
 
+function Script:handshake(hello)
+  local raw = raw_request(hello)
+  raw.tls = { sni = hello.sni }
+  raw.ja4, raw.alpn, raw.certificates = hello.ja4, hello.alpn or {}, hello.certificates or {}
+  return self.handle:handshake(raw)
+end
+
 -- Runs a hook that works for no request, such as `present`.
 function Script:perform(hook, argument)
   local result = self.handle:perform(hook, argument)

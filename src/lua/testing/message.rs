@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use mlua::{Lua, LuaString, Table, Value};
 
+use crate::lua::Offer;
 use crate::message::{
     Body, Client, Exchange, Failure, Parts, Request, Response, Target, TlsFacts, rescue,
 };
@@ -65,6 +66,20 @@ pub(super) fn exchange(raw: &Table) -> mlua::Result<Rc<Exchange>> {
         guard: Rc::new(()),
     };
     Ok(Rc::new(Exchange::new(Rc::new(client))))
+}
+
+/// What a client offers in its handshake; there are certificates for exactly the names given.
+///
+/// # Errors
+/// When a part of it is of another type.
+pub(super) fn offer(raw: &Table) -> mlua::Result<Offer> {
+    let protocols: Vec<LuaString> = raw.raw_get("alpn")?;
+    let names: Vec<String> = raw.raw_get("certificates")?;
+    Ok(Offer {
+        ja4: raw.raw_get("ja4")?,
+        protocols: protocols.iter().map(|name| name.as_bytes().to_vec()).collect(),
+        holds: Rc::new(move |name| names.iter().any(|has| has == name)),
+    })
 }
 
 fn tls_facts(raw: &Table) -> mlua::Result<TlsFacts> {

@@ -172,3 +172,30 @@ fn the_hook_for_the_end_of_a_request_runs() {
     let report = run_tests(&source, find, &TestOptions::default()).unwrap();
     assert_eq!(report.cases[0].outcome, Outcome::Passed);
 }
+
+#[test]
+fn a_handshake_is_judged() {
+    let source = ScriptSource {
+        name: "t_test.lua".into(),
+        text: "it('judges', function()
+            local s = script([[return { tls = function(hello)
+                if hello.ja4 == 'bad' or hello.remote_ip == '192.0.2.9' then hello:close() end
+                if hello.alpn[1] == 'acme' then hello:certificate('a.test') end
+                if hello:certificate('none.test') then hello:close() end
+                if hello.sni == 'wrong' then return true end
+              end }]])
+            expect(s:handshake({ ja4 = 'bad' }).closed).to_be(true)
+            expect(s:handshake({ peer = '192.0.2.9' }).closed).to_be(true)
+            local named = s:handshake({ alpn = { 'acme', 'h2' }, certificates = { 'a.test' } })
+            expect(named).to_equal({ closed = false, certificate = 'a.test' })
+            expect(s:handshake({ alpn = { 'acme' } })).to_equal({ closed = false })
+            local wrong = s:handshake({ sni = 'wrong' })
+            expect(wrong.closed).to_be(true)
+            expect(wrong.error).to_contain('tls must return nothing, got boolean')
+          end)"
+            .into(),
+    };
+    let find: Find = Rc::new(|text| Ok(ScriptSource { name: "s.lua".into(), text: text.into() }));
+    let report = run_tests(&source, find, &TestOptions::default()).unwrap();
+    assert_eq!(report.cases[0].outcome, Outcome::Passed);
+}

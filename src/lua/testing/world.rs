@@ -13,9 +13,9 @@ use super::probe::{Clock, Counting, Probe};
 use super::{Coverage, Find, bench, message};
 use crate::lua::api::json;
 use crate::lua::{
-    Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Host, HttpClient,
-    Instance, InstanceId, InstanceSpec, Limits, Machine, ScriptError, Shared, Task, Vm, inspect,
-    limits, on_error, settings,
+    Admittance, Connected, Context, Destination, Entry, FetchError, Flow, Handshake, Host,
+    HttpClient, Instance, InstanceId, InstanceSpec, Limits, Machine, ScriptError, Shared, Task, Vm,
+    inspect, limits, on_error, settings,
 };
 use crate::message::{Client, Exchange, Failure, LocalFuture, Request, Response, rescue};
 use crate::schema::Source;
@@ -138,6 +138,17 @@ impl UserData for Handle {
             let admitted = this.instance.stream(&context).await;
             let result = lua.create_table()?;
             result.raw_set("closed", admitted == Admittance::Closed)?;
+            result.raw_set("error", this.probe.failures.borrow_mut().pop())?;
+            Ok(result)
+        });
+        methods.add_async_method("handshake", |lua, this, raw: Table| async move {
+            let context = this.context(message::exchange(&raw)?);
+            let became = this.instance.handshake(&context, message::offer(&raw)?).await;
+            let result = lua.create_table()?;
+            result.raw_set("closed", became == Handshake::Closed)?;
+            if let Handshake::Named(name) = became {
+                result.raw_set("certificate", name)?;
+            }
             result.raw_set("error", this.probe.failures.borrow_mut().pop())?;
             Ok(result)
         });

@@ -3,6 +3,7 @@
 mod client_auth;
 mod options;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -172,7 +173,7 @@ fn sets(
 ) -> (OptionSets, Vec<Diagnostic>) {
     let tls: Tls = decode(&json!({"options": options})).unwrap();
     let (store, _) = CertStore::build(certificates, None);
-    OptionSets::build(&tls, &Arc::new(store), before)
+    OptionSets::build(&tls, &Arc::new(store), before, &BTreeMap::new())
 }
 
 /// The outcome of a handshake under the options `default`, which are these: `version cipher alpn`,

@@ -2,6 +2,7 @@
 
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, NamedGroup};
+use std::collections::BTreeMap;
 
 use super::*;
 
@@ -157,10 +158,10 @@ fn default_options_of_several_providers_are_none() {
     let part: crate::model::Dynamic =
         decode(&json!({"tls": {"options": {"default": {}}}})).unwrap();
     let merged = crate::model::merge([("a", &part), ("b", &part)]);
-    let (sets, findings) = OptionSets::build(&merged.tls, &Arc::default(), None);
+    let (sets, findings) = OptionSets::build(&merged.tls, &Arc::default(), None, &BTreeMap::new());
     assert!(sets.get("default").is_err());
     assert!(findings[0].to_string().contains("several providers"), "{findings:?}");
     let merged = crate::model::merge([("a", &part)]);
-    let (sets, _) = OptionSets::build(&merged.tls, &Arc::default(), None);
+    let (sets, _) = OptionSets::build(&merged.tls, &Arc::default(), None, &BTreeMap::new());
     assert!(sets.get("default").is_ok());
 }
