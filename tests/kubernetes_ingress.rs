@@ -53,7 +53,11 @@ fn answers(moongate: &Moongate, host: &str, path: &str, status: u16) {
 fn objects_route_and_change() {
     let cluster = Cluster::start();
     let _a = serve(&cluster, "a", &json!({}));
-    let moongate = follow(&cluster, &["--providers.kubernetesIngress.strictPrefixMatching"]);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.json");
+    let log_flag = format!("--accessLog.filePath={}", log.display());
+    let strict = "--providers.kubernetesIngress.strictPrefixMatching";
+    let moongate = follow(&cluster, &[strict, "--accessLog.format=json", &log_flag]);
     cluster.apply(&ingress("exact", "/x", "Exact").to_string());
     cluster.apply(&ingress("prefix", "/x", "Prefix").to_string());
     answers(&moongate, "exact.test", "/x", 200);
@@ -68,6 +72,21 @@ fn objects_route_and_change() {
     answers(&moongate, "prefix.test", "/x/y", 404);
     cluster.delete(&ingress("exact", "/x", "Exact").to_string());
     answers(&moongate, "exact.test", "/x", 404);
+    let served = until("the access log has a line of an Ingress", || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines
+            .into_iter()
+            .find(|line| line["RequestHost"] == "prefix.test" && line["OriginStatus"] == 200)
+    });
+    for (field, expect) in [
+        ("KubernetesIngressNamespace", "default"),
+        ("KubernetesIngressName", "prefix"),
+        ("KubernetesServiceName", "a"),
+        ("KubernetesServicePort", "80"),
+    ] {
+        assert_eq!(served[field], expect, "{served}");
+    }
 }
 
 #[test]

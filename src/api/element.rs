@@ -241,10 +241,13 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
     }
     fields.insert("entryPoints".to_owned(), json!(entrypoints));
     let all = [("accessLogs", true), ("metrics", true), ("tracing", true)];
-    let mut observability: Map<String, Value> =
-        all.into_iter().map(|(name, on)| (name.to_owned(), on.into())).collect();
-    observability.insert("traceVerbosity".to_owned(), "minimal".into());
-    fields.entry("observability").or_insert(Value::Object(observability));
+    let all = all.into_iter().map(|(name, on)| (name, Value::from(on)));
+    let shown = fields.entry("observability").or_insert_with(|| Value::Object(Map::new()));
+    for (name, value) in all.chain([("traceVerbosity", "minimal".into())]) {
+        if let Some(shown) = shown.as_object_mut() {
+            shown.entry(name).or_insert(value);
+        }
+    }
     status(&mut fields, report.status, &report.errors);
     if report.status != ElementStatus::Disabled {
         fields.insert("using".to_owned(), json!(using));

@@ -12,7 +12,7 @@ use super::timeouts::timeouts;
 use super::tls::{self, Assignment, Candidate};
 use super::{Catalog, DisabledRouters, EntrypointFacts, IsDefault, provider_of, qualify};
 use crate::lua::{InstanceId, InstanceSpec};
-use crate::message::{Crossed, Observed, Timeouts, Tracing};
+use crate::message::{Crossed, IngressRoute, Observed, Timeouts, Tracing};
 use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
 use crate::rule::Matcher;
@@ -348,7 +348,16 @@ impl Work<'_> {
             "" => format!("{router}-muxer"),
             service => qualify(service, provider_of(&router)),
         };
-        Arc::new(Crossed { router, service: service.into(), rule: config.rule.as_str().into() })
+        let metadata = config.observability.as_ref().and_then(|own| own.metadata.as_ref());
+        let ingress = metadata.and_then(|metadata| metadata.ingress.as_ref());
+        let ingress = ingress.map(|ingress| IngressRoute {
+            namespace: ingress.namespace.clone(),
+            name: ingress.ingress_name.clone(),
+            service: ingress.service_name.clone(),
+            port: ingress.service_port.clone(),
+        });
+        let (service, rule) = (service.into(), config.rule.as_str().into());
+        Arc::new(Crossed { router, service, rule, ingress })
     }
 
     /// A router's limits of waiting on an entrypoint.
@@ -462,6 +471,7 @@ fn refused(name: &Arc<str>, places: &[Place]) -> Vec<(Place, Arc<Route>)> {
             router: Arc::clone(name),
             service: Arc::from(""),
             rule: Arc::from(""),
+            ingress: None,
         }),
         timeouts: Timeouts::default(),
         tls: None,

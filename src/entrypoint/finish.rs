@@ -245,6 +245,7 @@ impl Ended {
             sent: self.sent,
             router: record.router.as_deref(),
             service: record.service.as_deref().filter(|_| origin.is_some()),
+            ingress: record.path.last().and_then(|crossed| crossed.ingress.as_ref()),
             origin,
             retries: record.retry_attempts,
             tls: client.tls.as_ref().map(|tls| Encrypted {

@@ -220,6 +220,21 @@ pub struct Crossed {
     pub service: Arc<str>,
     /// Its rule.
     pub rule: Arc<str>,
+    /// The Ingress that it is of, if it is of one.
+    pub ingress: Option<IngressRoute>,
+}
+
+/// A way through an Ingress of Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngressRoute {
+    /// The namespace.
+    pub namespace: String,
+    /// The Ingress.
+    pub name: String,
+    /// The Service.
+    pub service: String,
+    /// The Service's port: its name, or its number where it has none.
+    pub port: String,
 }
 
 /// One server that a request was sent to.

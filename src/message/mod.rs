@@ -29,7 +29,8 @@ use crate::headers::Headers;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use exchange::{
-    Attempt, Client, Crossed, Exchange, Interim, Observed, Protocol, Record, TlsFacts, Tracing,
+    Attempt, Client, Crossed, Exchange, IngressRoute, Interim, Observed, Protocol, Record,
+    TlsFacts, Tracing,
 };
 pub use failure::{Failure, Side};
 pub use host::routing_host;

@@ -121,6 +121,32 @@ pub struct Observability {
     /// `minimal` or `detailed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_verbosity: Option<String>,
+    /// What a provider knows of where the router comes from. Users cannot give it.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<RouterMetadata>,
+}
+
+/// Where a router comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouterMetadata {
+    /// The Ingress that it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressMetadata>,
+}
+
+/// The Ingress that a router is of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressMetadata {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub ingress_name: String,
+    /// The Service behind the router.
+    pub service_name: String,
+    /// The Service's port: its name, or its number where it has none.
+    pub service_port: String,
 }
 
 /// A middleware: its kinds (exactly one is right) with their raw options, which the script's

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use http::{
-    ForwardingTimeouts, Http, Middleware, Observability, Router, RouterTls, ServersTransport,
-    Timeouts, TlsDomain,
+    ForwardingTimeouts, Http, IngressMetadata, Middleware, Observability, Router, RouterMetadata,
+    RouterTls, ServersTransport, Timeouts, TlsDomain,
 };
 pub use merge::merge;
 pub use outcome::{Outcome, RouterVerdict, ServerHealth, Uses, Verdict};

@@ -105,6 +105,9 @@ fn written(raw: &Value) -> Value {
             let mut element = element.clone();
             if let Some(fields) = element.as_object_mut() {
                 fields.retain(|key, _| !TOLD.contains(&key.as_str()));
+                if let Some(Value::Object(observability)) = fields.get_mut("observability") {
+                    observability.remove("metadata");
+                }
             }
             all[section][list][name] = element;
         }

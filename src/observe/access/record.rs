@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::headers::Headers;
+use crate::message::IngressRoute;
 use crate::value::Certificate;
 
 /// One request in the access log.
@@ -40,6 +41,8 @@ pub struct AccessRecord<'a> {
     pub router: Option<&'a str>,
     /// The service, `name@provider`; only with a server.
     pub service: Option<&'a str>,
+    /// The Ingress that the router is of.
+    pub ingress: Option<&'a IngressRoute>,
     /// What a server had to do with it.
     pub origin: Option<Origin<'a>>,
     /// How often it was tried again.
@@ -145,6 +148,10 @@ fields! {
     "DownstreamStatus" => |r, _| number(r.status.into());
     "Duration" => |r, _| nanos(r.duration);
     "GzipRatio" => |r, _| ratio(r);
+    "KubernetesIngressName" => |r, _| text(&r.ingress?.name);
+    "KubernetesIngressNamespace" => |r, _| text(&r.ingress?.namespace);
+    "KubernetesServiceName" => |r, _| text(&r.ingress?.service);
+    "KubernetesServicePort" => |r, _| text(&r.ingress?.port);
     "OriginContentSize" => |r, _| number(r.origin.map_or(0, |origin| origin.size));
     "OriginDuration" => |r, _| nanos(r.origin.map_or(Duration::ZERO, |origin| origin.duration));
     "OriginStatus" => |r, _| number(r.origin.map_or(0, |origin| origin.status.into()));

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::headers::Headers;
+use crate::message::IngressRoute;
 use crate::value::StatusRanges;
 
 fn record(target: &str) -> AccessRecord<'_> {
@@ -29,6 +30,7 @@ fn record(target: &str) -> AccessRecord<'_> {
         sent: 3,
         router: Some("a@file"),
         service: Some("s@file"),
+        ingress: None,
         origin: Some(Origin {
             url: "http://127.0.0.1:8080",
             duration: Duration::from_millis(1),
@@ -145,10 +147,17 @@ fn fields_and_headers_are_kept_dropped_or_redacted() {
 #[test]
 fn json_lines_hold_all_fields() {
     let more = [("tenant".to_owned(), json!("a\u{1}b")), ("size".to_owned(), json!(7))];
+    let ingress = IngressRoute {
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        service: "front".to_owned(),
+        port: "http".to_owned(),
+    };
     let request = AccessRecord {
         tls: Some(Encrypted { version: "1.3", cipher: "TLS_AES_128_GCM_SHA256", client: None }),
         trace: Some(("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")),
         more: &more,
+        ingress: Some(&ingress),
         ..record("/a/x?y=1")
     };
     let plan = AccessPlan { format: AccessFormat::Json, ..AccessPlan::default() };
@@ -170,6 +179,8 @@ fn json_lines_hold_all_fields() {
         "SpanId": "b7ad6b7169203331", "span_id": "b7ad6b7169203331",
         "TraceId": "0af7651916cd43dd8448eb211c80319c",
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "KubernetesIngressName": "web", "KubernetesIngressNamespace": "shop",
+        "KubernetesServiceName": "front", "KubernetesServicePort": "http",
         "TLSCipher": "TLS_AES_128_GCM_SHA256", "TLSVersion": "1.3", "entryPointName": "web",
         "tenant": "a\u{1}b", "size": 7, "level": "info", "msg": "",
     });

@@ -18,7 +18,7 @@ use super::output::{Origin, Output};
 use super::secrets;
 use super::store::Objects;
 use super::view::View;
-use crate::model::Router;
+use crate::model::{IngressMetadata, Observability, Router, RouterMetadata};
 use annotations::RouterOptions;
 use model::Backend;
 use rule::{PATH_MATCHERS, Prefixes, rule};
@@ -161,6 +161,7 @@ impl Work<'_> {
         let router = Router {
             rule: "PathPrefix(\"/\")".to_owned(),
             priority: i64::from(i32::MIN),
+            observability: observability(origin.id, backend, options),
             ..router(options, DEFAULT_SERVICE)
         };
         self.put(origin, BTreeMap::from([(DEFAULT_ROUTER.to_owned(), vec![router])]));
@@ -197,7 +198,8 @@ impl Work<'_> {
                 let rule = rule(&given.host, path, matcher, prefixes);
                 let Id { namespace, name: own, .. } = origin.id;
                 let key = normalize(&format!("{namespace}-{own}-{}{}", given.host, path.text));
-                let router = Router { rule, ..router(options, &name) };
+                let observability = observability(origin.id, &path.backend, options);
+                let router = Router { rule, observability, ..router(options, &name) };
                 routers.entry(key).or_default().push(router);
             }
         }
@@ -232,7 +234,18 @@ fn router(options: &RouterOptions, service: &str) -> Router {
         rule_syntax: options.rule_syntax.clone(),
         priority: options.priority,
         tls: options.tls.clone(),
-        observability: options.observability.clone(),
         ..Router::default()
     }
+}
+
+/// The switches that annotations set, and for the access log where the router comes from.
+fn observability(id: &Id, backend: &Backend, options: &RouterOptions) -> Option<Observability> {
+    let ingress = backend.service.as_ref().map(|service| IngressMetadata {
+        namespace: id.namespace.clone(),
+        ingress_name: id.name.clone(),
+        service_name: service.name.clone(),
+        service_port: service.port.to_string(),
+    });
+    let metadata = Some(RouterMetadata { ingress });
+    Some(Observability { metadata, ..options.observability.clone().unwrap_or_default() })
 }

@@ -78,6 +78,16 @@ pub(super) struct Tls {
     pub(super) secret_name: String,
 }
 
+/// Its name, or its number where it has none.
+impl std::fmt::Display for BackendPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.name.as_str() {
+            "" => write!(f, "{}", self.number),
+            name => f.write_str(name),
+        }
+    }
+}
+
 impl BackendPort {
     pub(super) fn port(&self) -> Port {
         match (self.name.as_str(), self.number) {
