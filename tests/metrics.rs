@@ -150,3 +150,39 @@ fn tries_and_health_are_told() {
         ],
     );
 }
+
+#[test]
+fn copies_are_counted_where_they_go() {
+    let (main, copy) = (Backend::echo("a"), Backend::echo("b"));
+    let dynamic = format!(
+        "http:\n  routers:\n    m: {{rule: 'PathPrefix(`/m`)', service: m}}\n    \
+         q: {{rule: 'PathPrefix(`/q`)', service: m, observability: {{metrics: false}}}}\n  \
+         services:\n    m: {{mirroring: {{service: a, mirrors: [{{name: b, percent: 50}}]}}}}\n    \
+         a: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n    \
+         b: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n",
+        main.url(),
+        copy.url(),
+    );
+    let moongate = Moongate::with(&dynamic, &["--metrics.prometheus"]);
+    let mut client = moongate.client();
+    // Of these the first is copied, and nobody counts it.
+    client.send("GET", "h", "/q", &[], b"");
+    client.send("GET", "h", "/q", &[], b"");
+    for _ in 0..4 {
+        client.send("POST", "h", "/m", &[], b"12345");
+    }
+    let labels = "code=\"200\",method=\"POST\",protocol=\"http\"";
+    check(
+        &moongate,
+        &[
+            &format!("traefik_service_requests_total{{{labels},service=\"a@file\"}} 4"),
+            &format!("traefik_service_requests_total{{{labels},service=\"b@file\"}} 2"),
+            &format!("traefik_service_requests_bytes_total{{{labels},service=\"b@file\"}} 10"),
+            &format!(
+                "traefik_entrypoint_requests_total{{code=\"200\",entrypoint=\"web\",\
+                 method=\"POST\",protocol=\"http\"}} 4"
+            ),
+        ],
+    );
+    assert_eq!(copy.count(), 3);
+}

@@ -13,7 +13,7 @@ use super::admit::Head;
 use super::forwarded::{self, Speech};
 use super::handle::Connection;
 use super::measured;
-use super::recorder::{Over, protocol};
+use super::recorder::{GRPC_STATUS, Over, grpc_status, protocol};
 use super::traced;
 use super::worker::Shared;
 use crate::headers::Headers;
@@ -143,12 +143,6 @@ impl Finish {
         let server = record.server.as_deref().unwrap_or("-");
         tracing::warn!(%error, server, "an answer was cut short");
     }
-}
-
-const GRPC_STATUS: ::http::HeaderName = ::http::HeaderName::from_static("grpc-status");
-
-fn grpc_status(value: &[u8]) -> Option<u16> {
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 fn first(headers: &Headers, name: &::http::HeaderName) -> Box<str> {

@@ -25,7 +25,7 @@ use crate::middleware::{self, End};
 use crate::outbound;
 use crate::router::Table;
 use crate::rule::{Facts, Judge};
-use crate::service::{Means, Service};
+use crate::service::{Copied, Means, Service};
 use crate::snapshot::{Route, Target};
 use crate::upstream::Pools;
 
@@ -262,6 +262,10 @@ impl Means for Lent {
 
     fn balance(&self, script: &str, request: &Request, servers: &[Candidate<'_>]) -> Option<Pick> {
         self.generation.named(script)?.balance(request.copy(), servers)
+    }
+
+    fn copied(&self, copy: &Copied<'_>) {
+        self.worker.recorder.count_copy(copy);
     }
 
     fn keep(&self) -> Rc<dyn Means> {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderName;
 use ::http::header::{ACCEPT, CONTENT_TYPE};
+use ::http::{HeaderName, HeaderValue};
 use hashbrown::HashSet;
 
 use super::WorkerSettings;
@@ -14,6 +14,7 @@ use crate::headers::Headers;
 use crate::message::{Exchange, Protocol, Record};
 use crate::observe::metrics::{Counted, Kind, Ledger, Level, Metrics, Open, Owner, OwnerRef};
 use crate::observe::{AccessLog, Tracer};
+use crate::service::Copied;
 use crate::snapshot::Snapshot;
 
 /// What a worker records.
@@ -91,15 +92,32 @@ impl Recorder {
         });
     }
 
+    /// Counts a copy of a request for the services that have got it; routers and entrypoints have
+    /// had one request only.
+    pub(super) fn count_copy(&self, copy: &Copied<'_>) {
+        let Some(ledger) = &self.ledger else { return };
+        let record = copy.exchange.record.borrow();
+        if !record.observed.metrics {
+            return;
+        }
+        let (received, sent) = (copy.received, copy.sent);
+        let duration = copy.exchange.started.elapsed();
+        let counted = Counted { duration, received, sent, tls: None, labels: &[] };
+        let (method, status) = (copy.method.as_str(), copy.status.as_u16());
+        let (host, spoken) = ("", "");
+        let trailer = copy.trailers.get(GRPC_STATUS).map(HeaderValue::as_bytes);
+        let said = trailer.or_else(|| copy.headers.values(&GRPC_STATUS).first().copied());
+        let grpc_status = said.and_then(grpc_status);
+        let over = Over { method, status, grpc_status, counted, host, spoken, origin_size: sent };
+        let code = |status: u16| code(&record, &over, status);
+        Self::count_services(ledger, copy.exchange, &record, &over, &code);
+    }
+
     /// Counts a request that is over, if requests are counted.
     pub(super) fn count(&self, exchange: &Exchange, record: &Record, over: &Over<'_>) {
         let Some(ledger) = self.ledger.as_ref().filter(|_| record.observed.metrics) else { return };
         let plan = ledger.metrics().plan();
-        let is_grpc = matches!(record.protocol, Protocol::Grpc | Protocol::GrpcWeb);
-        let code = |status: u16| match is_grpc {
-            true => over.grpc_status.unwrap_or(GRPC_UNKNOWN),
-            false => status,
-        };
+        let code = |status: u16| code(record, over, status);
         let kind = Kind::new(over.method, record.protocol, code(over.status));
         if plan.entrypoints {
             let name = &exchange.client.entrypoint;
@@ -157,6 +175,21 @@ impl Recorder {
             ledger.count_retries(owner, record.retry_attempts.into());
         }
     }
+}
+
+/// The code a request is counted under: gRPC's own where gRPC is spoken.
+fn code(record: &Record, over: &Over<'_>, status: u16) -> u16 {
+    match record.protocol {
+        Protocol::Grpc | Protocol::GrpcWeb => over.grpc_status.unwrap_or(GRPC_UNKNOWN),
+        _ => status,
+    }
+}
+
+/// Where gRPC tells how a call ended.
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+pub(super) fn grpc_status(value: &[u8]) -> Option<u16> {
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 /// What is spoken inside of a request, as Traefik tells it.

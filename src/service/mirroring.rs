@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, header};
 use http_body::Body as _;
 use parking_lot::Mutex;
 
 use super::tape::{Tape, limit_bytes};
-use super::{Means, Propagation, Service};
+use super::{Copied, Means, Propagation, Service};
 use crate::message::{Exchange, LocalFuture, Request, Response};
 
 /// Copies that may be under way at once for one service; more are left out.
@@ -154,16 +154,12 @@ impl Copies {
                 continue;
             };
             let mut request = self.request.copy();
-            // What is noted of a copy must not show in the log of the request.
-            request.exchange = Rc::new(Exchange::new(Rc::clone(&request.exchange.client)));
+            request.exchange = of_copy(&request.exchange);
             request.body = body.clone().into();
+            let received = body.len() as u64;
             let means = Rc::clone(&self.means);
             tokio::task::spawn_local(async move {
-                let copy = async {
-                    let mut response = mirror.serve(&*means, request).await;
-                    // Read to its end, so that the connection can be used again.
-                    while let Some(Ok(_)) = response.body.frame().await {}
-                };
+                let copy = answer(&mirror, &*means, request, received);
                 if tokio::time::timeout(COPY_TIME_MAX, copy).await.is_err() {
                     tracing::debug!(mirror = &*mirror.name, "a copy took too long");
                 }
@@ -171,6 +167,33 @@ impl Copies {
             });
         }
     }
+}
+
+/// The exchange of a copy: what is noted of it must not show in the log of the request, and it is
+/// counted where the request is.
+fn of_copy(exchange: &Exchange) -> Rc<Exchange> {
+    let copy = Exchange::new(Rc::clone(&exchange.client));
+    let original = exchange.record.borrow();
+    let mut record = copy.record.borrow_mut();
+    record.observed.metrics = original.observed.metrics;
+    record.protocol = original.protocol;
+    drop(record);
+    Rc::new(copy)
+}
+
+/// Has a copy answered, and counts it.
+async fn answer(mirror: &Service, means: &dyn Means, request: Request, received: u64) {
+    let (exchange, method) = (Rc::clone(&request.exchange), request.method.clone());
+    let mut response = mirror.serve(means, request).await;
+    let (status, mut sent, mut trailers) = (response.status, 0, HeaderMap::new());
+    // Read to its end, so that the connection can be used again.
+    while let Some(Ok(frame)) = response.body.frame().await {
+        sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+        trailers.extend(frame.into_trailers().unwrap_or_default());
+    }
+    let (exchange, method) = (&*exchange, &method);
+    let (headers, trailers) = (&response.headers, &trailers);
+    means.copied(&Copied { exchange, method, received, status, sent, trailers, headers });
 }
 
 /// One copy under way.

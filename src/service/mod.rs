@@ -35,7 +35,7 @@ pub use failover::{Failover, Statuses, StatusesError};
 pub use hash_by::HashBy;
 pub use health::{Check, HealthChecks, Mode, Passive, Plan, Recovery, Redirects, Target, Watch};
 pub use least_time::LeastTime;
-pub use means::Means;
+pub use means::{Copied, Means};
 pub use member::Member;
 pub use mirroring::{Mirroring, Shares};
 pub use prospects::{Prospect, Prospects, Why};

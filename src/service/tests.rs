@@ -90,6 +90,8 @@ impl Means for Lent {
         &self.0
     }
 
+    fn copied(&self, _: &Copied<'_>) {}
+
     fn keep(&self) -> Rc<dyn Means> {
         Rc::new(Self(Rc::clone(&self.0)))
     }
