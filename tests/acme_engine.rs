@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,6 +18,9 @@ use moongate::config::{AcmeOptions, CertificateResolver, DnsChallenge, Propagati
 use moongate::message::LocalFuture;
 use moongate::provider::{Message, Receiver, channel};
 use moongate::snapshot::Wanted;
+use moongate::value::Certificate;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use support::pebble::{Pebble, Settings, kept_account, write_secret};
 use support::{Client, poll};
@@ -107,6 +111,11 @@ struct Engine {
 
 impl Engine {
     fn start(pebble: &Pebble, dns: &TestDns, storage: &std::path::Path) -> Self {
+        Self::with(pebble, dns, storage, AcmeOptions::default())
+    }
+
+    /// A resolver with more options.
+    fn with(pebble: &Pebble, dns: &TestDns, storage: &std::path::Path, more: AcmeOptions) -> Self {
         let propagation = Propagation {
             disable_ans_checks: true,
             require_all_rns: true,
@@ -124,7 +133,7 @@ impl Engine {
             key_type: "EC256".to_owned(),
             storage: storage.display().to_string(),
             dns_challenge: Some(dns_challenge),
-            ..AcmeOptions::default()
+            ..more
         };
         let resolver = CertificateResolver { acme: Some(options) };
         let resolvers = BTreeMap::from([("le".to_owned(), resolver)]);
@@ -142,6 +151,14 @@ impl Engine {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let wanted = Wanted { resolver: "le".into(), by: "r@file".into(), names: names.into() };
         self.acme.wish(Wish { wanted: vec![wanted].into(), held: Arc::default() });
+    }
+
+    /// What it complains of, once it does.
+    fn complaint(&mut self) -> String {
+        poll::until("a complaint", ISSUED, || match self.heard.try_recv()? {
+            Message::Update(update) => Some(update.diagnostics.first()?.reason.clone()),
+            _ => None,
+        })
     }
 
     /// The chains that are there, once it says something that is as wanted.
@@ -227,4 +244,78 @@ fn an_end_in_the_middle_leaves_no_record_behind() {
     engine.told(|all| all.len() == 1);
     assert_eq!((count(&dns.set), count(&dns.taken)), (2, 2));
     assert!(kept(&path)["le"].get("Pending").is_none());
+}
+
+/// Seconds from 1970 as RFC 3339 has them.
+fn rfc3339(seconds: i64) -> String {
+    let out = Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%FT%TZ"]).output();
+    String::from_utf8(out.unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn profiles_are_asked_for_and_wishes_about_renewals_are_heard() {
+    let pebble = Pebble::start(Settings::newer(1, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("acme.json");
+    write_secret(&path, &kept_account());
+    let dns = TestDns::of(&pebble);
+    let options = |profile: &str| AcmeOptions {
+        profile: profile.to_owned(),
+        certificates_duration: 6 * 24,
+        ..AcmeOptions::default()
+    };
+    // A profile that there is not is never ordered.
+    let mut engine = Engine::with(&pebble, &dns, &path, options("longlived"));
+    engine.want(&["a.test"]);
+    let complaint = engine.complaint();
+    assert!(
+        complaint.contains("no profile \"longlived\"; it has default, shortlived"),
+        "{complaint}"
+    );
+    drop(engine);
+    assert_eq!(pebble.orders(), 0);
+
+    let mut engine = Engine::with(&pebble, &dns, &path, options("shortlived"));
+    engine.want(&["a.test"]);
+    let first = engine.told(|all| all.len() == 1);
+    let leaf = CertificateDer::from_pem_slice(first[0].as_bytes()).unwrap();
+    let leaf = Certificate::read(&leaf).unwrap();
+    assert_eq!((leaf.not_after - leaf.not_before + 1) / 3600, 6 * 24);
+
+    // By the table it is renewed on the fourth day; the authority wishes it on the second.
+    let day = |days: i64| rfc3339(leaf.not_before + days * 24 * 3600);
+    pebble.wish_renewal(&first[0], &day(1), &day(2));
+    engine.clock.advance(Duration::from_hours(48));
+    let second = engine.told(|all| all.len() == 1 && all[0] != first[0]);
+    assert_eq!((pebble.orders(), pebble.issued()), (2, 2));
+    // A process that begins with certificates hears of it too.
+    drop(engine);
+    pebble.wish_renewal(&second[0], &day(-1), &day(0));
+    let mut engine = Engine::with(&pebble, &dns, &path, options("shortlived"));
+    engine.want(&["a.test"]);
+    engine.told(|all| all.len() == 1 && all[0] != second[0]);
+    assert_eq!((pebble.orders(), pebble.issued()), (3, 3));
+}
+
+#[test]
+fn of_several_chains_the_preferred_one_is_taken() {
+    let mut settings = Settings::at(1, 1);
+    settings.env.push(("PEBBLE_ALTERNATE_ROOTS", "2"));
+    let pebble = Pebble::start(settings);
+    let dns = TestDns::of(&pebble);
+    for place in 0..3 {
+        let root = pebble.root_at(place);
+        let root = Certificate::read(&root).unwrap();
+        let name = root.subject.last().unwrap().text.clone();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.json");
+        write_secret(&path, &kept_account());
+        let more = AcmeOptions { preferred_chain: name.clone(), ..AcmeOptions::default() };
+        let mut engine = Engine::with(&pebble, &dns, &path, more);
+        engine.want(&["a.test"]);
+        let chain = engine.told(|all| all.len() == 1).remove(0);
+        let last = CertificateDer::pem_slice_iter(chain.as_bytes()).last().unwrap().unwrap();
+        let issuer = Certificate::read(&last).unwrap().issuer.last().unwrap().text.clone();
+        assert_eq!(issuer, name);
+    }
 }

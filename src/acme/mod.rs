@@ -21,6 +21,7 @@ mod renewal;
 mod replicas;
 mod resolver;
 mod store;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::io;

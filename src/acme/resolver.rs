@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::account::{self, AccountError, Kept};
 use super::book::Book;
-use super::client::{Client, ClientError, Renewal, Web};
+use super::client::{Client, ClientError, Web};
 use super::clock::Clock;
 use super::covered::Covered;
 use super::demand::Budget;
@@ -30,6 +30,7 @@ use super::order::{Means, OrderError};
 use super::proofs::Proofs;
 use super::renewal::{Facts, Table};
 use super::store::{Domain, Issued, StoreError};
+use super::wishes::Wishes;
 use crate::config::AcmeOptions;
 use crate::model::{Certificate, Dynamic, Tls};
 use crate::provider::{Message, Sender, Update};
@@ -81,8 +82,7 @@ struct State {
     rests: HashMap<Names, i64>,
     /// What is known of certificates, by the allocation that holds them.
     facts: HashMap<usize, Option<Rc<Facts>>>,
-    /// What the authority wishes, by certificate, and when it is asked again.
-    wishes: HashMap<String, (Option<Renewal>, Instant)>,
+    wishes: Wishes,
     /// Names that handshakes ask for, and who is told what has come of it: nothing, or how long it
     /// is not tried again.
     demanded: HashMap<Names, oneshot::Sender<Result<(), Duration>>>,
@@ -127,10 +127,6 @@ struct Job {
 const ORDERS_MAX: usize = 8;
 /// What an authority says that does not know an account any more.
 const NO_ACCOUNT: &str = "accountDoesNotExist";
-/// For the next question where the authority did not answer the last one.
-const WISH_AGAIN: Duration = Duration::from_hours(1);
-/// Authorities do not want to be asked more often, and not less often either.
-const WISH_EVERY: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(24));
 
 impl Resolver {
     pub(super) fn new(parts: Parts) -> Rc<Self> {
@@ -198,7 +194,7 @@ impl Resolver {
                 self.tidy().await;
             }
             let next = if leads {
-                self.ask_for_wishes().await;
+                self.ask_for_wishes();
                 self.consider(&wish)
             } else {
                 Instant::now() + self.table.every
@@ -249,6 +245,10 @@ impl Resolver {
         state.busy = busy;
         let mut next = now + self.table.every;
         let time = self.parts.clock.now();
+        if let Some(again) = state.wishes.next() {
+            let seconds = u64::try_from(again.saturating_sub(time)).unwrap_or_default();
+            next = next.min(now + Duration::from_secs(seconds.max(1)));
+        }
         state.rests.retain(|_, until| *until > time);
         for job in jobs {
             if state.rests.contains_key(&job.names) {
@@ -274,8 +274,7 @@ impl Resolver {
             return (!names.is_empty()).then_some(Job { names, replaces: None, renews: true });
         };
         let state = self.state.borrow();
-        let wish =
-            facts.id.as_ref().and_then(|id| state.wishes.get(id)).and_then(|(wish, _)| *wish);
+        let wish = facts.id.as_ref().and_then(|id| state.wishes.of(id));
         let is_due = facts.due(self.table, wish) <= self.parts.clock.now();
         let names = if names.is_empty() { facts.names.clone().into() } else { names };
         is_due.then(|| Job { names, replaces: facts.id.clone(), renews: true })
@@ -291,33 +290,34 @@ impl Resolver {
     }
 
     /// Asks the authority when it wishes certificates to be renewed, where it is time to ask.
-    async fn ask_for_wishes(&self) {
+    /// Orders do not wait for its answers.
+    fn ask_for_wishes(self: &Rc<Self>) {
         let certificates = self.parts.book.certificates();
         let held: HashSet<usize> =
             certificates.iter().map(|issued| Arc::as_ptr(&issued.pair) as usize).collect();
         self.state.borrow_mut().facts.retain(|place, _| held.contains(place));
-        let Some(client) = self.client.lock().await.clone() else { return };
-        let now = Instant::now();
-        for issued in &certificates {
-            let Some(id) = self.facts(&issued.pair).and_then(|facts| facts.id.clone()) else {
-                continue;
-            };
-            let known = self.state.borrow().wishes.get(&id).map(|(_, again)| *again);
-            if known.is_some_and(|again| again > now) {
-                continue;
-            }
-            let before = self.state.borrow().wishes.get(&id).and_then(|(wish, _)| *wish);
-            let asked = match client.renewal(&id).await {
-                Ok(Some(wish)) => (Some(wish), now + wish.again.clamp(WISH_EVERY.0, WISH_EVERY.1)),
-                // It never says.
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::debug!(provider = &*self.provider, %error, "no word on renewal");
-                    (before, now + WISH_AGAIN)
-                }
-            };
-            self.state.borrow_mut().wishes.insert(id, asked);
+        let facts = certificates.iter().filter_map(|issued| self.facts(&issued.pair));
+        let ids = facts.filter_map(|facts| facts.id.clone()).collect();
+        let due = self.state.borrow_mut().wishes.begin(ids, self.parts.clock.now());
+        if due.is_empty() {
+            return;
         }
+        let this = Rc::clone(self);
+        spawn_local(async move {
+            let client = this.client(Kept::Trusted).await;
+            for id in due {
+                let said = match &client {
+                    Ok(client) => client.renewal(&id).await.map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                };
+                if let Err(error) = &said {
+                    tracing::debug!(provider = &*this.provider, error, "no word on renewal");
+                }
+                this.state.borrow_mut().wishes.note(id, &said, this.parts.clock.now());
+            }
+            this.state.borrow_mut().wishes.end();
+            this.wake.notify_one();
+        });
     }
 
     /// One order with all that comes of it.

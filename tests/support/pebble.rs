@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -36,13 +36,22 @@ pub(crate) struct Settings {
     /// The key that accounts must be tied to, as base64 for URLs; its name is `kid-1`.
     pub(crate) binding: Option<String>,
     pub(crate) env: Vec<(&'static str, &'static str)>,
+    /// The program, by name or path.
+    pub(crate) program: PathBuf,
 }
 
 impl Settings {
     /// It looks at those ports, never pauses, and takes every nonce.
     pub(crate) fn at(http: u16, tls: u16) -> Self {
         let env = vec![("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "0")];
-        Self { http, tls, binding: None, env }
+        Self { http, tls, binding: None, env, program: "pebble".into() }
+    }
+
+    /// The same of a newer pebble, which has profiles and wishes about renewals; `tests/run`
+    /// builds it.
+    pub(crate) fn newer(http: u16, tls: u16) -> Self {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        Self { program: target.join("pebble-for-tests"), ..Self::at(http, tls) }
     }
 }
 
@@ -92,13 +101,18 @@ impl Pebble {
             "tlsPort": self.settings.tls,
             "externalAccountBindingRequired": self.settings.binding.is_some(),
         });
+        // Debian's does not look at them.
+        config["profiles"] = json!({
+            "default": {"description": "for most", "validityPeriod": 90 * 24 * 3600},
+            "shortlived": {"description": "for six days", "validityPeriod": 6 * 24 * 3600},
+        });
         if let Some(key) = &self.settings.binding {
             config["externalAccountMACKeys"] = json!({"kid-1": key});
         }
         let path = folder.join("config.json");
         fs::write(&path, json!({"pebble": config}).to_string()).unwrap();
         let log = File::options().append(true).create(true).open(folder.join("log")).unwrap();
-        let child = Command::new("pebble")
+        let child = Command::new(&self.settings.program)
             .arg("-config")
             .arg(&path)
             .args(["-dnsserver", &format!("127.0.0.1:{}", self.ports[2])])
@@ -167,14 +181,37 @@ impl Pebble {
 
     /// Its root, and nothing while it is away.
     pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.root_at(0)
+    }
+
+    /// The root of one of its chains.
+    pub(crate) fn root_at(&self, place: usize) -> CertificateDer<'static> {
+        let answer = self.manage(&format!("GET /roots/{place} HTTP/1.0\r\n\r\n"));
+        CertificateDer::from_pem_slice(answer.as_bytes()).unwrap()
+    }
+
+    /// Lets it wish that a certificate is renewed between two times (RFC 9773).
+    pub(crate) fn wish_renewal(&self, certificate: &str, start: &str, end: &str) {
+        let window = json!({"suggestedWindow": {"start": start, "end": end}}).to_string();
+        let told = json!({"certificate": certificate, "ariResponse": window}).to_string();
+        let head = format!(
+            "POST /set-renewal-info/ HTTP/1.0\r\nUser-Agent: t\r\nContent-Length: {}",
+            told.len()
+        );
+        let answer = self.manage(&format!("{head}\r\n\r\n{told}"));
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    }
+
+    /// Asks where it is looked into.
+    fn manage(&self, request: &str) -> String {
         let own = CertificateDer::from_pem_file(self.own_certificate()).unwrap();
         let at = SocketAddr::from(([127, 0, 0, 1], self.ports[1]));
         let mut stream = connect(at, &own, "localhost").unwrap();
-        stream.write_all(b"GET /roots/0 HTTP/1.0\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         // The end may come without a word of TLS.
         let _ = stream.read_to_string(&mut answer);
-        CertificateDer::from_pem_slice(answer.as_bytes()).unwrap()
+        answer
     }
 
     /// Where its DNS is asked.

@@ -161,7 +161,7 @@ impl Work<'_> {
         let router = Router {
             rule: "PathPrefix(\"/\")".to_owned(),
             priority: i64::from(i32::MIN),
-            observability: observability(origin.id, backend, options),
+            observability: Some(observability(origin.id, backend, options)),
             ..router(options, DEFAULT_SERVICE)
         };
         self.put(origin, BTreeMap::from([(DEFAULT_ROUTER.to_owned(), vec![router])]));
@@ -198,7 +198,7 @@ impl Work<'_> {
                 let rule = rule(&given.host, path, matcher, prefixes);
                 let Id { namespace, name: own, .. } = origin.id;
                 let key = normalize(&format!("{namespace}-{own}-{}{}", given.host, path.text));
-                let observability = observability(origin.id, &path.backend, options);
+                let observability = Some(observability(origin.id, &path.backend, options));
                 let router = Router { rule, observability, ..router(options, &name) };
                 routers.entry(key).or_default().push(router);
             }
@@ -239,7 +239,7 @@ fn router(options: &RouterOptions, service: &str) -> Router {
 }
 
 /// The switches that annotations set, and for the access log where the router comes from.
-fn observability(id: &Id, backend: &Backend, options: &RouterOptions) -> Option<Observability> {
+fn observability(id: &Id, backend: &Backend, options: &RouterOptions) -> Observability {
     let ingress = backend.service.as_ref().map(|service| IngressMetadata {
         namespace: id.namespace.clone(),
         ingress_name: id.name.clone(),
@@ -247,5 +247,5 @@ fn observability(id: &Id, backend: &Backend, options: &RouterOptions) -> Option<
         service_port: service.port.to_string(),
     });
     let metadata = Some(RouterMetadata { ingress });
-    Some(Observability { metadata, ..options.observability.clone().unwrap_or_default() })
+    Observability { metadata, ..options.observability.clone().unwrap_or_default() }
 }
