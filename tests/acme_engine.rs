@@ -157,7 +157,7 @@ impl Engine {
     fn complaint(&mut self) -> String {
         poll::until("a complaint", ISSUED, || match self.heard.try_recv()? {
             Message::Update(update) => Some(update.diagnostics.first()?.reason.clone()),
-            _ => None,
+            Message::Rejected { .. } => None,
         })
     }
 

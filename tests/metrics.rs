@@ -178,10 +178,8 @@ fn copies_are_counted_where_they_go() {
             &format!("traefik_service_requests_total{{{labels},service=\"a@file\"}} 4"),
             &format!("traefik_service_requests_total{{{labels},service=\"b@file\"}} 2"),
             &format!("traefik_service_requests_bytes_total{{{labels},service=\"b@file\"}} 10"),
-            &format!(
-                "traefik_entrypoint_requests_total{{code=\"200\",entrypoint=\"web\",\
-                 method=\"POST\",protocol=\"http\"}} 4"
-            ),
+            "traefik_entrypoint_requests_total{code=\"200\",entrypoint=\"web\",\
+             method=\"POST\",protocol=\"http\"} 4",
         ],
     );
     assert_eq!(copy.count(), 3);
