@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Root;
 use super::unsupported::{Fate, fate};
 use crate::model::Diagnostic;
-use crate::value::{DecodeError, DocumentError, Format, decode};
+use crate::value::{DecodeError, DocumentError, Format, decode, fields_of};
 
 /// What loading looks at beside the arguments.
 #[derive(Debug, Clone, Default)]
@@ -261,11 +261,9 @@ fn environment(system: &System) -> Map<String, Value> {
     tree
 }
 
-/// Top-level names of [`Root`], for sections of a file that Traefik passes over.
+/// Whether a section is one of [`Root`]'s; others of a file are passed over, as by Traefik.
 fn is_known_section(name: &str) -> bool {
-    let known = serde_json::to_value(Root::default()).unwrap_or_default();
-    let mut names = known.as_object().into_iter().flat_map(Map::keys);
-    names.any(|known| known.eq_ignore_ascii_case(name))
+    fields_of::<Root>().iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn finish(
@@ -407,6 +405,38 @@ mod tests {
             assert!(error.contains(expect), "{given:?}: {error}");
         }
         assert!(args(&["--metrics=false"]).is_ok());
+    }
+
+    /// A flag's value at its place in a file.
+    fn in_file(flag: &str) -> String {
+        let (name, value) = flag.trim_start_matches('-').split_once('=').unwrap();
+        let open: Vec<&str> = name.split('.').collect();
+        let close = "}".repeat(open.len());
+        format!("{{{}: {value:?}{close}", open.join(": {"))
+    }
+
+    #[test]
+    fn every_flag_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("traefik.yml");
+        let system = System { directory: folder.path().to_owned(), ..System::default() };
+        let mut compared = 0;
+        for line in crate::config::usage().lines() {
+            let (name, default) = line.trim().split_once("  (").unwrap_or((line.trim(), "1)"));
+            let flag = format!("{}={}", name.replace("<name>", "n"), default.trim_end_matches(')'));
+            // Those that take neither their default nor a number are of other tests.
+            let Ok(by_flag) = args(&[&flag]) else { continue };
+            if name == "--configfile" {
+                continue;
+            }
+            fs::write(&path, in_file(&flag)).unwrap();
+            let loaded = load(&[], &system).unwrap();
+            assert_eq!(loaded.root, by_flag, "{flag}");
+            let passed = loaded.warnings.iter().find(|w| w.reason.contains("unknown section"));
+            assert_eq!(passed, None, "{flag}");
+            compared += 1;
+        }
+        assert!(compared > 150, "{compared}");
     }
 
     #[test]

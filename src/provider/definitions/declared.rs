@@ -55,38 +55,11 @@ pub(super) fn declared() -> Result<Vec<Declared>, DefinitionError> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde::de::value::Error;
-    use serde::de::{DeserializeOwned, Error as _, Visitor};
-    use serde::{Deserializer, forward_to_deserialize_any};
+    use serde::de::DeserializeOwned;
 
     use super::*;
     use crate::model;
-
-    /// Finds out which fields a struct asks for.
-    struct Asked<'a>(&'a mut Vec<&'static str>);
-
-    impl<'de> Deserializer<'de> for Asked<'_> {
-        type Error = Error;
-
-        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-            Err(Error::custom("no struct"))
-        }
-
-        fn deserialize_struct<V: Visitor<'de>>(
-            self,
-            _: &'static str,
-            fields: &'static [&'static str],
-            _: V,
-        ) -> Result<V::Value, Error> {
-            self.0.extend(fields);
-            Err(Error::custom("a struct"))
-        }
-
-        forward_to_deserialize_any! {
-            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
-            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-        }
-    }
+    use crate::value::fields_of;
 
     /// What the declaration at a path of a kind's options has and the struct has not, and the
     /// other way round.
@@ -99,9 +72,7 @@ mod tests {
             options = &inner["fields"];
         }
         let declared: BTreeSet<&str> = options.as_object().unwrap().keys().map(|k| &**k).collect();
-        let mut asked = Vec::new();
-        assert!(T::deserialize(Asked(&mut asked)).is_err());
-        let asked: BTreeSet<&str> = asked.into_iter().collect();
+        let asked: BTreeSet<&str> = fields_of::<T>().into_iter().collect();
         let more: Vec<&str> = declared.difference(&asked).copied().collect();
         let less: Vec<&str> = asked.difference(&declared).copied().collect();
         assert_eq!((&*more, &*less), expect, "{kind} {path:?}");
