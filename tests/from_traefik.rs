@@ -32,9 +32,13 @@ http:
 ";
 
 fn check(arguments: &[&str]) -> (Option<i32>, String) {
+    check_of(STATIC, DYNAMIC, arguments)
+}
+
+fn check_of(fixed: &str, dynamic: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("traefik.yml"), STATIC).unwrap();
-    fs::write(folder.path().join("dynamic.yaml"), DYNAMIC).unwrap();
+    fs::write(folder.path().join("traefik.yml"), fixed).unwrap();
+    fs::write(folder.path().join("dynamic.yaml"), dynamic).unwrap();
     let run = Command::new(env!("CARGO_BIN_EXE_moongate"))
         .arg("check")
         .args(arguments)
@@ -77,4 +81,47 @@ fn without_it_the_first_source_of_errors_stops() {
     let (code, said) = check(&["--from=nginx", "--configFile=traefik.yml"]);
     assert_eq!(code, Some(2));
     assert!(said.contains("--from=traefik is all there is"), "{said}");
+}
+
+/// What many have beside their routers: a resolver, metrics, ping and API, all in files.
+const WHOLE: &str = "
+global: {checkNewVersion: false}
+log: {level: INFO}
+accessLog: {}
+entryPoints:
+  web:
+    address: ':80'
+    http: {redirections: {entrypoint: {to: websecure, scheme: https}}}
+  websecure:
+    address: ':443'
+    http: {tls: {certResolver: le, domains: [{main: a.test, sans: ['*.a.test']}]}}
+  metrics: {address: ':8082'}
+certificatesResolvers:
+  le:
+    acme:
+      email: me@a.test
+      storage: acme.json
+      dnsChallenge: {provider: cloudflare, resolvers: ['1.1.1.1:53']}
+metrics: {prometheus: {entryPoint: metrics}}
+ping: {}
+api: {dashboard: true}
+providers: {file: {filename: dynamic.yaml, watch: true}}
+";
+
+const OF_WHOLE: &str = "
+http:
+  routers:
+    dash: {rule: 'Host(`a.test`)', service: api@internal, tls: {certResolver: le}}
+    scrape: {rule: 'Path(`/m`)', service: prometheus@internal, entryPoints: [metrics]}
+";
+
+#[test]
+fn a_whole_configuration_has_no_errors() {
+    let (code, said) = check_of(WHOLE, OF_WHOLE, &["--configFile=traefik.yml"]);
+    assert_eq!((code, said.trim()), (Some(0), "0 errors, 0 warnings"));
+    // A resolver that is not there is told.
+    let dynamic = OF_WHOLE.replace("certResolver: le", "certResolver: less");
+    let (code, said) = check_of(WHOLE, &dynamic, &["--configFile=traefik.yml"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("there is no certificate resolver \"less\""), "{said}");
 }

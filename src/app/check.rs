@@ -86,7 +86,8 @@ impl Trial {
         let live = Arc::<Live>::default();
         records::check(plan, &live)?;
         let api = api(plan, &[], Sources { live: Arc::clone(&live), ..Sources::default() });
-        let more = vec![Resolvers::stand_in()];
+        let mut more = vec![Resolvers::stand_in()];
+        more.extend(records::stand_in(plan));
         let internals = Internals { api, ping: ping(plan)?, more, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;
         let mut messages = vec![internal(plan)?];

@@ -12,7 +12,7 @@ use http::header::USER_AGENT;
 use tokio::runtime::Handle;
 
 use super::StartError;
-use crate::api::{Exposition, Facts, Numbers};
+use crate::api::{Exposition, Facts, Noop, Numbers};
 use crate::config::{
     AccessLogFields, AccessLogFormat, EntryPointObservability, FieldMode, HeaderMode, OtlpLog,
     OtlpMetrics, Prometheus, Static, Verbosity,
@@ -25,6 +25,7 @@ use crate::observe::{
     Tracer,
 };
 use crate::otlp::{CollectorError, Gathering, Identity, Reporter, Reports, Target};
+use crate::service::Internal;
 use crate::snapshot::Live;
 use crate::value::StatusRanges;
 
@@ -112,6 +113,11 @@ fn metrics(plan: &Static) -> Option<Arc<Metrics>> {
     let names = plan.entrypoints.iter();
     wanted.names = names.map(|entrypoint| entrypoint.name.as_str().into()).collect();
     Some(Metrics::new(wanted))
+}
+
+/// Something in the place of the numbers for Prometheus, where nothing runs.
+pub(super) fn stand_in(plan: &Static) -> Option<(&'static str, Arc<dyn Internal>)> {
+    prometheus(plan).map(|_| ("prometheus@internal", Arc::new(Noop) as _))
 }
 
 pub(super) fn prometheus(plan: &Static) -> Option<&Prometheus> {
