@@ -90,6 +90,11 @@ fn templates() {
 }
 
 #[test]
+fn annotations_of_nginx() {
+    check("nginx-annotations.md", &moongate::provider::nginx_annotations());
+}
+
+#[test]
 fn scripting_api() {
     check("scripting-api.md", &moongate::lua::api::reference());
 }

@@ -87,7 +87,7 @@ impl Trial {
         records::check(plan, &live)?;
         let api = api(plan, &[], Sources { live: Arc::clone(&live), ..Sources::default() });
         let mut more = vec![Resolvers::stand_in()];
-        more.extend(records::stand_in(plan));
+        more.extend(records::prometheus(plan).map(|_| records::stand_in()));
         let internals = Internals { api, ping: ping(plan)?, more, ..Internals::default() };
         let mut catalog = catalog::catalog(plan, internals)?;
         let mut messages = vec![internal(plan)?];

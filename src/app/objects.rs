@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::catalog::{Internals, catalog};
 use super::providers::kubernetes;
 use super::resolvers::Resolvers;
-use super::{StartError, api, internal, ping, script_files};
+use super::{StartError, api, internal, ping, records, script_files};
 use crate::api::Sources;
 use crate::compile::{Catalog, EntrypointFacts, IsDefault, Memory, compile};
 use crate::config::{Answers, Static, Transport};
@@ -47,7 +47,7 @@ pub struct Checked {
 
 impl Objects {
     /// Reads scripts. Where the configuration has no entrypoints of its own, objects may name any,
-    /// and the API is on.
+    /// and all services of Moongate's own are there.
     ///
     /// # Errors
     /// When user scripts cannot be read or the built-in configuration is wrong.
@@ -58,7 +58,10 @@ impl Objects {
             plan.ping.get_or_insert_default();
         }
         let api = api(&plan, &[], Sources::default());
-        let more = vec![Resolvers::stand_in()];
+        let mut more = vec![Resolvers::stand_in()];
+        if is_bare || records::prometheus(&plan).is_some() {
+            more.push(records::stand_in());
+        }
         let internals = Internals { api, ping: ping(&plan)?, more, ..Internals::default() };
         let catalog = catalog(&plan, internals)?;
         let internal = match internal(&plan)? {

@@ -19,7 +19,7 @@ pub use channel::{Receiver, Sender, channel};
 pub use file::{Check, FileError, FileProvider};
 pub use kubernetes::{
     Candidate, ConnectError, Connection, Findings, Kinds, Kubernetes, Manifest, Schemas, Written,
-    identity,
+    identity, nginx_annotations,
 };
 
 /// What a provider says.

@@ -3,6 +3,7 @@
 //! What they refer to and is not among them is taken to be there. Must not know where they are
 //! from, nor any middleware.
 
+mod nginx;
 mod stand_in;
 
 use std::collections::HashMap;
@@ -18,9 +19,11 @@ use super::objects::Watched;
 use super::output::Output;
 use super::serve::Provider;
 use super::store::Store;
-use super::{Kubernetes, custom, plain};
+use super::{Kubernetes, custom, ingress, plain};
 use crate::model::{Diagnostic, Severity};
 use crate::provider::Update;
+
+pub use nginx::nginx_annotations;
 
 /// An object as it is written.
 #[derive(Debug, Clone)]
@@ -62,6 +65,7 @@ impl Kubernetes {
         stand_in::behind(manifests, &stores);
         let crd = self.crd.clone().unwrap_or_default();
         let ingress = self.ingress.clone().unwrap_or_default();
+        written.note_classes(&stores, &ingress.ingress_class);
         let schemas = Arc::clone(&self.schemas);
         for provider in [custom(crd, self.old_syntax, schemas), plain(ingress)] {
             let update = self.update(&provider, &stores);
@@ -98,6 +102,22 @@ impl Written {
         });
     }
 
+    /// Says of each Ingress of another controller that it is not served.
+    fn note_classes(&mut self, stores: &Stores, class: &str) {
+        let settings = ingress::Settings { class: class.to_owned(), ..Default::default() };
+        let classes = stores.classes.all();
+        for (id, ingress) in &*stores.ingresses.all() {
+            let object = format!("Ingress {id}");
+            let is_written = self.sources.get(&object).is_some_and(|source| !source.is_empty());
+            if is_written && !ingress::is_ours(ingress, &classes, &settings) {
+                let reason = "is of another controller, so that the Ingress is not served";
+                let path = format!("class {:?}", ingress.class());
+                self.findings
+                    .push(Diagnostic { source: Some(object), ..Diagnostic::warning(path, reason) });
+            }
+        }
+    }
+
     fn take(&mut self, manifest: &Manifest, stores: &Stores) {
         let text = |name: &str| manifest.object.get(name).and_then(Value::as_str);
         let (Some(kind), Some(version)) = (text("kind"), text("apiVersion")) else {
@@ -126,6 +146,12 @@ impl Written {
         }
         let object = format!("{kind} {id}");
         self.count += 1;
+        // A cluster that asks has Ingress objects of other controllers too.
+        if kind == "Ingress" && !manifest.source.is_empty() {
+            let said = nginx::remarks(&manifest.object).into_iter();
+            let source = Some(object.clone());
+            self.findings.extend(said.map(|said| Diagnostic { source: source.clone(), ..said }));
+        }
         self.note_places(kind, &id, &manifest.object);
         if let Err(reason) = (reader.read)(stores, id, manifest.object.clone()) {
             let finding = Diagnostic::error("", reason);

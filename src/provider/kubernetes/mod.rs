@@ -45,7 +45,7 @@ pub use client::Connection;
 pub use error::ConnectError;
 pub use events::Findings;
 pub use lease::{Candidate, identity};
-pub use manifests::{Manifest, Written};
+pub use manifests::{Manifest, Written, nginx_annotations};
 pub use schemas::{Kinds, Schemas};
 
 /// The providers of one process that follow a cluster.

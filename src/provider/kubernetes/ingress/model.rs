@@ -6,7 +6,7 @@ use kube::api::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::objects::{Watched, annotations};
+use super::super::objects::{CLASS, Watched, annotations};
 use super::super::port::Port;
 
 /// An Ingress.
@@ -95,6 +95,14 @@ impl BackendPort {
             ("", number) => Port::Number(number),
             (name, _) => Port::Name(name.to_owned()),
         }
+    }
+}
+
+impl Ingress {
+    /// The class it names, if any.
+    pub(in crate::provider::kubernetes) fn class(&self) -> &str {
+        let annotated = || self.annotations.get(CLASS).map(String::as_str);
+        self.spec.ingress_class_name.as_deref().or_else(annotated).unwrap_or_default()
     }
 }
 

@@ -78,3 +78,35 @@ fn elements_are_told_as_parts_of_objects() {
     assert_eq!(written.count, 1);
     assert_eq!(json!(written.updates.len()), 2);
 }
+
+#[test]
+fn what_is_meant_for_nginx_is_told() {
+    let ingress = |more: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: shop\n  \
+             annotations: {{{more}}}\nspec:\n  ingressClassName: CLASS\n"
+        )
+    };
+    let annotation = "nginx.ingress.kubernetes.io/rewrite-target";
+    let said = format!(
+        "W a.yaml: Ingress default/shop: metadata.annotations.{annotation}: is ingress-nginx's and \
+         not read; what stands for it: `stripPrefix` or `replacePathRegex`"
+    );
+    let text = ingress(&format!("{annotation}: /"));
+    check(&text.replace("CLASS", "traefik"), &[&said]);
+    let class = "W a.yaml: Ingress default/shop: class \"nginx\": is of another controller, so \
+                 that the Ingress is not served";
+    check(&text.replace("CLASS", "nginx"), &[&said, class]);
+    let old = "kubernetes.io/ingress.class: nginx";
+    check(&ingress(old).replace("  ingressClassName: CLASS\n", "  rules: []\n"), &[class]);
+}
+
+#[test]
+fn clusters_are_not_told_of_other_controllers() {
+    let text = "{apiVersion: networking.k8s.io/v1, kind: Ingress, spec: {ingressClassName: nginx}, \
+                metadata: {name: a, annotations: {nginx.ingress.kubernetes.io/use-regex: 'true'}}}";
+    let object = Format::Yaml.parse(text).unwrap();
+    let manifest = Manifest { source: String::new(), object };
+    let written = Kubernetes::default().written(&[manifest]);
+    assert!(written.findings.is_empty(), "{:?}", written.findings);
+}
