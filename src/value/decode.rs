@@ -342,6 +342,11 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             .map(Some)
             .map_err(|error| error.within(&format!("[{index}]")))
     }
+
+    /// Known, so that lists take no more memory than they need.
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
 }
 
 struct Fields<'a> {
@@ -424,6 +429,14 @@ mod tests {
 
     fn check(value: &Value, expect: Sample) {
         assert_eq!(decode::<Sample>(value), Ok(expect), "{value}");
+    }
+
+    #[test]
+    fn lists_take_no_more_than_they_need() {
+        for count in 0..6 {
+            let list: Vec<u64> = decode(&json!(vec![1; count])).unwrap();
+            assert_eq!((list.len(), list.capacity()), (count, count));
+        }
     }
 
     #[test]
