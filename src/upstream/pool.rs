@@ -28,6 +28,9 @@ pub struct Pools {
     /// Buffers for heads. Their frozen slices live on in headers and bodies for a short while, so
     /// the oldest is taken first: by then it can be used again without an allocation.
     buffers: RefCell<VecDeque<BytesMut>>,
+    /// Blocks that answers are read into. What was read is written on at once, so that the block
+    /// used last is free again, and still near the processor.
+    blocks: RefCell<Vec<BytesMut>>,
     scratch: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -81,6 +84,10 @@ pub(super) enum Origin {
 
 const HEAD_BUFFER_BYTES: usize = 8 * 1024;
 const BUFFERS_MAX: usize = 128;
+/// One read asks for at most this much.
+pub(super) const BLOCK_BYTES: usize = 64 * 1024;
+/// Blocks that are kept for later.
+const BLOCKS_MAX: usize = 32;
 /// Most heads fit, with a small body behind them.
 const SCRATCH_BYTES: usize = 2 * 1024;
 const SCRATCH_BYTES_MAX: usize = 16 * 1024;
@@ -96,6 +103,7 @@ impl Pools {
             encrypted: Shelf::default(),
             http2: Connections::default(),
             buffers: RefCell::default(),
+            blocks: RefCell::default(),
             scratch: RefCell::default(),
         })
     }
@@ -139,6 +147,22 @@ impl Pools {
         if buffers.len() < BUFFERS_MAX {
             buffer.clear();
             buffers.push_back(buffer);
+        }
+    }
+
+    /// A block to read an answer into; nobody keeps one while it waits for the server.
+    pub(super) fn block(&self) -> BytesMut {
+        let mut block = self.blocks.borrow_mut().pop().unwrap_or_default();
+        block.reserve(BLOCK_BYTES);
+        block
+    }
+
+    /// Gives a block back; what it holds is dropped.
+    pub(super) fn give_back_block(&self, mut block: BytesMut) {
+        let mut blocks = self.blocks.borrow_mut();
+        if blocks.len() < BLOCKS_MAX {
+            block.clear();
+            blocks.push(block);
         }
     }
 

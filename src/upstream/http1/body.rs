@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use std::future::Future;
 use tokio::io::AsyncReadExt;
@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt;
 use super::pump::{Pump, PumpEnd};
 use crate::message::BodyError;
 use crate::message::chunked::{Decoder, Step};
+use crate::upstream::pool::BLOCK_BYTES;
 use crate::upstream::stream::Stream;
 use crate::upstream::{Endpoint, Pools};
 
@@ -46,8 +47,8 @@ enum State {
     Done,
 }
 
-/// One read asks for at most this much: two frames of it keep a connection busy.
-const READ_BYTES: usize = 64 * 1024;
+/// Bodies of up to so many bytes that have come together with their heads are copied.
+const COPIED_BYTES_MAX: usize = 2 * 1024;
 
 impl<S: Stream> ServerBody<S> {
     pub(super) fn new(
@@ -76,7 +77,15 @@ impl<S: Stream> ServerBody<S> {
         if self.buffer.len() < length || self.pump.is_some() {
             return None;
         }
-        let bytes = self.buffer.split_to(length).freeze();
+        let bytes = match length {
+            // As with headers: a client that takes its time must not hold the whole block.
+            0..=COPIED_BYTES_MAX => {
+                let bytes = Bytes::copy_from_slice(&self.buffer[..length]);
+                self.buffer.advance(length);
+                bytes
+            }
+            _ => self.buffer.split_to(length).freeze(),
+        };
         self.finish();
         Some(bytes)
     }
@@ -86,14 +95,15 @@ impl<S: Stream> ServerBody<S> {
         self.state = State::Done;
         let stream = self.stream.take();
         let buffer = std::mem::take(&mut self.buffer);
+        let has_more = !buffer.is_empty();
         if let Some(stream) = stream
             && self.keep_alive
-            && buffer.is_empty()
+            && !has_more
             && self.pump.is_none()
         {
             S::shelf(&self.pools).keep(&self.endpoint, stream, self.pools.lately());
         }
-        self.pools.give_back(buffer);
+        self.pools.give_back_block(buffer);
     }
 
     /// Takes a frame out of the buffer, if there is one.
@@ -175,12 +185,19 @@ impl<S: Stream> http_body::Body for ServerBody<S> {
             let Some(stream) = &mut this.stream else {
                 return Poll::Ready(None);
             };
-            this.buffer.reserve(match this.state {
-                State::Length(left) => usize::try_from(left).unwrap_or(READ_BYTES).min(READ_BYTES),
-                _ => READ_BYTES / 4,
-            });
-            let read = ready!(pin!(stream.read_buf(&mut this.buffer)).poll(cx));
-            match read {
+            if this.buffer.capacity() == 0 {
+                this.buffer = this.pools.block();
+            } else {
+                this.buffer.reserve(match this.state {
+                    State::Length(left) => left.try_into().unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES),
+                    _ => BLOCK_BYTES / 4,
+                });
+            }
+            let read = pin!(stream.read_buf(&mut this.buffer)).poll(cx);
+            if read.is_pending() && this.buffer.is_empty() {
+                this.pools.give_back_block(std::mem::take(&mut this.buffer));
+            }
+            match ready!(read) {
                 Ok(1..) => {}
                 Ok(0) if matches!(this.state, State::Close) => {
                     this.finish();

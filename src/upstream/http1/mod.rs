@@ -136,7 +136,7 @@ impl Call<'_> {
                 Origin::Fresh => Trouble::Failed(self.closed()),
             });
         }
-        let mut buffer = self.pools.buffer();
+        let mut buffer = BytesMut::new();
         let limit = self.endpoint.transport().response_header_timeout;
         let head = loop {
             let read = self.read_head(&mut stream, &mut buffer, pump, origin);
@@ -208,7 +208,14 @@ impl Call<'_> {
                     }
                 }
             }
-            pin!(stream.read_buf(buffer)).poll(cx).map(|result| Ok(result.ok()))
+            if buffer.capacity() == 0 {
+                *buffer = self.pools.block();
+            }
+            let read = pin!(stream.read_buf(buffer)).poll(cx);
+            if read.is_pending() && buffer.is_empty() {
+                self.pools.give_back_block(std::mem::take(buffer));
+            }
+            read.map(|result| Ok(result.ok()))
         })
         .await
     }
@@ -226,7 +233,10 @@ impl Call<'_> {
                 let cause = "it switched protocols unasked".to_owned();
                 return Err(failures::bad_answer(self.endpoint, cause));
             };
-            tunnel::start(upgrade, stream, rest, Rc::clone(&request.exchange));
+            // A tunnel may be open for long.
+            let ahead = BytesMut::from(&*rest);
+            self.pools.give_back_block(rest);
+            tunnel::start(upgrade, stream, ahead, Rc::clone(&request.exchange));
             return Ok(response);
         }
         let bodiless = has_no_body(&request.method, head.status);

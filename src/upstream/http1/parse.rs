@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{self, HeaderName};
 use http::{StatusCode, Version};
 
@@ -82,7 +82,9 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
         return Ok(None);
     };
     let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
-    let bytes = buffer.split_to(parsed.len).freeze();
+    // The headers may live on for long, and must not hold the block that they were read into.
+    let bytes = Bytes::copy_from_slice(&buffer[..parsed.len]);
+    buffer.advance(parsed.len);
     let mut said = Said { switches: status == StatusCode::SWITCHING_PROTOCOLS, ..Said::default() };
     let mut broken = None;
     parsed.fields.retain(|field| {
