@@ -1,7 +1,6 @@
 //! A worker's idle connections, and the buffers its exchanges read into.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,11 +24,10 @@ pub struct Pools {
     pub(super) plain: Shelf<TcpStream>,
     pub(super) encrypted: Shelf<Encrypted>,
     pub(super) http2: Connections,
-    /// Buffers for heads. Their frozen slices live on in headers and bodies for a short while, so
-    /// the oldest is taken first: by then it can be used again without an allocation.
-    buffers: RefCell<VecDeque<BytesMut>>,
-    /// Blocks that answers are read into. What was read is written on at once, so that the block
-    /// used last is free again, and still near the processor.
+    /// Buffers that heads of requests are read into, and blocks for bodies and answers. Heads are
+    /// copied out and bodies are written on at once, so that the buffer used last is free again,
+    /// and still near the processor.
+    buffers: RefCell<Vec<BytesMut>>,
     blocks: RefCell<Vec<BytesMut>>,
     scratch: RefCell<Vec<Vec<u8>>>,
 }
@@ -84,8 +82,8 @@ pub(super) enum Origin {
 
 const HEAD_BUFFER_BYTES: usize = 8 * 1024;
 const BUFFERS_MAX: usize = 128;
-/// One read asks for at most this much.
-pub(super) const BLOCK_BYTES: usize = 64 * 1024;
+/// One read of a body or of an answer asks for at most this much.
+pub const BLOCK_BYTES: usize = 64 * 1024;
 /// Blocks that are kept for later.
 const BLOCKS_MAX: usize = 32;
 /// Most heads fit, with a small body behind them.
@@ -133,37 +131,23 @@ impl Pools {
     /// A buffer to read a head into.
     #[must_use]
     pub fn buffer(&self) -> BytesMut {
-        let mut buffers = self.buffers.borrow_mut();
-        let reused = if buffers.len() > 8 { buffers.pop_front() } else { None };
-        drop(buffers);
-        let mut buffer = reused.unwrap_or_default();
-        buffer.reserve(HEAD_BUFFER_BYTES);
-        buffer
+        taken(&self.buffers, HEAD_BUFFER_BYTES)
     }
 
     /// Gives a buffer back; what it holds is dropped.
-    pub fn give_back(&self, mut buffer: BytesMut) {
-        let mut buffers = self.buffers.borrow_mut();
-        if buffers.len() < BUFFERS_MAX {
-            buffer.clear();
-            buffers.push_back(buffer);
-        }
+    pub fn give_back(&self, buffer: BytesMut) {
+        give(&self.buffers, buffer, BUFFERS_MAX);
     }
 
-    /// A block to read an answer into; nobody keeps one while it waits for the server.
-    pub(super) fn block(&self) -> BytesMut {
-        let mut block = self.blocks.borrow_mut().pop().unwrap_or_default();
-        block.reserve(BLOCK_BYTES);
-        block
+    /// A block to read an answer or a body into; nobody keeps one while it waits.
+    #[must_use]
+    pub fn block(&self) -> BytesMut {
+        taken(&self.blocks, BLOCK_BYTES)
     }
 
     /// Gives a block back; what it holds is dropped.
-    pub(super) fn give_back_block(&self, mut block: BytesMut) {
-        let mut blocks = self.blocks.borrow_mut();
-        if blocks.len() < BLOCKS_MAX {
-            block.clear();
-            blocks.push(block);
-        }
+    pub fn give_back_block(&self, block: BytesMut) {
+        give(&self.blocks, block, BLOCKS_MAX);
     }
 
     /// A buffer to write a head into; the one used last, which the processor has at hand.
@@ -180,6 +164,22 @@ impl Pools {
             scratch.clear();
             spare.push(scratch);
         }
+    }
+}
+
+/// The buffer that was used last, or a new one.
+fn taken(spare: &RefCell<Vec<BytesMut>>, bytes: usize) -> BytesMut {
+    let mut buffer = spare.borrow_mut().pop().unwrap_or_default();
+    buffer.reserve(bytes);
+    buffer
+}
+
+/// Keeps a buffer for later, if there are not too many.
+fn give(spare: &RefCell<Vec<BytesMut>>, mut buffer: BytesMut, most: usize) {
+    let mut spare = spare.borrow_mut();
+    if buffer.capacity() > 0 && spare.len() < most {
+        buffer.clear();
+        spare.push(buffer);
     }
 }
 

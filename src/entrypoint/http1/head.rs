@@ -5,7 +5,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, Version};
 
 use super::super::admit::{Head, asks_upgrade};
@@ -52,7 +52,9 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Refusal> {
     let failure = match parsed {
         Ok(None) => return Ok(None),
         Ok(Some(parsed)) => {
-            let bytes = buffer.split_to(parsed.len).freeze();
+            // The head may live on for long, and must not hold the buffer that it was read into.
+            let bytes = Bytes::copy_from_slice(&buffer[..parsed.len]);
+            buffer.advance(parsed.len);
             let finished = finish(&bytes, parsed);
             return finished.map(Some).map_err(|failure| Refusal::of(failure, &bytes));
         }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use super::head::Framing;
 use crate::message::BodyError;
 use crate::message::chunked::{Decoder, Step};
-use crate::upstream::Pools;
+use crate::upstream::{BLOCK_BYTES, Pools};
 
 /// A wire that the connection's task and the request's body share, in turns and on one thread.
 pub(super) type Shared<S> = Rc<RefCell<Wire<S>>>;
@@ -25,6 +25,8 @@ pub(super) struct Wire<S> {
     stream: Option<S>,
     /// What was read and not taken yet.
     pub(super) buffer: BytesMut,
+    /// Whether it is a block for bodies.
+    is_block: bool,
     /// What goes out before anything else, such as 100 Continue.
     out: BytesMut,
     /// What is left of the request's body.
@@ -44,8 +46,6 @@ pub(super) enum Unread {
     Broken,
 }
 
-/// One read of a body asks for at most this much.
-const READ_BYTES: usize = 64 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
@@ -53,6 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Rc::new(RefCell::new(Self {
             stream: Some(stream),
             buffer: ahead,
+            is_block: false,
             out: BytesMut::new(),
             unread: Unread::Nothing,
             expects: false,
@@ -79,8 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.buffer.reserve(self.buffer.len().max(4096));
         }
         let polled = pin!(stream.read_buf(&mut self.buffer)).poll(cx);
-        if polled.is_pending() && self.buffer.is_empty() {
-            self.pools.give_back(std::mem::take(&mut self.buffer));
+        if polled.is_pending() {
+            self.release();
         }
         polled
     }
@@ -88,10 +89,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Whether the client has left while its request is being answered.
     pub(super) fn is_gone(&mut self, cx: &mut Context<'_>) -> bool {
         // A body that is being read notices it by itself, and a full buffer must wait.
-        while self.unread == Unread::Nothing && self.buffer.capacity() > self.buffer.len() {
+        while self.unread == Unread::Nothing {
             let Some(stream) = &mut self.stream else { return false };
+            if self.buffer.capacity() == 0 {
+                self.buffer = self.pools.buffer();
+            } else if self.buffer.capacity() == self.buffer.len() {
+                return false;
+            }
             match pin!(stream.read_buf(&mut self.buffer)).poll(cx) {
-                Poll::Pending => return false,
+                Poll::Pending => {
+                    self.release();
+                    return false;
+                }
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => return true,
             }
@@ -107,6 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Framing::Length(length) => Unread::Length(length),
             Framing::Chunked => Unread::Chunked(Decoder::default()),
         };
+        self.release();
     }
 
     /// Whether what is left of a body is worth reading to keep the connection.
@@ -135,7 +145,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         loop {
             match self.take_frame() {
-                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(Some(frame)) => {
+                    if self.unread == Unread::Nothing {
+                        self.release();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
                 Ok(None) if self.unread == Unread::Nothing => return Poll::Ready(None),
                 Ok(None) => {}
                 Err(error) => {
@@ -144,14 +159,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 }
             }
             let wanted = match self.unread {
-                Unread::Length(left) => usize::try_from(left).unwrap_or(READ_BYTES).min(READ_BYTES),
-                _ => READ_BYTES / 4,
+                Unread::Length(left) => left.try_into().unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES),
+                _ => BLOCK_BYTES / 4,
             };
+            if self.buffer.is_empty() && self.buffer.capacity() < wanted {
+                self.release();
+                (self.buffer, self.is_block) = (self.pools.block(), true);
+            }
             self.buffer.reserve(wanted);
             let Some(stream) = &mut self.stream else {
                 return Poll::Ready(Some(Err(BodyError::Client)));
             };
-            match ready!(pin!(stream.read_buf(&mut self.buffer)).poll(cx)) {
+            let read = pin!(stream.read_buf(&mut self.buffer)).poll(cx);
+            if read.is_pending() {
+                self.release();
+            }
+            match ready!(read) {
                 Ok(1..) => {}
                 Ok(_) | Err(_) => {
                     self.unread = Unread::Broken;
@@ -262,9 +285,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
+impl<S> Wire<S> {
+    /// Gives the buffer back if it is empty, so that nobody keeps one while it waits.
+    fn release(&mut self) {
+        if !self.buffer.is_empty() {
+            return;
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        match std::mem::take(&mut self.is_block) {
+            true => self.pools.give_back_block(buffer),
+            false => self.pools.give_back(buffer),
+        }
+    }
+}
+
 impl<S> Drop for Wire<S> {
     fn drop(&mut self) {
-        self.pools.give_back(std::mem::take(&mut self.buffer));
+        self.buffer.clear();
+        self.release();
     }
 }
 
