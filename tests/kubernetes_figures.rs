@@ -68,7 +68,9 @@ fn fill(cluster: &Cluster, port: u16) {
         })
     });
     let clients: Vec<_> = clients.collect();
-    clients.into_iter().for_each(|client| client.join().unwrap());
+    for client in clients {
+        client.join().unwrap();
+    }
 }
 
 /// Resident memory in KiB: now, and at its most.

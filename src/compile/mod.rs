@@ -27,7 +27,7 @@ use crate::tls::{CertStore, OptionSets};
 
 pub use answers::check_answers;
 pub use middlewares::structure;
-pub use scripts::{is_path, scripts_of_rule};
+pub use scripts::is_path;
 pub use timeouts::timeouts;
 
 pub use catalog::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::middlewares::Middlewares;
-use super::scripts::{Named, scripts_of_rule};
+use super::scripts::Named;
 use super::services::Services;
 use super::timeouts::timeouts;
 use super::tls::{self, Assignment, Candidate};
@@ -15,7 +15,7 @@ use crate::lua::{InstanceId, InstanceSpec};
 use crate::message::{Crossed, IngressRoute, Observed, Timeouts, Tracing};
 use crate::model::{self, Diagnostic, Dynamic, Elements, RouterVerdict, Verdict};
 use crate::router::{Entry, Table};
-use crate::rule::Matcher;
+use crate::rule::{Matcher, scripts_of_rule};
 use crate::snapshot::{Route, Tables, Target};
 use crate::tls::OptionSets;
 

@@ -7,7 +7,6 @@ use hashbrown::HashMap;
 
 use super::{Catalog, Script, Scripts};
 use crate::lua::{InstanceId, InstanceSpec, Limits, OnError, ScriptInfo};
-use crate::rule::parse;
 use crate::schema::Source;
 
 /// Scripts of rules and services: one instance for each name, kept while its text stays.
@@ -80,16 +79,6 @@ impl Named {
 #[must_use]
 pub fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|end| end == "lua")
-}
-
-/// The scripts that a rule names. Nearly all name none, and those are not even read.
-#[must_use]
-pub fn scripts_of_rule(rule: &str) -> Vec<String> {
-    let mut windows = rule.as_bytes().windows(4);
-    if !windows.any(|window| window.eq_ignore_ascii_case(b"lua(")) {
-        return Vec::new();
-    }
-    parse(rule).map(|tree| crate::rule::scripts(&tree)).unwrap_or_default()
 }
 
 /// A script by its name or path.

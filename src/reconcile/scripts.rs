@@ -9,9 +9,10 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::folder::ScriptFolder;
-use crate::compile::{Catalog, Kinds, Script, Stamp, is_path, scripts_of_rule};
+use crate::compile::{Catalog, Kinds, Script, Stamp, is_path};
 use crate::lua::{ScriptSource, inspect};
 use crate::model::Dynamic;
+use crate::rule::scripts_of_rule;
 
 /// Scripts in use: those by kind, and those that configuration names by path or holds.
 #[derive(Debug, Default)]

@@ -27,3 +27,13 @@ pub use tree::{Call, Tree};
 pub fn compile(tree: &Tree) -> Result<Matcher, RuleError> {
     Syntax::V3.compile(tree)
 }
+
+/// The scripts that a rule names. Nearly all name none, and those are not even read.
+#[must_use]
+pub fn scripts_of_rule(rule: &str) -> Vec<String> {
+    let mut windows = rule.as_bytes().windows(4);
+    if !windows.any(|window| window.eq_ignore_ascii_case(b"lua(")) {
+        return Vec::new();
+    }
+    parse(rule).map(|tree| scripts(&tree)).unwrap_or_default()
+}

@@ -8,9 +8,9 @@ use super::super::names::{Group, Id, element, rule_element};
 use super::super::output::Origin;
 use super::super::secrets;
 use super::model::{ObjectRef, Route, RouteObject, RouteSpec, RouteTls};
-use super::{Work, syntax};
+use super::{Work, stays_inside, syntax};
 use crate::model::{Router, RouterTls};
-use crate::rule::Syntax;
+use crate::rule::{Syntax, scripts_of_rule};
 
 const KIND: &str = "IngressRoute";
 /// The TLS options of all routers that name none.
@@ -91,6 +91,9 @@ impl Work<'_> {
         }
         if route.r#match.is_empty() {
             return Err(ObjectError::NoMatch);
+        }
+        for script in scripts_of_rule(&route.r#match) {
+            stays_inside("match", &script)?;
         }
         let middlewares = self.middleware_names(id, &route.middlewares)?;
         let tls = spec.tls.as_ref().map(|tls| self.router_tls(id, tls)).transpose()?;

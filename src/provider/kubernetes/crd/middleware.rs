@@ -14,9 +14,9 @@ use super::super::error::ObjectError;
 use super::super::names::{Id, element};
 use super::super::output::Origin;
 use super::super::secrets;
-use super::Work;
 use super::model::{self, ObjectRef, ServiceRef};
 use super::service::Named;
+use super::{Work, stays_inside};
 use crate::model::Middleware;
 use crate::schema::{Held, Problem, ReferenceKind, Schema, Source};
 use crate::value::{GoDuration, decode, decode_at};
@@ -140,12 +140,8 @@ impl Work<'_> {
         if ways != 1 {
             return Err(at(ObjectError::OneOf("script, code and configMap")));
         }
-        // The files of the router are not objects' to read, but for the scripts put there for them.
-        let file = fields.get("script").and_then(Value::as_str);
-        if file.is_some_and(|file| file.starts_with('/') || file.split('/').any(|p| p == "..")) {
-            let reason = "script: a path in Kubernetes objects stays in the folder of scripts";
-            return Err(at(ObjectError::Options(reason.to_owned())));
-        }
+        let file = fields.get("script").and_then(Value::as_str).unwrap_or_default();
+        stays_inside("script", file).map_err(at)?;
         let schema = fields.get("code").and_then(Value::as_str);
         let schema = schema.and_then(|text| self.schemas.of_text(text));
         if let Some(options) = fields.remove("options") {

@@ -26,6 +26,17 @@ use super::view::View;
 use crate::value::DecodeError;
 use model::ObjectRef;
 
+/// Checks the name or path of a script. The files of the router are not objects' to read, but for
+/// the scripts that were put there for them.
+fn stays_inside(option: &str, script: &str) -> Result<(), ObjectError> {
+    if script.starts_with('/') || script.split('/').any(|part| part == "..") {
+        let reason =
+            format!("{option}: a path in Kubernetes objects stays in the folder of scripts");
+        return Err(ObjectError::Options(reason));
+    }
+    Ok(())
+}
+
 /// The name of the provider in element names.
 pub(super) const NAME: &str = "kubernetescrd";
 

@@ -8,8 +8,8 @@ use super::super::names::{Id, element, normalize};
 use super::super::objects::ServiceKind;
 use super::super::output::Origin;
 use super::super::scheme::scheme;
-use super::Work;
 use super::model::ServiceRef;
+use super::{Work, stays_inside};
 use crate::model::{LoadBalancer, Server, Service, Weighted, WeightedChild};
 
 /// What a reference to a service means.
@@ -118,6 +118,8 @@ impl Work<'_> {
     /// The servers behind a Service, and how they are spoken to.
     fn servers(&self, of: &Id, service: &ServiceRef) -> Result<Service, ObjectError> {
         let strategy = strategy(&service.strategy)?;
+        let script = service.hash_by.as_ref().map_or("", |by| &by.lua);
+        stays_inside("hashBy.lua", script)?;
         let ask = Ask {
             service: of,
             port: &service.port,

@@ -9,11 +9,11 @@ use super::super::error::ObjectError;
 use super::super::names::{Id, element};
 use super::super::output::Origin;
 use super::super::secrets::{self, AUTHORITIES};
-use super::Work;
 use super::http::DEFAULT;
 use super::model::{TlsOption, TlsStore, TlsStoreSpec};
+use super::{Work, stays_inside};
 use crate::model::TlsOptions;
-use crate::value::decode_at;
+use crate::value::{DecodeError, decode_at};
 
 impl Work<'_> {
     pub(super) fn tls_options(&mut self, all: &BTreeMap<Id, Arc<TlsOption>>) {
@@ -62,7 +62,11 @@ impl Work<'_> {
                 auth.insert("caFiles".to_owned(), Value::Array(files));
             }
         }
-        decode_at(&spec, "spec").map_err(|error| (error.path().to_owned(), error.into()))
+        let decoded: Result<TlsOptions, DecodeError> = decode_at(&spec, "spec");
+        let options = decoded.map_err(|error| (error.path().to_owned(), error.into()))?;
+        let outside = |error| ("spec.lua".to_owned(), error);
+        stays_inside("lua", &options.lua).map_err(outside)?;
+        Ok(options)
     }
 
     pub(super) fn tls_stores(&mut self, all: &BTreeMap<Id, Arc<TlsStore>>) {

@@ -110,3 +110,26 @@ fn clusters_are_not_told_of_other_controllers() {
     let written = Kubernetes::default().written(&[manifest]);
     assert!(written.findings.is_empty(), "{:?}", written.findings);
 }
+
+#[test]
+fn scripts_of_objects_stay_in_their_folder() {
+    let route = |rule: &str| ROUTE.replace("Host(`a`)", rule) + "    - {name: app, port: 80}\n";
+    let said =
+        |part: &str| format!("{part}: a path in Kubernetes objects stays in the folder of scripts");
+    let of_route = "E a.yaml: IngressRoute default/shop: spec.routes[0]: ";
+    check(&route("Lua(`/etc/x.lua`)"), &[&(of_route.to_owned() + &said("match"))]);
+    check(&route("Lua(`canary`)"), &[]);
+    let hashed = route("Host(`a`)").replace("port: 80", "port: 80, hashBy: {lua: ../x.lua}");
+    check(&hashed, &[&(of_route.to_owned() + &said("hashBy.lua"))]);
+    let options = |lua: &str| {
+        format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: {{name: t}}\n\
+             spec: {{lua: {lua}}}\n"
+        )
+    };
+    check(
+        &options("/x.lua"),
+        &[&("E a.yaml: TLSOption default/t: spec.lua: ".to_owned() + &said("lua"))],
+    );
+    check(&options("known"), &[]);
+}
