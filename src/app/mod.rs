@@ -312,6 +312,7 @@ impl App {
             }
             estate.release_quic().await;
         }
+        self.acceptor.closed().await;
         for drain in drains {
             if let Err(error) = drain.await {
                 tracing::warn!(%error, "a worker ended early");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use mio::{Interest, Token};
 use rustix::process::{Resource, Rlimit};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use tokio::sync::watch;
 
 use super::Worker;
 use crate::handover::{Inherited, Kind};
@@ -265,6 +266,7 @@ fn open(address: SocketAddr, kind: Type, sharing: Sharing) -> io::Result<Socket>
 pub struct Acceptor {
     stop: Arc<AtomicBool>,
     waker: mio::Waker,
+    closed: watch::Receiver<bool>,
 }
 
 /// The token of the word to stop; listeners have their places.
@@ -287,17 +289,27 @@ impl Acceptor {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        std::thread::Builder::new()
-            .name("acceptor".to_owned())
-            .spawn(move || accept_all(poll, &sockets, &workers, &stopped, clients_max))?;
-        Ok(Self { stop, waker })
+        let (close, closed) = watch::channel(false);
+        std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
+            accept_all(poll, &sockets, &workers, &stopped, clients_max);
+            drop(sockets);
+            // Nobody may be left to hear it.
+            let _ = close.send(true);
+        })?;
+        Ok(Self { stop, waker, closed })
     }
 
-    /// Closes all listening sockets; new connections are refused from then on.
+    /// Has all listening sockets closed; new connections are refused from then on.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         // The thread may have ended already.
         let _ = self.waker.wake();
+    }
+
+    /// Resolves when the listening sockets are closed, and somebody else may have their addresses.
+    pub async fn closed(&self) {
+        // An error means that the thread has ended.
+        let _ = self.closed.clone().wait_for(|closed| *closed).await;
     }
 }
 
