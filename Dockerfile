@@ -12,10 +12,12 @@ COPY scripts scripts
 COPY grammar grammar
 COPY benches benches
 # glibc is part of the binary: it runs in an image without libraries. The target is named so that
-# the flag is not one of build scripts and macros too.
+# the flag is not one of build scripts and macros too. Optimised as one piece it takes ten minutes
+# on two cores and is a tenth smaller.
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
     && RUSTFLAGS="-C target-feature=+crt-static" \
        CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols \
+       CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
        cargo build --release --locked --bin moongate --target "$target" \
     && install -D "target/$target/release/moongate" /image/usr/local/bin/moongate \
     && mkdir -p /image/tmp /image/etc/ssl/certs /image/etc/traefik \
