@@ -82,6 +82,7 @@ struct State {
     rests: HashMap<Names, i64>,
     /// What is known of certificates, by the allocation that holds them.
     facts: HashMap<usize, Option<Rc<Facts>>>,
+    /// What the authority wishes about renewals.
     wishes: Wishes,
     /// Names that handshakes ask for, and who is told what has come of it: nothing, or how long it
     /// is not tried again.

@@ -243,8 +243,8 @@ fn router(name: &str, report: &RouterReport) -> Map<String, Value> {
     let all = [("accessLogs", true), ("metrics", true), ("tracing", true)];
     let all = all.into_iter().map(|(name, on)| (name, Value::from(on)));
     let shown = fields.entry("observability").or_insert_with(|| Value::Object(Map::new()));
-    for (name, value) in all.chain([("traceVerbosity", "minimal".into())]) {
-        if let Some(shown) = shown.as_object_mut() {
+    if let Some(shown) = shown.as_object_mut() {
+        for (name, value) in all.chain([("traceVerbosity", "minimal".into())]) {
             shown.entry(name).or_insert(value);
         }
     }

@@ -52,13 +52,22 @@ impl Instance {
     ) -> Result<(), ScriptError> {
         let loaded = self.loaded().await?;
         let Some(hook) = &loaded.stream else { return Ok(()) };
-        let conn = ConnObject(Rc::clone(slot));
-        let value: mlua::Value = self.run(cx, &loaded, hook, conn).await?;
-        if value.is_nil() {
+        let returned = self.run(cx, &loaded, hook, ConnObject(Rc::clone(slot))).await?;
+        self.nothing(&returned, "stream must return nothing", "conn:close() closes")
+    }
+
+    /// Checks that a hook has returned nothing; what it is to do instead is part of the error.
+    pub(super) fn nothing(
+        &self,
+        returned: &mlua::Value,
+        must: &str,
+        instead: &str,
+    ) -> Result<(), ScriptError> {
+        if returned.is_nil() {
             return Ok(());
         }
-        let (script, got) = (self.spec().source.name.to_string(), value.type_name());
-        let reason = format!("stream must return nothing, got {got}; conn:close() closes");
+        let (script, got) = (self.spec().source.name.to_string(), returned.type_name());
+        let reason = format!("{must}, got {got}; {instead}");
         Err(ScriptError::Shape { script, reason })
     }
 }

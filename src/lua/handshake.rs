@@ -65,14 +65,8 @@ impl Instance {
     ) -> Result<(), ScriptError> {
         let loaded = self.loaded().await?;
         let Some(hook) = &loaded.tls else { return Ok(()) };
-        let hello = HelloObject(Rc::clone(slot));
-        let value: mlua::Value = self.run(cx, &loaded, hook, hello).await?;
-        if value.is_nil() {
-            return Ok(());
-        }
-        let (script, got) = (self.spec().source.name.to_string(), value.type_name());
-        let reason = format!("tls must return nothing, got {got}; hello:close() closes");
-        Err(ScriptError::Shape { script, reason })
+        let returned = self.run(cx, &loaded, hook, HelloObject(Rc::clone(slot))).await?;
+        self.nothing(&returned, "tls must return nothing", "hello:close() closes")
     }
 }
 

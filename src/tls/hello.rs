@@ -109,26 +109,37 @@ fn message(bytes: &[u8]) -> Result<Vec<u8>, Opening> {
 
 fn hello(body: &mut Reader<'_>) -> Option<Hello> {
     let mut hello = Hello::default();
-    // The version and the random number.
-    body.take(2 + 32)?;
-    let _session = body.short()?;
-    let _suites = body.long()?;
-    let _compressions = body.short()?;
-    // A `ClientHello` may end here.
-    if body.is_empty() {
-        return Some(hello);
-    }
-    let mut extensions = Reader(body.long()?);
-    while !extensions.is_empty() {
-        let kind = extensions.number()?;
-        let mut extension = Reader(extensions.long()?);
+    walk(body, |kind, mut extension| {
         match kind {
             SERVER_NAME => hello.server_name = server_name(&mut Reader(extension.long()?))?,
             PROTOCOLS => hello.protocols = protocols(&mut Reader(extension.long()?))?,
             _ => {}
         }
-    }
+        Some(())
+    })?;
     Some(hello)
+}
+
+/// Walks through a `ClientHello` and shows each extension with its number: the version that the
+/// client says outside of them, and its cipher suites.
+fn walk<'a>(
+    body: &mut Reader<'a>,
+    mut each: impl FnMut(u16, Reader<'a>) -> Option<()>,
+) -> Option<(u16, Reader<'a>)> {
+    let version = body.number()?;
+    let _random = body.take(32)?;
+    let _session = body.short()?;
+    let suites = Reader(body.long()?);
+    let _compressions = body.short()?;
+    // A `ClientHello` may end here.
+    if !body.is_empty() {
+        let mut extensions = Reader(body.long()?);
+        while !extensions.is_empty() {
+            let kind = extensions.number()?;
+            each(kind, Reader(extensions.long()?))?;
+        }
+    }
+    Some((version, suites))
 }
 
 /// The host name of a list of names, if it has one.

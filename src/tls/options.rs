@@ -68,12 +68,10 @@ impl OptionSets {
                 None => (Arc::from(name), None),
             };
             let mut set = OptionSet::build(&name, options, &certificates, before);
-            if &*name == DEFAULT && tls.is_default_disputed {
-                set.base = Err("several providers give them, so none are used".to_owned());
-                set.ready = None;
-            }
-            if let Some(reason) = broken.get(&*name) {
-                set.base = Err(reason.clone());
+            let disputed = || "several providers give them, so none are used".to_owned();
+            let is_disputed = &*name == DEFAULT && tls.is_default_disputed;
+            if let Some(reason) = broken.get(&*name).cloned().or(is_disputed.then(disputed)) {
+                set.base = Err(reason);
                 set.ready = None;
             }
             set.report(&name, &mut findings);

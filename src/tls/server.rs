@@ -79,8 +79,8 @@ impl ServerOptions {
     /// certificate of that address is chosen, if there is one.
     #[must_use]
     pub fn config(&self, server_name: Option<&str>, local: IpAddr) -> Arc<ServerConfig> {
-        let address = || local.to_canonical().to_string();
-        let fixed = if server_name.is_none() { self.showing(&address()) } else { None };
+        let of_address = || self.showing(&local.to_canonical().to_string());
+        let fixed = server_name.is_none().then(of_address).flatten();
         fixed.unwrap_or_else(|| Arc::clone(&self.config))
     }
 

@@ -37,7 +37,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use forwarding::{Forwarding, Hop, HostHeader, PathPrefix};
 pub use http1::read_answer_head;
 pub use origins::{OriginError, Origins, TransportId};
-pub use pool::{BLOCK_BYTES, Pools};
+pub use pool::{BLOCK_BYTES, Pools, copied_out};
 pub use reach::Reach;
 pub use relay::{Buffers, relay};
 pub use tcp::{

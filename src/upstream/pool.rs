@@ -1,14 +1,19 @@
 //! A worker's idle connections, and the buffers its exchanges read into.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use hashbrown::HashMap;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 use super::Endpoint;
@@ -150,6 +155,26 @@ impl Pools {
         give(&self.blocks, block, BLOCKS_MAX);
     }
 
+    /// Reads more of an answer. The buffer is a block while there is something in it, with room for
+    /// so many bytes more where it had one already, and nothing while the server is waited for.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+        buffer: &mut BytesMut,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        if buffer.capacity() == 0 {
+            *buffer = self.block();
+        }
+        buffer.reserve(room);
+        let read = pin!(stream.read_buf(buffer)).poll(cx);
+        if read.is_pending() && buffer.is_empty() {
+            self.give_back_block(std::mem::take(buffer));
+        }
+        read
+    }
+
     /// A buffer to write a head into; the one used last, which the processor has at hand.
     #[must_use]
     pub fn scratch(&self) -> Vec<u8> {
@@ -172,6 +197,15 @@ fn taken(spare: &RefCell<Vec<BytesMut>>, bytes: usize) -> BytesMut {
     let mut buffer = spare.borrow_mut().pop().unwrap_or_default();
     buffer.reserve(bytes);
     buffer
+}
+
+/// Takes bytes off the front of a buffer into an allocation of their own: what may live on for long
+/// must not hold the buffer that it was read into.
+#[must_use]
+pub fn copied_out(buffer: &mut BytesMut, count: usize) -> Bytes {
+    let bytes = Bytes::copy_from_slice(&buffer[..count]);
+    buffer.advance(count);
+    bytes
 }
 
 /// Keeps a buffer for later, if there are not too many.

@@ -5,12 +5,13 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{Method, Version};
 
 use super::super::admit::{Head, asks_upgrade};
 use crate::headers::{Field, Fields, Headers, fields, place};
 use crate::message::Failure;
+use crate::upstream::copied_out;
 
 /// A head with what it says of the connection and of the body.
 pub(super) struct Heading {
@@ -52,9 +53,7 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Heading>, Refusal> {
     let failure = match parsed {
         Ok(None) => return Ok(None),
         Ok(Some(parsed)) => {
-            // The head may live on for long, and must not hold the buffer that it was read into.
-            let bytes = Bytes::copy_from_slice(&buffer[..parsed.len]);
-            buffer.advance(parsed.len);
+            let bytes = copied_out(buffer, parsed.len);
             let finished = finish(&bytes, parsed);
             return finished.map(Some).map_err(|failure| Refusal::of(failure, &bytes));
         }

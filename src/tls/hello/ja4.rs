@@ -6,7 +6,7 @@
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 
-use super::{PROTOCOLS, Reader, SERVER_NAME, message};
+use super::{PROTOCOLS, Reader, SERVER_NAME, message, walk};
 
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
@@ -33,23 +33,13 @@ struct Said {
 
 impl Said {
     fn read(body: &mut Reader<'_>) -> Option<Self> {
-        let mut said = Self { version: body.number()?, ..Self::default() };
-        // The random number and the session.
-        body.take(32)?;
-        body.short()?;
-        said.suites = numbers(&mut Reader(body.long()?))?;
-        let _compressions = body.short()?;
-        if body.is_empty() {
-            return Some(said);
-        }
-        let mut extensions = Reader(body.long()?);
-        while !extensions.is_empty() {
-            let kind = extensions.number()?;
-            let mut extension = Reader(extensions.long()?);
+        let mut said = Self::default();
+        let mut best = None;
+        let (version, mut suites) = walk(body, |kind, mut extension| {
             match kind {
                 SUPPORTED_VERSIONS => {
                     let offered = numbers(&mut Reader(extension.short()?))?;
-                    said.version = offered.into_iter().max().unwrap_or(said.version);
+                    best = offered.into_iter().max().or(best);
                 }
                 SIGNATURE_ALGORITHMS => {
                     said.algorithms = numbers(&mut Reader(extension.long()?))?;
@@ -60,7 +50,10 @@ impl Said {
             if !is_grease(kind) {
                 said.extensions.push(kind);
             }
-        }
+            Some(())
+        })?;
+        said.version = best.unwrap_or(version);
+        said.suites = numbers(&mut suites)?;
         Some(said)
     }
 

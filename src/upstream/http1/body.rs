@@ -1,21 +1,18 @@
 //! The body of an answer, read from the server as the client takes it.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
-use std::future::Future;
-use tokio::io::AsyncReadExt;
 
 use super::pump::{Pump, PumpEnd};
 use crate::message::BodyError;
 use crate::message::chunked::{Decoder, Step};
-use crate::upstream::pool::BLOCK_BYTES;
 use crate::upstream::stream::Stream;
-use crate::upstream::{Endpoint, Pools};
+use crate::upstream::{BLOCK_BYTES, Endpoint, Pools, copied_out};
 
 /// How the end of an answer's body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,11 +76,7 @@ impl<S: Stream> ServerBody<S> {
         }
         let bytes = match length {
             // As with headers: a client that takes its time must not hold the whole block.
-            0..=COPIED_BYTES_MAX => {
-                let bytes = Bytes::copy_from_slice(&self.buffer[..length]);
-                self.buffer.advance(length);
-                bytes
-            }
+            0..=COPIED_BYTES_MAX => copied_out(&mut self.buffer, length),
             _ => self.buffer.split_to(length).freeze(),
         };
         self.finish();
@@ -95,10 +88,9 @@ impl<S: Stream> ServerBody<S> {
         self.state = State::Done;
         let stream = self.stream.take();
         let buffer = std::mem::take(&mut self.buffer);
-        let has_more = !buffer.is_empty();
         if let Some(stream) = stream
             && self.keep_alive
-            && !has_more
+            && buffer.is_empty()
             && self.pump.is_none()
         {
             S::shelf(&self.pools).keep(&self.endpoint, stream, self.pools.lately());
@@ -185,19 +177,11 @@ impl<S: Stream> http_body::Body for ServerBody<S> {
             let Some(stream) = &mut this.stream else {
                 return Poll::Ready(None);
             };
-            if this.buffer.capacity() == 0 {
-                this.buffer = this.pools.block();
-            } else {
-                this.buffer.reserve(match this.state {
-                    State::Length(left) => left.try_into().unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES),
-                    _ => BLOCK_BYTES / 4,
-                });
-            }
-            let read = pin!(stream.read_buf(&mut this.buffer)).poll(cx);
-            if read.is_pending() && this.buffer.is_empty() {
-                this.pools.give_back_block(std::mem::take(&mut this.buffer));
-            }
-            match ready!(read) {
+            let room = match this.state {
+                State::Length(left) => left.try_into().unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES),
+                _ => BLOCK_BYTES / 4,
+            };
+            match ready!(this.pools.poll_read(cx, stream, &mut this.buffer, room)) {
                 Ok(1..) => {}
                 Ok(0) if matches!(this.state, State::Close) => {
                     this.finish();

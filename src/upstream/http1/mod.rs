@@ -6,14 +6,13 @@ mod parse;
 mod pump;
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use self::body::{Framing, ServerBody};
 use self::parse::{Head, HeadError};
@@ -208,14 +207,7 @@ impl Call<'_> {
                     }
                 }
             }
-            if buffer.capacity() == 0 {
-                *buffer = self.pools.block();
-            }
-            let read = pin!(stream.read_buf(buffer)).poll(cx);
-            if read.is_pending() && buffer.is_empty() {
-                self.pools.give_back_block(std::mem::take(buffer));
-            }
-            read.map(|result| Ok(result.ok()))
+            self.pools.poll_read(cx, stream, buffer, 0).map(|result| Ok(result.ok()))
         })
         .await
     }

@@ -2,12 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{self, HeaderName};
 use http::{StatusCode, Version};
 
 use super::body::Framing;
 use crate::headers::{Fields, Headers, fields, is};
+use crate::upstream::copied_out;
 
 /// A parsed head.
 pub(super) struct Head {
@@ -82,9 +83,7 @@ fn finish(buffer: &mut BytesMut, parsed: Option<Parsed>) -> Result<Option<Head>,
         return Ok(None);
     };
     let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
-    // The headers may live on for long, and must not hold the block that they were read into.
-    let bytes = Bytes::copy_from_slice(&buffer[..parsed.len]);
-    buffer.advance(parsed.len);
+    let bytes = copied_out(buffer, parsed.len);
     let mut said = Said { switches: status == StatusCode::SWITCHING_PROTOCOLS, ..Said::default() };
     let mut broken = None;
     parsed.fields.retain(|field| {

@@ -8,8 +8,8 @@ use crate::model::Diagnostic;
 
 const PREFIX: &str = "nginx.ingress.kubernetes.io/";
 
-/// Annotations without their prefix, and what stands for them. A name that ends in `*` is of all
-/// that begin so; the first that fits counts.
+/// Annotations without their prefix, and what stands for them. `*` at a name's end or at
+/// its beginning stands for anything; the first that fits counts.
 const STANDS: &[(&[&str], &str)] = &[
     (&["rewrite-target"], "`stripPrefix` or `replacePathRegex`"),
     (&["app-root"], "`redirectRegex` for `/`"),
@@ -25,7 +25,7 @@ const STANDS: &[(&[&str], &str)] = &[
     ),
     (&["limit-connections"], "`inFlightReq`"),
     (&["limit-whitelist"], "two routers, of which the one with `ClientIP` has no limit"),
-    (&["limit-rate*"], "nothing yet"),
+    (&["limit-rate*"], UNKNOWN),
     (&["whitelist-source-range", "allowlist-source-range"], "`ipAllowList`"),
     (&["denylist-source-range"], "`ipDenyList`"),
     (&["auth-type", "auth-secret", "auth-secret-type", "auth-realm"], "`basicAuth` with `secret`"),
